@@ -1,0 +1,183 @@
+"""Every key a configuration may hold, with its type: one dataclass a group of conf/.
+
+Hydra composes the YAML; `validate` binds the result to these classes before anything is built, so that a word where a
+number belongs, or a key nobody reads, dies in a second with a sentence that names it. A composed configuration is
+read-only afterwards. No heavy import here: `--help` and `--cfg job` come through this module.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
+
+from macsql.errors import UserError
+
+
+@dataclass
+class DataConfig:
+    """Where questions come from (conf/data)."""
+
+    format: str = MISSING  # pocket | synthetic | spider | bird | text2sql | chat
+    root: str | None = None  # folder in the corpus's published layout; null where the project makes the data itself
+    split_by: str = "published"  # published | question | query | database: how train, eval and test are told apart
+    eval_fraction: float = 0.1  # share of training questions (or databases) set aside for eval where the corpus has no eval part
+    test_fraction: float = 0.1  # the same for test
+    limit: int | None = None  # at most this many questions of each split, chosen by seed
+    questions: int = 0  # pocket and synthetic: questions to make for each database
+    seed: int = 0
+    strict: bool = False  # true: refuse a file with malformed rows instead of counting and naming them
+
+
+@dataclass
+class AgentsConfig:
+    """How the three agents' prompts and training examples are made (conf/agents)."""
+
+    style: str = MISSING  # mac_sql | compact
+    roles: list[str] = field(default_factory=lambda: ["selector", "decomposer", "refiner"])
+    value_examples: int = 6  # most frequent values shown for a column
+    max_source_tokens: int = 512  # compact: budget of a prompt; the schema is cut to fit, the question never
+    refiner_per_question: int = 1  # corrupted queries made from one gold query
+    seed: int = 0
+
+
+@dataclass
+class CodecConfig:
+    """How targets are written so that the tokenizer can represent them (conf/codec)."""
+
+    name: str = MISSING  # verbatim | compact | tokens
+
+
+@dataclass
+class MixtureConfig:
+    """How the three agents' examples are balanced in training (conf/mixture)."""
+
+    name: str = MISSING  # real | undersample | oversample | temperature | matched
+    temperature: float = 1.0  # temperature: share of an agent ~ count ** (1 / temperature)
+    resample: bool = False  # draw anew every epoch
+    steps: int | None = None  # matched: optimizer steps of every arm
+    seed: int = 0
+
+
+@dataclass
+class ModelConfig:
+    """Which model is fine-tuned (conf/model)."""
+
+    name: str = MISSING
+    path: str | None = None  # a local folder in the hub's layout; takes the place of hub_id
+    hub_id: str | None = None
+    pocket: dict[str, Any] = field(default_factory=dict)  # sizes of a T5 made here with random weights
+    max_source_length: int = 512  # tokens; longer sources are cut on the right, and counted
+    max_target_length: int = 256
+    known_training_data: list[str] = field(default_factory=list)  # corpora the checkpoint may have seen
+
+
+@dataclass
+class GenerationConfig:
+    """How answers are generated; names are those of transformers' GenerationConfig (conf/generation)."""
+
+    batch_size: int = 32
+    max_new_tokens: int = 256
+    num_beams: int = 1
+    do_sample: bool = False
+    temperature: float = 1.0
+    limit: int | None = None  # at most this many test examples an agent; null: all
+
+
+@dataclass
+class MetricsConfig:
+    """What is measured after training (conf/metrics)."""
+
+    time_limit: float = 30.0  # seconds for one SQL statement
+    workers: int = 1  # sandbox processes
+
+
+@dataclass
+class SearchConfig:
+    """Which points a sweep tries (conf/search)."""
+
+    sampler: str = MISSING  # grid | tpe | random
+    space: dict[str, Any] = field(default_factory=dict)  # key -> Hydra sweep expression, as in "choice(4, 8)"
+    points: list[dict[str, Any]] = field(default_factory=list)  # explicit points, before or instead of the space
+    n_trials: int | None = None  # tpe and random
+    seed: int = 0
+    pruner: str = "none"  # none | median
+
+
+@dataclass
+class SweepConfig:
+    """The sweep itself."""
+
+    name: str = "sweep"  # the study's name, and experiments/<name>/
+    metric: list[str] = field(default_factory=lambda: ["eval_loss"])  # objectives; the first one names the best trial
+    direction: list[str] = field(default_factory=lambda: ["minimize"])
+    repeats: int = 1  # seeds a point
+    max_retries: int = 1
+    dry_run: bool = False
+
+
+@dataclass
+class ExecutorConfig:
+    """Where trials run (conf/executor)."""
+
+    name: str = MISSING  # local | ray | slurm
+    workers: int | None = None  # trials at once; null: what the machine and the model's size suggest
+    threads: int | None = None  # CPU threads a trial; null: the same
+    options: dict[str, Any] = field(default_factory=dict)  # executor's own
+
+
+@dataclass
+class TrackingConfig:
+    """Where runs are recorded (conf/tracking)."""
+
+    uri: str | None = None  # MLflow tracking URI; null: SQLite under state_dir
+    storage: str | None = None  # Optuna storage URL; null: SQLite under state_dir
+    state_dir: str = "mlruns"
+
+
+@dataclass
+class ScaleConfig:
+    """What an embedded run changes so that it fits a laptop (conf/scale)."""
+
+    name: str = "full"
+    learning_rate_factor: float = 1.0  # the Trainer gets trainer.learning_rate times this
+    note: str = ""  # said in the plan and in the comparison
+
+
+@dataclass
+class Config:
+    """The whole configuration of a trial or a sweep."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    agents: AgentsConfig = field(default_factory=AgentsConfig)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    trainer: dict[str, Any] = field(default_factory=dict)  # Seq2SeqTrainingArguments by their own names
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
+    seed: int = 0
+    out: str | None = None
+
+
+def validate(cfg: DictConfig) -> Config:
+    """Bind a composed configuration to its types.
+
+    Returns the read-only `Config`. Raises UserError naming the first key that is unknown, missing or of the wrong type.
+    """
+    try:
+        bound = OmegaConf.merge(OmegaConf.structured(Config), cfg)
+        OmegaConf.resolve(bound)
+        return OmegaConf.to_object(bound)  # type: ignore[return-value]
+    except ConfigKeyError as error:
+        raise UserError(f"Unknown key {error.full_key!r} in the configuration: see conf/ for the keys there are.") from error
+    except MissingMandatoryValue as error:
+        raise UserError(f"The configuration has no value for {error.full_key!r}.") from error
+    except (ValidationError, OmegaConfBaseException) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"Bad value for {error.full_key!r}: {reason}.") from error
