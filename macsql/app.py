@@ -1,0 +1,89 @@
+"""How a command meets Hydra: configuration in, an exit code out, and one clear sentence for a mistake.
+
+Hydra's own messages run over several lines and end in advice about stack traces. `command` lets Hydra compose, binds
+the result to `macsql.config.Config` and turns whatever the user got wrong into one sentence and exit code 1.
+"""
+
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from macsql.config import Config, validate
+from macsql.errors import UserError
+
+REPO = Path(__file__).resolve().parent.parent
+CONF = REPO / "conf"
+
+
+def command(run: Callable[[Config], int | None]) -> Callable[[], None]:
+    """Make a command line of `run`: it takes the validated configuration and returns an exit code (None is 0).
+
+    The command exits with 1 and one sentence on stderr for a mistake of the user's, 130 for Ctrl-C.
+    """
+
+    @functools.wraps(run)
+    def main() -> None:
+        sys.exit(_guarded(run))
+
+    return main
+
+
+def _guarded(run: Callable[[Config], int | None]) -> int:
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting, and we speak for it
+    codes: list[int] = []
+
+    def task(cfg: DictConfig) -> None:
+        codes.append(run(validate(cfg)) or 0)
+
+    try:
+        if not CONF.is_dir():
+            raise UserError(f"The configuration folder {CONF} is missing: install from a clone with `make setup`.")
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (HydraException, OmegaConfBaseException) as error:
+        print(sentence(error), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return max(codes, default=0)
+
+
+def sentence(error: Exception) -> str:
+    """One sentence for what Hydra or OmegaConf refused: the thing, and what would be right."""
+    if isinstance(error, MissingConfigException) and error.options is not None:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if group:
+            return f"There is no {group} called {choice!r}: choose one of {', '.join(sorted(error.options))}."
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    text = f"{error}\n{cause}"
+    if found := re.search(r"Could not find '([^']*)/([^'/]*)'", text):
+        group, choice = found.groups()
+        if not (CONF / group).is_dir():
+            return f"There is no configuration group {group!r}: the groups are {', '.join(_groups())}."
+        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        return f"There is no {group} called {choice!r}: choose one of {', '.join(options)}."
+    if found := re.search(r"Could not override '([^']*)'", text):
+        key = found[1]
+        if "is not in struct" in text or "No match in the defaults list" in text:
+            return f"There is no key or group {key!r}: `--cfg job` prints the keys, and the groups are {', '.join(_groups())}."
+    if found := re.search(r"Could not append.*?'([^']*)'|append.*?'([^']*)'", text):
+        key = found[1] or found[2]
+        return f"{key!r} is there already: write it without the plus sign."
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return f"The configuration could not be composed: {first.rstrip('.')}."
+
+
+def _groups() -> list[str]:
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir())
