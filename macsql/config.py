@@ -5,7 +5,9 @@ number belongs, or a key nobody reads, dies in a second with a sentence that nam
 read-only afterwards. No heavy import here: `--help` and `--cfg job` come through this module.
 """
 
-from dataclasses import dataclass, field
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -70,6 +72,44 @@ class ModelConfig:
     max_source_length: int = 512  # tokens; longer sources are cut on the right, and counted
     max_target_length: int = 256
     known_training_data: list[str] = field(default_factory=list)  # corpora the checkpoint may have seen
+
+
+@dataclass
+class TrainerConfig:
+    """Arguments of transformers' Seq2SeqTrainingArguments under their own names (conf/trainer).
+
+    The ones a sweep usually touches are typed here; any other goes to `options` and is bound to the Trainer's own
+    class before a sweep starts.
+    """
+
+    learning_rate: float = 5e-5
+    per_device_train_batch_size: int = 8
+    per_device_eval_batch_size: int = 8
+    gradient_accumulation_steps: int = 1
+    num_train_epochs: float = 3.0
+    max_steps: int = -1
+    lr_scheduler_type: str = "linear"
+    warmup_steps: float = 0  # below 1: a share of all steps
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    label_smoothing_factor: float = 0.0
+    optim: str = "adamw_torch"
+    bf16: str = "auto"  # true | false | auto (where the hardware has it)
+    gradient_checkpointing: bool = False
+    use_liger_kernel: bool = False
+    train_sampling_strategy: str = "random"
+    eval_strategy: str = "epoch"
+    eval_steps: float | None = None
+    save_strategy: str = "epoch"
+    save_steps: float = 500
+    save_total_limit: int | None = 1
+    load_best_model_at_end: bool = True
+    metric_for_best_model: str = "eval_loss"
+    greater_is_better: bool | None = None
+    early_stopping_patience: int | None = None  # of transformers' EarlyStoppingCallback
+    early_stopping_threshold: float = 0.0
+    logging_steps: float = 1
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -153,7 +193,7 @@ class Config:
     codec: CodecConfig = field(default_factory=CodecConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    trainer: dict[str, Any] = field(default_factory=dict)  # Seq2SeqTrainingArguments by their own names
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
@@ -171,7 +211,7 @@ def validate(cfg: DictConfig) -> Config:
     Returns the read-only `Config`. Raises UserError naming the first key that is unknown, missing or of the wrong type.
     """
     try:
-        bound = OmegaConf.merge(OmegaConf.structured(Config), cfg)
+        bound = OmegaConf.merge(OmegaConf.structured(Config), _with_trainer_options(cfg))
         OmegaConf.resolve(bound)
         return OmegaConf.to_object(bound)  # type: ignore[return-value]
     except ConfigKeyError as error:
@@ -181,3 +221,43 @@ def validate(cfg: DictConfig) -> Config:
     except (ValidationError, OmegaConfBaseException) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"Bad value for {error.full_key!r}: {reason}.") from error
+
+
+def to_yaml(config: Config) -> str:
+    """The configuration as YAML that `from_yaml` reads back to an equal object."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def from_yaml(text: str) -> Config:
+    """The configuration that `to_yaml` wrote. Raises UserError as `validate` does."""
+    return validate(OmegaConf.create(text))
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Dotted key -> value for every leaf, lists and nulls included."""
+    return dict(_flat(OmegaConf.to_container(OmegaConf.structured(config)), ""))
+
+
+def _flat(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _with_trainer_options(cfg: DictConfig) -> DictConfig:
+    """Move trainer keys that are not typed above under trainer.options, so that `+trainer.adam_beta2=0.98` is legal."""
+    trainer = cfg.get("trainer")
+    if trainer is None:
+        return cfg
+    typed = {item.name for item in fields(TrainerConfig)}
+    extra = {key: trainer[key] for key in trainer if key not in typed}
+    if not extra:
+        return cfg
+    cfg = copy.deepcopy(cfg)
+    OmegaConf.set_struct(cfg, False)
+    for key, value in extra.items():
+        del cfg.trainer[key]
+        OmegaConf.update(cfg, f"trainer.options.{key}", value, force_add=True)
+    return cfg

@@ -1,0 +1,117 @@
+"""Search spaces in Hydra's own sweep grammar, which its users know.
+
+    search:
+      space:
+        trainer:
+          learning_rate: tag(log, interval(1e-5, 1e-3))
+          per_device_train_batch_size: choice(4, 8)
+        mixture: choice(real, undersample)          # a whole configuration group
+
+This module is the only one that touches Hydra's override parser; tests/search/test_space.py pins what is used of it.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, QuotedString, RangeSweep
+from hydra.errors import HydraException
+
+from macsql.errors import UserError
+
+Value = str | int | float | bool | None
+Point = dict[str, Value]
+FORMS = "choice(a, b, …), range(start, stop[, step]), interval(low, high) or tag(log, interval(low, high))"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Finitely many values, in the order they were written."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """All numbers from low to high, both included; integers only where both bounds were written as integers."""
+
+    low: float
+    high: float
+    log: bool
+    integer: bool
+
+
+Axis = Choices | Interval
+Space = dict[str, Axis]
+
+
+def read_space(tree: Mapping[str, Any]) -> Space:
+    """Dotted key -> axis, in the order written. Raises UserError naming the key whose expression is not one."""
+    return {key: _axis(key, expression) for key, expression in _leaves(tree)}
+
+
+def grid(space: Space) -> list[Point]:
+    """Every point of a space of choices; the last key varies fastest. Raises UserError for an interval."""
+    for key, axis in space.items():
+        if isinstance(axis, Interval):
+            raise UserError(
+                f"search.space.{key} is an interval, which a grid cannot enumerate: use choice(…) or range(…), or search=tpe."
+            )
+    columns = [[(key, value) for value in axis.values] for key, axis in space.items() if isinstance(axis, Choices)]
+    return [dict(combination) for combination in itertools.product(*columns)]
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        elif value is not None:  # null takes an inherited axis away
+            yield f"{prefix}{key}", value
+
+
+def _axis(key: str, expression: Any) -> Axis:
+    if isinstance(expression, list | tuple):
+        return _choices(key, list(expression))
+    try:
+        parsed = OverridesParser.create().parse_override(f"x={expression}")
+    except HydraException as error:
+        raise UserError(f"search.space.{key}={expression!r} is not a search expression: write {FORMS}.") from error
+    value = parsed.value()
+    if isinstance(value, ChoiceSweep):
+        return _choices(key, [_plain(item) for item in value.list])
+    if isinstance(value, RangeSweep):
+        return _choices(key, [_plain(item) for item in value.range()])
+    if isinstance(value, IntervalSweep):
+        return _interval(key, value)
+    if isinstance(value, Glob):
+        raise UserError(f"search.space.{key}: glob(…) is not supported; write {FORMS}.")
+    return _choices(key, [_plain(value)])  # a single value: an axis of one point
+
+
+def _choices(key: str, values: list[Value]) -> Choices:
+    if not values:
+        raise UserError(f"search.space.{key} has no values: write {FORMS}.")
+    unique = list(dict.fromkeys((type(value), value) for value in values))
+    if len(unique) < len(values):
+        raise UserError(f"search.space.{key} names a value twice: {values}.")
+    return Choices(tuple(values))
+
+
+def _interval(key: str, sweep: IntervalSweep) -> Interval:
+    low, high = sweep.start, sweep.end
+    log = "log" in sweep.tags
+    if low is None or high is None or not low < high:
+        raise UserError(f"search.space.{key}: interval({low}, {high}) is empty: the low end comes first.")
+    if log and low <= 0:
+        raise UserError(f"search.space.{key}: a log interval starts above 0, not at {low}.")
+    return Interval(float(low), float(high), log, isinstance(low, int) and isinstance(high, int))
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, QuotedString):
+        return value.text
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    raise UserError(f"{value!r} is no value for a search space: numbers, words, true, false and null are.")
