@@ -1,0 +1,1 @@
+"""How good the answers are: one file a family, pure functions first; `score` puts them together."""
