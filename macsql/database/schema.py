@@ -1,8 +1,20 @@
 """Schemas: tables, columns and keys, read from Spider's tables.json or from the SQLite file itself."""
 
+import dataclasses
+import json
+import re
+import sqlite3
+import urllib.parse
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from macsql.errors import UserError
+
+_WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True)
@@ -48,3 +60,138 @@ class Database:
     id: str
     path: Path
     schema: Schema
+
+
+def words(name: str) -> str:
+    """An identifier in lower-case words: "areaCode" and "area_code" become "area code"; signs alone stay as they are."""
+    return " ".join(_WORD_BORDER.sub(" ", name).split()).lower() or name
+
+
+def quoted(name: str) -> str:
+    """An identifier in double quotes, as SQL takes any name at all."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A read-only connection for SQL of our own; SQL from a model or a corpus belongs into the sandbox.
+
+    Raises UserError where the file is missing. A file that is no database fails at the first statement, as SQLite has it.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no SQLite file at {path}.")
+    # immutable: no lock file and no journal beside a database that may lie on a read-only disk
+    uri = f"file:{urllib.parse.quote(str(path.resolve()))}?mode=ro&immutable=1"
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+    connection.text_factory = lambda raw: raw.decode("utf-8", errors="ignore")
+    return connection
+
+
+def read_sqlite_schema(path: Path, db_id: str | None = None) -> Schema:
+    """The schema that a SQLite file declares; views, virtual tables and SQLite's own tables are left out.
+
+    `db_id` defaults to the file's name. A foreign key to a table or column that is not there is left out too.
+    Raises UserError where the file is missing or no SQLite database.
+    """
+    try:
+        with closing(connect(path)) as connection:
+            names = [
+                name
+                for name, sql in connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+                if not name.lower().startswith("sqlite_") and not (sql or "").upper().startswith("CREATE VIRTUAL")
+            ]
+            tables = tuple(Table(name, _columns(connection, name), words(name)) for name in names)
+            raw_keys = [(name, key) for name in names for key in _foreign_keys(connection, name)]
+    except sqlite3.Error as error:
+        raise UserError(f"{path} cannot be read as a SQLite database ({error}).") from error
+    schema = Schema(db_id if db_id is not None else path.stem, tables)
+    keys = [key for table, raw in raw_keys if (key := _resolve(schema, table, raw)) is not None]
+    return dataclasses.replace(schema, foreign_keys=tuple(keys))
+
+
+def read_tables_json(path: Path) -> dict[str, Schema]:
+    """db_id -> schema from a tables.json as Spider and BIRD publish it; types are its own words, upper-case.
+
+    Raises UserError naming the entry that lacks a key or points at a column that it does not have.
+    """
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as error:
+        raise UserError(f"There is no {path.name} in {path.parent}.") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}).") from error
+    if not isinstance(entries, list):
+        raise UserError(f"{path} is not a tables.json: it should hold a list with one object a database.")
+    schemas: dict[str, Schema] = {}
+    for number, entry in enumerate(entries):
+        try:
+            schemas[entry["db_id"]] = _from_entry(entry)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            name = entry.get("db_id", f"number {number}") if isinstance(entry, dict) else f"number {number}"
+            raise UserError(f"{path}: entry {name} is not one of a tables.json ({error!r}).") from error
+    return schemas
+
+
+def with_declared_types(schema: Schema, declared: Schema) -> Schema:
+    """`schema` with the column types that its SQLite file declares, where it declares the same column."""
+    tables = []
+    for table in schema.tables:
+        twin = declared.by_name.get(table.name.lower())
+        types = {column.name.lower(): column.type for column in twin.columns} if twin else {}
+        columns = tuple(dataclasses.replace(c, type=types.get(c.name.lower(), c.type)) for c in table.columns)
+        tables.append(dataclasses.replace(table, columns=columns))
+    return dataclasses.replace(schema, tables=tuple(tables))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> tuple[Column, ...]:
+    # table_xinfo also lists generated columns; hidden == 1 marks those that SELECT * never shows
+    rows = connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
+    return tuple(
+        Column(name, (kind or "").upper(), words(name), primary_key=bool(key))
+        for _, name, kind, _, _, key, hidden in rows
+        if hidden != 1
+    )
+
+
+def _foreign_keys(connection: sqlite3.Connection, table: str) -> list[tuple[int, str, str, str | None]]:
+    """(position in a composite key, column, referenced table, referenced column or None) in the order of declaration."""
+    rows = connection.execute(f"PRAGMA foreign_key_list({quoted(table)})").fetchall()
+    ordered = sorted(rows, key=lambda row: (-row[0], row[1]))  # SQLite numbers the last declared key 0
+    return [(row[1], row[3], row[2], row[4]) for row in ordered]
+
+
+def _resolve(schema: Schema, table: str, raw: tuple[int, str, str, str | None]) -> ForeignKey | None:
+    position, column, ref_table, ref_column = raw
+    target = schema.by_name.get(ref_table.lower())
+    if target is None:
+        return None
+    if ref_column is None:  # "REFERENCES t" without columns means t's primary key
+        keys = [c.name for c in target.columns if c.primary_key]
+        if position >= len(keys):
+            return None
+        ref_column = keys[position]
+    own = {c.name.lower(): c.name for c in schema.by_name[table.lower()].columns}
+    theirs = {c.name.lower(): c.name for c in target.columns}
+    if column.lower() not in own or ref_column.lower() not in theirs:
+        return None
+    return ForeignKey(table, own[column.lower()], target.name, theirs[ref_column.lower()])
+
+
+def _from_entry(entry: Mapping[str, Any]) -> Schema:
+    names: list[str] = entry["table_names_original"]
+    columns = entry["column_names_original"]  # [table index, name]; the first one is [-1, "*"]
+    full_names, types = entry["column_names"], entry["column_types"]
+    primary = set()
+    for key in entry.get("primary_keys", ()):
+        primary.update(key if isinstance(key, list) else [key])  # BIRD writes a composite key as a list
+    tables: list[list[Column]] = [[] for _ in names]
+    for number, (table, name) in enumerate(columns):
+        if table >= 0:
+            full_name = full_names[number][1] or name
+            tables[table].append(Column(name, types[number].upper(), full_name, primary_key=number in primary))
+    keys = []
+    for left, right in entry.get("foreign_keys", ()):
+        (table, column), (ref_table, ref_column) = columns[left], columns[right]
+        keys.append(ForeignKey(names[table], column, names[ref_table], ref_column))
+    table_words = entry.get("table_names", names)
+    built = (Table(n, tuple(c), w or n) for n, c, w in zip(names, tables, table_words, strict=True))
+    return Schema(entry["db_id"], tuple(built), tuple(keys))
