@@ -1,0 +1,1 @@
+"""One fine-tune, from questions to scored predictions."""
