@@ -23,10 +23,16 @@ class DataConfig:
     format: str = MISSING  # pocket | synthetic | spider | bird | text2sql | chat
     root: str | None = None  # folder in the corpus's published layout; null where the project makes the data itself
     split_by: str = "published"  # published | question | query | database: how train, eval and test are told apart
-    eval_fraction: float = 0.1  # share of training questions (or databases) set aside for eval where the corpus has no eval part
+    eval_fraction: float = (
+        0.1  # share of training questions (or databases) set aside for eval where the corpus has no eval part
+    )
     test_fraction: float = 0.1  # the same for test
     limit: int | None = None  # at most this many questions of each split, chosen by seed
     questions: int = 0  # pocket and synthetic: questions to make for each database
+    forms: list[str] = field(default_factory=list)  # pocket and synthetic: forms of the question grammar; empty: all
+    phrasings: int | None = None  # pocket and synthetic: ways to word a form, the plainest first; null: all
+    fold: int = 0  # text2sql sets published as numbered folds: this one is test, the next one eval
+    database_root: str | None = None  # chat: folder with DB/DB.sqlite, so that answers can be executed
     seed: int = 0
     strict: bool = False  # true: refuse a file with malformed rows instead of counting and naming them
 
@@ -215,7 +221,9 @@ def validate(cfg: DictConfig) -> Config:
         OmegaConf.resolve(bound)
         return OmegaConf.to_object(bound)  # type: ignore[return-value]
     except ConfigKeyError as error:
-        raise UserError(f"Unknown key {error.full_key!r} in the configuration: see conf/ for the keys there are.") from error
+        raise UserError(
+            f"Unknown key {error.full_key!r} in the configuration: see conf/ for the keys there are."
+        ) from error
     except MissingMandatoryValue as error:
         raise UserError(f"The configuration has no value for {error.full_key!r}.") from error
     except (ValidationError, OmegaConfBaseException) as error:
