@@ -1,0 +1,198 @@
+"""Targets and prompts as text that a tokenizer can represent, and back.
+
+T5's vocabulary has no ``{ } < ` ~ ^ \\`` and no brackets 【 】, its tokenizer folds every run of white space into one space, and its
+decoder takes the space before ``. , ? !`` and some apostrophes away. A codec writes all of that in words:
+
+    SELECT a FROM t          -->  SELECT a FROM t
+    a <= 5                   -->  a @le 5
+    ```sql⏎SELECT a⏎```      -->  @code SELECT a @end
+
+A mark is a word of its own and stands for its text WITHOUT the spaces round it, so marks never change how their
+neighbours are split into word pieces. A character that has no mark is written as its code point (``é`` is ``@xe9``), which
+makes the codec reversible for any text whatever the tokenizer, as long as that has the characters of `ALPHABET`.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from macsql.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Text -> the name of its mark, longest text first where several fit. Names of frequent texts are single pieces of T5's
+# vocabulary, so that the mark takes two tokens: "@" and the name.
+MARKS = {
+    # white space
+    " ": "space",  # only where a plain space would be lost: at an edge, beside a mark, before . , ? !
+    "  ": "two",
+    "    ": "four",
+    "\n": "line",
+    "\t": "tab",
+    # comparisons as SQL has them, with one space round them, two (Spider's queries) or none
+    " < ": "less",
+    " <= ": "le",
+    " <> ": "not",
+    "<": "lt",
+    "  =  ": "is",
+    "  >  ": "over",
+    "  <  ": "under",
+    "  >=  ": "min",
+    "  <=  ": "max",
+    " ,  ": "and",
+    # symbols
+    " '": "q",  # keeps the value that follows a word of its own, as it is in the question
+    "`": "b",
+    " `": "o",
+    "` ": "c",
+    "{": "open",
+    "}": "close",
+    "~": "about",
+    "^": "hat",
+    "\\": "back",
+    "【": "left",
+    "】": "right",
+    "@": "at",
+    # the agents' answers
+    "```": "fence",
+    "```sql\n": "code",
+    "\n```": "end",
+    "```json\n{\n": "list",
+    "\n}\n```": "stop",
+    ",\n": "next",
+    '": "keep_all"': "all",
+    '": "drop_all"': "drop",
+    '": ["': "key",
+    '", "': "or",
+    '"]': "set",
+}
+ALPHABET = "".join(
+    chr(code) for code in range(33, 127) if chr(code) not in "{}<`~^\\"
+)  # of encoded text, beside the space
+
+
+class Codec(Protocol):
+    """A way to write text. `decode(encode(text)) == text`; `decode` takes anything a model may write and never raises."""
+
+    name: str
+    added_tokens: tuple[str, ...]  # what the tokenizer has to be given (see `extend`) before it can read encoded text
+
+    def encode(self, text: str) -> str: ...
+
+    def decode(self, text: str) -> str: ...
+
+
+class Verbatim:
+    """The text itself, as the poster had it: what the tokenizer cannot represent is lost."""
+
+    name = "verbatim"
+    added_tokens: tuple[str, ...] = ()
+
+    def encode(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+    def decode(self, text: str) -> str:
+        """The text itself."""
+        return text
+
+
+class Marked:
+    """Text whose unrepresentable parts are written as marks; `spell` gives the written form of a (text, name) of MARKS."""
+
+    def __init__(self, name: str, spell: Callable[[str, str], str], adds_tokens: bool) -> None:
+        self.name = name
+        self._written = {text: spell(text, mark) for text, mark in MARKS.items()}
+        self._texts = {written: text for text, written in self._written.items()}
+        added = [written for written in self._texts if not written.startswith("@")]
+        self.added_tokens = tuple(added) if adds_tokens else ()
+        alternatives = sorted(self._texts, key=len, reverse=True)
+        ends = [re.escape(written) + (r"(?!\w)" if written[-1].isalnum() else "") for written in alternatives]
+        self._mark = re.compile(rf" ?(?:({'|'.join(ends)})|@x([0-9a-f]{{1,6}})(?!\w)) ?", re.ASCII)
+
+    def encode(self, text: str) -> str:
+        """Text of any characters -> words of ALPHABET (and of `added_tokens`) with single spaces between them."""
+        words: list[str] = []
+        for number, part in enumerate(_UNWRITABLE.split(text)):
+            if number % 2:
+                words.append(self._word(part))
+            elif part:
+                start = _LOST_AT_START.match(part).end()  # type: ignore[union-attr]  # matches the empty text too
+                stop = max(start, len(part.rstrip(" ")))
+                words.extend(self._word(character) for character in part[:start])
+                if start < stop:
+                    words.append(part[start:stop])
+                words.extend(self._word(character) for character in part[stop:])
+        return " ".join(words)
+
+    def decode(self, text: str) -> str:
+        """Encoded text -> the text it stands for; an unknown mark is left as it is."""
+        return self._mark.sub(self._text, text)
+
+    def _word(self, part: str) -> str:
+        return self._written.get(part) or f"@x{ord(part):x}"
+
+    def _text(self, match: re.Match[str]) -> str:
+        if match[1] is not None:
+            return self._texts[match[1]]
+        code = int(match[2], 16)
+        return chr(code) if code <= 0x10FFFF else match[0]
+
+
+# What never stays as it is: texts with a mark, longest first; a space that the tokenizer's decoder takes away; and
+# everything outside the alphabet.
+_UNWRITABLE = re.compile(
+    f"({'|'.join(re.escape(text) for text in sorted(MARKS, key=len, reverse=True) if text != ' ')}"
+    rf"| (?=[.,?!]|n't)|[^ {re.escape(ALPHABET)}])"
+)
+# What is lost only at the start of a plain part, that is, behind a mark: the decoder joins " ' " and " n't" to the word before.
+_LOST_AT_START = re.compile(r"(?: |'|n(?='t))*")
+
+
+def _as_token(text: str, mark: str) -> str:
+    """A symbol that the vocabulary lacks is a token of its own; what is longer, or white space, has a name in brackets."""
+    if text == "@":
+        return "@at"
+    return text if len(text) == 1 and text.isprintable() and text != " " else f"<{mark}>"
+
+
+_CODECS: tuple[Codec, ...] = (
+    Verbatim(),
+    Marked("compact", lambda _, mark: f"@{mark}", adds_tokens=False),
+    Marked("tokens", _as_token, adds_tokens=True),
+)
+
+
+def codec(name: str) -> Codec:
+    """The codec called `name`. Raises UserError, listing the names there are, for any other."""
+    for known in _CODECS:
+        if known.name == name:
+            return known
+    raise UserError(f"Unknown codec {name!r}: choose one of {', '.join(known.name for known in _CODECS)}.")
+
+
+def extend(tokenizer: "PreTrainedTokenizerBase", codec: Codec, model: "PreTrainedModel | None" = None) -> int:
+    """Give a tokenizer the codec's tokens, and a model the rows for them; returns how many tokens were new.
+
+    Twice is as good as once. The embedding is never made shorter (T5's has 28 rows more than its tokenizer has tokens).
+    A new token starts as the mean of the pieces of its mark's name ("less", "line"), in the input embedding and, where
+    it is not the same matrix, in the output: the same numbers in every run, and different ones for every token.
+    """
+    old = len(tokenizer)
+    names = {_as_token(text, mark): mark for text, mark in MARKS.items()}
+    pieces = {token: tokenizer(names[token], add_special_tokens=False).input_ids for token in codec.added_tokens}
+    count: int = tokenizer.add_tokens(list(codec.added_tokens))
+    if model is not None and pieces:
+        import torch
+
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        outputs = model.get_output_embeddings()
+        with torch.no_grad():
+            for weight in {
+                id(layer.weight): layer.weight for layer in (model.get_input_embeddings(), outputs) if layer
+            }.values():
+                for token, ids in pieces.items():
+                    weight[tokenizer.convert_tokens_to_ids(token)] = weight[ids].mean(dim=0)
+    return count
