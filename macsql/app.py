@@ -77,7 +77,8 @@ def sentence(error: Exception) -> str:
     if found := re.search(r"Could not override '([^']*)'", text):
         key = found[1]
         if "is not in struct" in text or "No match in the defaults list" in text:
-            return f"There is no key or group {key!r}: `--cfg job` prints the keys, and the groups are {', '.join(_groups())}."
+            groups = ", ".join(_groups())
+            return f"There is no key or group {key!r}: `--cfg job` prints the keys, and the groups are {groups}."
     if found := re.search(r"Could not append.*?'([^']*)'|append.*?'([^']*)'", text):
         key = found[1] or found[2]
         return f"{key!r} is there already: write it without the plus sign."

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 T5_GAPS = "{}<`~^\\【】"
 
 
-def load_tokenizer(config: ModelConfig, codec: Codec, train: Iterable[Example], state_dir: Path) -> "PreTrainedTokenizerBase":
+def load_tokenizer(
+    config: ModelConfig, codec: Codec, train: Iterable[Example], state_dir: Path
+) -> "PreTrainedTokenizerBase":
     """The model's tokenizer, with the codec's tokens added; the pocket model's is trained on `train` and kept on disk.
 
     Raises UserError where the folder is missing or incomplete, or the hub cannot be reached.

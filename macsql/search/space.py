@@ -57,7 +57,8 @@ def grid(space: Space) -> list[Point]:
     for key, axis in space.items():
         if isinstance(axis, Interval):
             raise UserError(
-                f"search.space.{key} is an interval, which a grid cannot enumerate: use choice(…) or range(…), or search=tpe."
+                f"search.space.{key} is an interval, which a grid cannot enumerate: "
+                "use choice(…) or range(…), or search=tpe."
             )
     columns = [[(key, value) for value in axis.values] for key, axis in space.items() if isinstance(axis, Choices)]
     return [dict(combination) for combination in itertools.product(*columns)]

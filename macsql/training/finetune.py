@@ -1,29 +1,40 @@
 """One Hugging Face fine-tune: arguments, loss, events."""
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+from datasets import Dataset
+from torch.nn.functional import cross_entropy
+from transformers import (
+    DataCollatorForSeq2Seq,
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Seq2SeqTrainer,
+    Seq2SeqTrainingArguments,
+    TrainerCallback,
+)
+
+from macsql.codecs import Codec
 from macsql.config import Config, TrainerConfig
 from macsql.errors import UserError
-
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Seq2SeqTrainer, Seq2SeqTrainingArguments
+from macsql.records import Agent, Example
+from macsql.training import mixture, window
+from macsql.training.stopping import Diverged, StopRequest
 
 OWN_KEYS = {"early_stopping_patience", "early_stopping_threshold", "options"}  # not arguments of the Trainer's class
 
 
-def training_arguments(config: Config, folder: Path) -> "Seq2SeqTrainingArguments":
+def training_arguments(config: Config, folder: Path) -> Seq2SeqTrainingArguments:
     """The Trainer's arguments for a configuration; checkpoints go to `folder`.
 
     The learning rate is the configured one times scale.learning_rate_factor. Raises UserError naming the key that the
     Trainer's class does not take, or the value that it refuses.
     """
-    import torch
-    from transformers import Seq2SeqTrainingArguments
-
     given = dataclasses.asdict(config.trainer)
     options = given["options"]
     known = {item.name for item in dataclasses.fields(Seq2SeqTrainingArguments)}
@@ -48,29 +59,84 @@ def training_arguments(config: Config, folder: Path) -> "Seq2SeqTrainingArgument
         raise UserError(f"The Trainer refuses these arguments: {str(error).splitlines()[0]}") from error
 
 
+def tokenised(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, codec: Codec, config: Config) -> Dataset:
+    """Rows of input_ids and labels, both lists of token ids cut to the model's windows, in the examples' order."""
+    model = config.model
+    rows = [
+        window.encode_example(
+            tokenizer, codec, row.source, row.target, model.max_source_length, model.max_target_length
+        )
+        for row in examples
+    ]
+    return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
+
+
+class Report(TrainerCallback):
+    """Hands losses to `on_log` as (step, epoch, metrics), and stops the training where one is not a number."""
+
+    KEPT = ("loss", "grad_norm", "learning_rate", "eval_loss")
+
+    def __init__(self, on_log: Callable[[int, float, dict[str, float]], None]) -> None:
+        self.tell = on_log
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002
+        """Called by the Trainer for each training loss and each evaluation."""
+        kept = {name: float(logs[name]) for name in self.KEPT if logs and name in logs}
+        if not all(math.isfinite(value) for value in kept.values()):
+            raise Diverged(f"the loss is not a number at step {state.global_step}")
+        if kept:
+            self.tell(state.global_step, float(state.epoch or 0.0), kept)
+
+
+class StopOnRequest(TrainerCallback):
+    """Saves a checkpoint and ends the training at the first step after a stop was asked for."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self.stop = stop
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ARG002
+        """Called by the Trainer after each optimizer step."""
+        if self.stop.requested:
+            control.should_save = True
+            control.should_training_stop = True
+        return control
+
+
+class MixtureTrainer(Seq2SeqTrainer):
+    """The Trainer, its rows drawn by the mixture of the three agents."""
+
+    def __init__(self, sampler: torch.utils.data.Sampler[int] | None, **arguments: Any) -> None:
+        self.mixture_sampler = sampler
+        super().__init__(**arguments)
+
+    def _get_train_sampler(self, *arguments: Any) -> torch.utils.data.Sampler[int] | None:
+        if self.mixture_sampler is not None:
+            return self.mixture_sampler
+        return super()._get_train_sampler(*arguments)
+
+
 def make_trainer(
     config: Config,
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    train: Any,
-    evaluation: Any,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    train: Dataset,
+    evaluation: Dataset,
+    agents: Sequence[Agent],
     folder: Path,
     on_log: Callable[[int, float, dict[str, float]], None],
-) -> "Seq2SeqTrainer":
-    """A Trainer over tokenised rows (input_ids, labels), reporting (step, epoch, metrics) to `on_log`."""
-    from transformers import DataCollatorForSeq2Seq, EarlyStoppingCallback, Seq2SeqTrainer, TrainerCallback
+    stop: StopRequest,
+) -> Seq2SeqTrainer:
+    """A Trainer over tokenised rows; `agents` names the agent of each training row.
 
-    class Report(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-            numbers = {key: float(value) for key, value in (logs or {}).items() if isinstance(value, int | float)}
-            on_log(state.global_step, float(state.epoch or 0.0), numbers)
-
-    callbacks: list[TrainerCallback] = [Report()]
+    `on_log` gets (step, epoch, metrics); checkpoints go to `folder`; `stop` ends the training at the next step.
+    """
+    callbacks: list[TrainerCallback] = [Report(on_log), StopOnRequest(stop)]
     if config.trainer.early_stopping_patience is not None:
         callbacks.append(
             EarlyStoppingCallback(config.trainer.early_stopping_patience, config.trainer.early_stopping_threshold)
         )
-    return Seq2SeqTrainer(
+    return MixtureTrainer(
+        sampler=mixture.sampler(agents, config.mixture, config.seed, config.trainer.per_device_train_batch_size),
         model=model,
         args=training_arguments(config, folder),
         train_dataset=train,
@@ -82,16 +148,14 @@ def make_trainer(
     )
 
 
-def token_mean_loss(smoothing: float = 0.0) -> Callable[..., "torch.Tensor"]:
+def token_mean_loss(smoothing: float = 0.0) -> Callable[..., torch.Tensor]:
     """Cross-entropy summed over the target tokens and divided by the number of them in the whole batch.
 
     The Trainer hands that number over for all accumulated micro-batches together, so that 8 x 1 equals 4 x 2; T5's own
     mean over each micro-batch makes loss and gradient as many times too large as there are micro-batches.
     """
 
-    def loss(outputs: Any, labels: "torch.Tensor", num_items_in_batch: Any = None) -> "torch.Tensor":
-        from torch.nn.functional import cross_entropy
-
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         logits = outputs.logits
         total = cross_entropy(
             logits.view(-1, logits.size(-1)).float(),

@@ -104,7 +104,8 @@ def _entry(database: Database) -> dict[str, Any]:
 def _database(entry: Mapping[str, Any]) -> Database:
     schema = entry["schema"]
     tables = tuple(
-        Table(**{**table, "columns": tuple(Column(**column) for column in table["columns"])}) for table in schema["tables"]
+        Table(**{**table, "columns": tuple(Column(**column) for column in table["columns"])})
+        for table in schema["tables"]
     )
     keys = tuple(ForeignKey(**key) for key in schema["foreign_keys"])
     return Database(entry["id"], Path(entry["path"]), Schema(schema["db_id"], tables, keys))

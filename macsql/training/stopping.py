@@ -1,0 +1,48 @@
+"""Why a training ends early: it was asked to, or its loss is no longer a number.
+
+The first signal asks for a checkpoint at the next step; a second one ends the process at once.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from types import FrameType
+
+
+class Interrupted(Exception):
+    """Asked to stop; what had been done is on disk."""
+
+
+class Diverged(Exception):
+    """The loss is no longer a number: going on, or trying again, is of no use."""
+
+
+class StopRequest:
+    """Whether somebody has asked this process to stop. A second signal stops it at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def listen(self) -> "StopRequest":
+        """Take SIGTERM and SIGINT as requests from now on; only the main thread of a process may do this."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def check(self) -> None:
+        """Raise Interrupted where a stop has been asked for."""
+        if self.requested:
+            raise Interrupted
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if self.requested:
+            os._exit(128 + number)
+        self.requested = True
+
+
+def stop_with_parent() -> None:
+    """Ask the kernel for SIGTERM when the parent dies, so that no trial outlives its sweep unseen (Linux only)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGTERM)

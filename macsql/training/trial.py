@@ -1,0 +1,207 @@
+"""One trial: a folder with a configuration in it becomes a folder with a result in it.
+
+    <folder>/config.yaml        asked: the whole configuration
+             events.jsonl       told on the way: losses a step, evaluations, final metrics
+             checkpoints/       the Trainer's own
+             model/             the best model, in the hub's layout
+             predictions.jsonl  verdicts.jsonl
+             result.json        how it ended: status, metrics, seconds, steps; its presence means "done"
+
+A trial knows neither Optuna nor MLflow nor the sweep that it may belong to. `python -m macsql.training.trial
+FOLDER` runs one; the same command on a folder that was interrupted goes on from its last checkpoint.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from macsql.codecs import Codec
+from macsql.codecs import codec as codec_named
+from macsql.config import Config, from_yaml
+from macsql.database.sandbox import Limits, Sandbox
+from macsql.errors import UserError
+from macsql.records import Example, write_jsonl
+from macsql.training.events import EventLog
+from macsql.training.generate import generate, sample
+from macsql.training.prepare import Prepared, prepare
+from macsql.training.stopping import Diverged, Interrupted, StopRequest, stop_with_parent
+
+EXIT_STOPPED = 3  # interrupted with a checkpoint on disk
+DIVERGED = "diverged"  # how the reason of a failure begins that no retry can cure
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a trial ended."""
+
+    status: Status
+    metrics: Mapping[str, float]
+    reason: str = ""  # FAILED: one sentence
+    steps: int = 0  # optimizer steps done
+    seconds: float = 0.0  # wall clock of the last attempt
+    parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of it
+
+
+def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopRequest) -> Result:
+    """Fine-tune, generate and score as `config` says, leaving everything in `folder`.
+
+    `prepared` are the examples where somebody has made them already. Raises Interrupted when stopped, and whatever goes
+    wrong.
+    """
+    import torch
+
+    from macsql.metrics import score
+    from macsql.models import seq2seq
+
+    if config.executor.threads:
+        torch.set_num_threads(config.executor.threads)
+    clock = _Clock()
+    state = Path(config.tracking.state_dir)
+    codec = codec_named(config.codec.name)
+
+    prepared = prepared or prepare(config)
+    train = prepared.examples("train")
+    clock.lap("prepare")
+
+    tokenizer = seq2seq.load_tokenizer(config.model, codec, train, state)
+    model = seq2seq.load_model(config.model, tokenizer, config.seed)
+    clock.lap("load")
+
+    data = Splits(train, prepared.examples("eval"), sample(prepared.examples("test"), config.generation.limit))
+    steps, losses = _train(config, folder, model, tokenizer, codec, data, stop)
+    clock.lap("train")
+
+    predictions = generate(
+        model,
+        tokenizer,
+        codec,
+        data.test,
+        config.generation,
+        config.model.max_source_length,
+        progress=lambda _: stop.check(),
+    )
+    write_jsonl(folder / "predictions.jsonl", predictions)
+    clock.lap("generate")
+
+    with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
+        scored = score(predictions, prepared.databases, sandbox)
+    write_jsonl(folder / "verdicts.jsonl", scored.verdicts)
+    clock.lap("score")
+
+    return Result("FINISHED", {**losses, **scored.metrics}, steps=steps, parts=clock.parts)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The examples of one trial."""
+
+    train: list[Example]
+    eval: list[Example]
+    test: list[Example]
+
+
+def _train(
+    config: Config, folder: Path, model: Any, tokenizer: Any, codec: Codec, data: Splits, stop: StopRequest
+) -> tuple[int, dict[str, float]]:
+    """Run the Trainer, from the last checkpoint where there is one; returns steps and the losses worth keeping."""
+    from transformers.trainer_utils import get_last_checkpoint
+
+    from macsql.training.finetune import make_trainer, tokenised
+
+    checkpoints = folder / "checkpoints"
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    after = json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))["global_step"] if last else None
+    events = EventLog(folder / "events.jsonl", after)
+    trainer = make_trainer(
+        config,
+        model,
+        tokenizer,
+        tokenised(data.train, tokenizer, codec, config),
+        tokenised(data.eval, tokenizer, codec, config),
+        [row.agent for row in data.train],
+        checkpoints,
+        events.write,
+        stop,
+    )
+    trainer.train(resume_from_checkpoint=last)
+    stop.check()
+    trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end
+    state = trainer.state
+    recent = [entry["loss"] for entry in state.log_history if "loss" in entry][-50:]
+    losses = {"train_loss": sum(recent) / len(recent)} if recent else {}  # mean of the last 50 logged losses
+    if state.best_metric is not None:
+        losses[config.trainer.metric_for_best_model] = state.best_metric
+    return state.global_step, losses
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.last = time.monotonic()
+        self.parts: dict[str, float] = {}
+
+    def lap(self, part: str) -> None:
+        now = time.monotonic()
+        self.parts[part] = round(now - self.last, 3)
+        self.last = now
+
+
+def run_folder(folder: Path, prepared: Prepared | None = None, stop: StopRequest | None = None) -> Result:
+    """Run the trial in `folder` and leave its result there, however it ends. Raises Interrupted alone."""
+    started = time.monotonic()
+    try:
+        config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+        result = run(config, folder, prepared, stop or StopRequest())
+    except UserError as error:
+        result = Result("FAILED", {}, str(error))
+    except Interrupted:
+        raise
+    except Diverged as error:
+        result = Result("FAILED", {}, f"{DIVERGED}: {error}")
+    except Exception as error:  # whatever a trial dies of must not pass for "still running"
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        result = Result("FAILED", {}, reason)
+    write_result(folder, dataclasses.replace(result, seconds=round(time.monotonic() - started, 3)))
+    if result.status == "FINISHED":
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # they serve for resuming only
+    return result
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Put result.json in place in one step."""
+    partial = folder / f"result.{os.getpid()}.partial"
+    partial.write_text(json.dumps(dataclasses.asdict(result), indent=1), encoding="utf-8")
+    partial.replace(folder / "result.json")
+
+
+def read_result(folder: Path) -> Result | None:
+    """The result of a trial that has ended, else None."""
+    path = folder / "result.json"
+    return Result(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def main() -> None:
+    """`python -m macsql.training.trial FOLDER`: exit 0 when finished, 1 when failed, 3 when stopped on request."""
+    stop = StopRequest().listen()
+    stop_with_parent()
+    folder = Path(sys.argv[1])
+    about = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+    prepared = Prepared(Path(about["prepared"])) if "prepared" in about else None
+    try:
+        result = run_folder(folder, prepared, stop)
+    except Interrupted:
+        sys.exit(EXIT_STOPPED)
+    sys.exit(0 if result.status == "FINISHED" else 1)
+
+
+if __name__ == "__main__":
+    main()
