@@ -15,10 +15,22 @@ from typing import Any
 from macsql.errors import UserError
 
 _WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# SQLite reads these words as SQL even where a name should stand; its other keywords may be names
+_RESERVED = re.compile(
+    "add|all|alter|and|as|autoincrement|between|case|cast|check|collate|commit|constraint|create|cross|"
+    "current_date|current_time|current_timestamp|default|deferrable|delete|distinct|drop|else|escape|except|"
+    "exists|foreign|from|full|group|having|in|index|inner|insert|intersect|into|is|isnull|join|left|limit|"
+    "natural|not|nothing|notnull|null|on|or|order|outer|primary|raise|references|returning|right|select|set|"
+    "table|then|to|transaction|union|unique|update|using|values|when|where",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class Column:
+    """A column of a table."""
+
     name: str  # as SQL writes it
     type: str  # declared type, upper-case as SQLite reports it; "" where none is declared
     full_name: str = ""  # in words ("area code"); the name itself where the corpus gives none
@@ -28,6 +40,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """A table with its columns in the order of declaration."""
+
     name: str
     columns: tuple[Column, ...]
     full_name: str = ""
@@ -35,6 +49,8 @@ class Table:
 
 @dataclass(frozen=True)
 class ForeignKey:
+    """`table.column` refers to `ref_table.ref_column`."""
+
     table: str
     column: str
     ref_table: str
@@ -43,6 +59,8 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Schema:
+    """The tables of one database and the keys between them."""
+
     db_id: str
     tables: tuple[Table, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
@@ -63,8 +81,13 @@ class Database:
 
 
 def words(name: str) -> str:
-    """An identifier in lower-case words: "areaCode" and "area_code" become "area code"; signs alone stay as they are."""
+    """An identifier in lower-case words: "areaCode" and "area_code" become "area code"; signs alone stay."""
     return " ".join(_WORD_BORDER.sub(" ", name).split()).lower() or name
+
+
+def identifier(name: str) -> str:
+    """A name as SQL takes it: bare where that is allowed, in double quotes where it has odd signs or is reserved."""
+    return name if _PLAIN.fullmatch(name) and not _RESERVED.fullmatch(name) else quoted(name)
 
 
 def quoted(name: str) -> str:
@@ -75,7 +98,7 @@ def quoted(name: str) -> str:
 def connect(path: Path) -> sqlite3.Connection:
     """A read-only connection for SQL of our own; SQL from a model or a corpus belongs into the sandbox.
 
-    Raises UserError where the file is missing. A file that is no database fails at the first statement, as SQLite has it.
+    Raises UserError where the file is missing. A file that is no database fails at its first statement.
     """
     if not path.is_file():
         raise UserError(f"There is no SQLite file at {path}.")
@@ -153,7 +176,7 @@ def _columns(connection: sqlite3.Connection, table: str) -> tuple[Column, ...]:
 
 
 def _foreign_keys(connection: sqlite3.Connection, table: str) -> list[tuple[int, str, str, str | None]]:
-    """(position in a composite key, column, referenced table, referenced column or None) in the order of declaration."""
+    """(position in a composite key, column, referenced table, referenced column or None), in order of declaration."""
     rows = connection.execute(f"PRAGMA foreign_key_list({quoted(table)})").fetchall()
     ordered = sorted(rows, key=lambda row: (-row[0], row[1]))  # SQLite numbers the last declared key 0
     return [(row[1], row[3], row[2], row[4]) for row in ordered]

@@ -1,0 +1,80 @@
+"""A grammar of questions that fits any SQLite schema: a form makes a query and ways to ask for it.
+
+A new form is one function in single_table.py or several_tables.py and its name here.
+"""
+
+import random
+from collections.abc import Callable
+
+from macsql.corpora.grammar.draft import Draft
+from macsql.corpora.grammar.facts import Facts, read_facts
+from macsql.corpora.grammar.several_tables import (
+    in_both,
+    in_either,
+    in_one_only,
+    join_count,
+    join_count_by_group,
+    join_filter,
+    join_having,
+    join_list,
+    referred,
+    without,
+)
+from macsql.corpora.grammar.single_table import (
+    above_average,
+    aggregate,
+    aggregate_by_group,
+    between,
+    count_by_group,
+    count_distinct,
+    count_filtered,
+    count_rows,
+    distinct_values,
+    filter_rows,
+    filter_two,
+    frequent_groups,
+    list_column,
+    list_two,
+    most_common,
+    ordered,
+    superlative,
+    top_rows,
+)
+
+__all__ = ["FORMS", "Draft", "Facts", "Form", "read_facts"]
+
+Form = Callable[[random.Random, Facts], Draft | None]
+
+FORMS: dict[str, Form] = {
+    form.__name__: form
+    for form in (
+        count_rows,
+        list_column,
+        list_two,
+        distinct_values,
+        count_distinct,
+        filter_rows,
+        filter_two,
+        between,
+        count_filtered,
+        aggregate,
+        ordered,
+        top_rows,
+        superlative,
+        above_average,
+        count_by_group,
+        aggregate_by_group,
+        frequent_groups,
+        most_common,
+        join_list,
+        join_filter,
+        join_count,
+        join_count_by_group,
+        join_having,
+        referred,
+        without,
+        in_both,
+        in_one_only,
+        in_either,
+    )
+}

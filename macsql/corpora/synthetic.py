@@ -1,0 +1,154 @@
+"""Questions made by the grammar for any folder of SQLite files: training data for one's own databases."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from macsql.config import DataConfig
+from macsql.corpora.corpus import Corpus, existing_root, other_layout
+from macsql.corpora.grammar import FORMS, Facts, Form, read_facts
+from macsql.corpora.splits import check_split_by, divide, limited, normal_text
+from macsql.database.sandbox import Limits, Sandbox
+from macsql.database.schema import Database, read_sqlite_schema
+from macsql.errors import UserError
+from macsql.records import Question
+
+LAYOUT = "SQLite files (*.sqlite, *.sqlite3, *.db), at its top or in folders of their own"
+SUFFIXES = (".sqlite", ".sqlite3", ".db")
+
+_LIMITS = Limits(seconds=5.0, rows=10_000)  # a query beyond them is no use as training data
+_TRIES = 30  # drafts for each question wanted, before a small database counts as used up
+
+
+@dataclass(frozen=True)
+class Made:
+    """The questions made for one database, and what was dropped, counted by reason."""
+
+    questions: tuple[Question, ...]
+    skipped: Counter[str]
+
+
+def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all formats read alike)
+    """`data.questions` questions for each SQLite file under `data.root`, which may also be one such file.
+
+    `data.split_by` "published" tells them apart by question, as nothing is published. A file that is no database, has
+    no rows, or gives fewer questions than wanted is counted or noted; with `data.strict` the first two are refused.
+    """
+    skipped: Counter[str] = Counter()
+    databases = {}
+    for db_id, path in _files(data.root):
+        try:
+            databases[db_id] = Database(db_id, path, read_sqlite_schema(path, db_id))
+        except UserError:
+            if data.strict:
+                raise
+            skipped["file that is no SQLite database"] += 1
+    if not databases:
+        raise UserError(f"No file under data.root={data.root} is a SQLite database.")
+    return corpus("synthetic", databases, data, skipped)
+
+
+def corpus(name: str, databases: dict[str, Database], data: DataConfig, skipped: Counter[str]) -> Corpus:
+    """The corpus of questions made for these databases; pocket's comes this way too."""
+    check_split_by(data.split_by)
+    if data.questions < 1:
+        raise UserError(f"data.questions must be at least 1, not {data.questions}: it is the number for each database.")
+    forms = known_forms(data.forms)
+    questions: list[Question] = []
+    notes = []
+    with Sandbox() as sandbox:
+        for database in databases.values():
+            made = make_questions(database, data.questions, data.seed, sandbox, forms, data.phrasings, name)
+            if not made.questions and data.strict:
+                raise UserError(f"No question can be made for {database.path}: it has no table with rows.")
+            if len(made.questions) < data.questions:
+                notes.append(
+                    f"Database {database.id} gives only {len(made.questions)} of the {data.questions} questions wanted."
+                )
+            questions += made.questions
+            skipped += made.skipped
+    if not questions:
+        raise UserError(f"No question can be made: none of the {len(databases)} databases has a table with rows.")
+    split_by = "question" if data.split_by == "published" else data.split_by
+    questions = divide(questions, split_by, data.eval_fraction, data.test_fraction, data.seed)
+    asked = {question.db_id for question in questions}
+    kept = {db_id: database for db_id, database in databases.items() if db_id in asked}
+    return Corpus(name, tuple(limited(questions, data.limit, data.seed)), kept, dict(skipped), tuple(notes))
+
+
+def known_forms(names: Sequence[str]) -> dict[str, Form]:
+    """The forms of these names, all of them for none. Raises UserError for a name that is no form."""
+    for name in names:
+        if name not in FORMS:
+            raise UserError(f"data.forms has no form {name!r}: there are {', '.join(FORMS)}.")
+    return {name: FORMS[name] for name in names} if names else FORMS
+
+
+def make_questions(
+    database: Database,
+    count: int,
+    seed: int,
+    sandbox: Sandbox,
+    forms: dict[str, Form] = FORMS,
+    phrasings: int | None = None,
+    corpus_name: str = "synthetic",
+) -> Made:
+    """At most `count` questions whose queries ran and gave rows; the same for the same seed and the same rows.
+
+    No question text comes twice. `difficulty` is the form's name.
+    """
+    facts = read_facts(database)
+    skipped = Counter(facts.skipped)
+    if not facts.tables:
+        skipped["database without rows"] += 1
+        return Made((), skipped)
+    rng = random.Random(f"{seed}/{database.id}")
+    drafts = _drafts(rng, facts, forms, phrasings, count * _TRIES)
+    questions: list[Question] = []
+    while len(questions) < count:
+        batch = [draft for draft, _ in zip(drafts, range(count - len(questions)), strict=False)]
+        if not batch:
+            break
+        outcomes = sandbox.run_many(((database.path, sql) for _, _, sql in batch), _LIMITS)
+        for (form, text, sql), outcome in zip(batch, outcomes, strict=True):
+            if not outcome.ok:
+                skipped[f"query that does not run ({outcome.status})"] += 1
+            elif not outcome.rows:
+                skipped["query without rows"] += 1
+            else:
+                number = f"{corpus_name}/{database.id}/{len(questions):05d}"
+                questions.append(Question(number, database.id, text, sql, difficulty=form))
+    return Made(tuple(questions), skipped)
+
+
+def _drafts(
+    rng: random.Random, facts: Facts, forms: dict[str, Form], phrasings: int | None, tries: int
+) -> Iterator[tuple[str, str, str]]:
+    """(form, text, SQL) with a text that did not come before, until the tries are used up."""
+    seen: set[str] = set()
+    names = list(forms)
+    for _ in range(tries):
+        form = names[rng.randrange(len(names))]
+        draft = forms[form](rng, facts)
+        if draft is None:
+            continue
+        texts = draft.phrasings[:phrasings]
+        text = texts[rng.randrange(len(texts))]
+        if normal_text(text) not in seen:
+            seen.add(normal_text(text))
+            yield form, text, draft.sql
+
+
+def _files(root: str | None) -> list[tuple[str, Path]]:
+    """(db_id, file), sorted; the id is the file's name, with its folders before it where two files share a name."""
+    if root and Path(root).expanduser().is_file():
+        path = Path(root).expanduser()
+        return [(path.stem, path)]
+    folder = existing_root(root, LAYOUT)
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not paths:
+        raise other_layout(folder, LAYOUT)
+    stems = Counter(path.stem for path in paths)
+    return [(p.stem if stems[p.stem] == 1 else "/".join(p.relative_to(folder).with_suffix("").parts), p) for p in paths]
