@@ -1,20 +1,20 @@
 """Targets and prompts as text that a tokenizer can represent, and back.
 
-T5's vocabulary has no ``{ } < ` ~ ^ \\`` and no brackets 【 】, its tokenizer folds every run of white space into one space, and its
-decoder takes the space before ``. , ? !`` and some apostrophes away. A codec writes all of that in words:
+T5's vocabulary has no ``{ } < ` ~ ^ \\`` and no brackets 【 】, its tokenizer folds every run of white space into one
+space, and its decoder takes the space before ``. , ? !`` and some apostrophes away. A codec writes it all in words:
 
     SELECT a FROM t          -->  SELECT a FROM t
     a <= 5                   -->  a @le 5
     ```sql⏎SELECT a⏎```      -->  @code SELECT a @end
 
 A mark is a word of its own and stands for its text WITHOUT the spaces round it, so marks never change how their
-neighbours are split into word pieces. A character that has no mark is written as its code point (``é`` is ``@xe9``), which
-makes the codec reversible for any text whatever the tokenizer, as long as that has the characters of `ALPHABET`.
+neighbours are split into word pieces. A character that has no mark is written as its code point (``é`` is ``@xe9``),
+which makes the codec reversible for any text and any tokenizer that has the characters of `ALPHABET`.
 """
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from macsql.errors import UserError
 
@@ -73,14 +73,16 @@ ALPHABET = "".join(
 
 
 class Codec(Protocol):
-    """A way to write text. `decode(encode(text)) == text`; `decode` takes anything a model may write and never raises."""
+    """A way to write text: `decode(encode(text)) == text`, and `decode` takes anything that a model may write."""
 
     name: str
     added_tokens: tuple[str, ...]  # what the tokenizer has to be given (see `extend`) before it can read encoded text
 
-    def encode(self, text: str) -> str: ...
+    def encode(self, text: str) -> str:
+        """Text -> what the tokenizer is given."""
 
-    def decode(self, text: str) -> str: ...
+    def decode(self, text: str) -> str:
+        """What the tokenizer gave back -> text. Never raises."""
 
 
 class Verbatim:
@@ -99,7 +101,7 @@ class Verbatim:
 
 
 class Marked:
-    """Text whose unrepresentable parts are written as marks; `spell` gives the written form of a (text, name) of MARKS."""
+    """Marks for what cannot be represented; `spell` gives the written form of a (text, name) of MARKS."""
 
     def __init__(self, name: str, spell: Callable[[str, str], str], adds_tokens: bool) -> None:
         self.name = name
@@ -146,12 +148,12 @@ _UNWRITABLE = re.compile(
     f"({'|'.join(re.escape(text) for text in sorted(MARKS, key=len, reverse=True) if text != ' ')}"
     rf"| (?=[.,?!]|n't)|[^ {re.escape(ALPHABET)}])"
 )
-# What is lost only at the start of a plain part, that is, behind a mark: the decoder joins " ' " and " n't" to the word before.
+# What is lost only behind a mark, where a plain part starts: the decoder joins " ' " and " n't" to the word before.
 _LOST_AT_START = re.compile(r"(?: |'|n(?='t))*")
 
 
 def _as_token(text: str, mark: str) -> str:
-    """A symbol that the vocabulary lacks is a token of its own; what is longer, or white space, has a name in brackets."""
+    """A symbol that the vocabulary lacks is its own token; what is longer, or white space, has its name in brackets."""
     if text == "@":
         return "@at"
     return text if len(text) == 1 and text.isprintable() and text != " " else f"<{mark}>"
@@ -179,20 +181,25 @@ def extend(tokenizer: "PreTrainedTokenizerBase", codec: Codec, model: "PreTraine
     A new token starts as the mean of the pieces of its mark's name ("less", "line"), in the input embedding and, where
     it is not the same matrix, in the output: the same numbers in every run, and different ones for every token.
     """
-    old = len(tokenizer)
     names = {_as_token(text, mark): mark for text, mark in MARKS.items()}
     pieces = {token: tokenizer(names[token], add_special_tokens=False).input_ids for token in codec.added_tokens}
-    count: int = tokenizer.add_tokens(list(codec.added_tokens))
-    if model is not None and pieces:
-        import torch
+    count = tokenizer.add_tokens(list(codec.added_tokens))
+    if model is None or not pieces:
+        return count
 
-        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-            model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        outputs = model.get_output_embeddings()
-        with torch.no_grad():
-            for weight in {
-                id(layer.weight): layer.weight for layer in (model.get_input_embeddings(), outputs) if layer
-            }.values():
-                for token, ids in pieces.items():
-                    weight[tokenizer.convert_tokens_to_ids(token)] = weight[ids].mean(dim=0)
+    import torch
+
+    if len(tokenizer) > _embedding(model).shape[0]:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)  # its mean is a random draw about the mean
+    weights = {id(weight): weight for weight in (_embedding(model), _embedding(model, output=True))}
+    with torch.no_grad():
+        for weight in weights.values():
+            for token, ids in pieces.items():
+                weight[tokenizer.convert_tokens_to_ids(token)] = weight[ids].mean(dim=0)
     return count
+
+
+def _embedding(model: "PreTrainedModel", output: bool = False) -> Any:
+    """The [tokens, d_model] matrix of the embedding, or of the output layer where it has one."""
+    layer = model.get_output_embeddings() if output else None
+    return (layer or model.get_input_embeddings()).weight

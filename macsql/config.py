@@ -63,7 +63,7 @@ class MixtureConfig:
     name: str = MISSING  # real | undersample | oversample | temperature | matched
     temperature: float = 1.0  # temperature: share of an agent ~ count ** (1 / temperature)
     resample: bool = False  # draw anew every epoch
-    steps: int | None = None  # matched: optimizer steps of every arm
+    steps: int | None = None  # optimizer steps of an epoch, whatever the mixture; null: what its rows give
     seed: int = 0
 
 

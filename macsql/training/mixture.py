@@ -1,0 +1,133 @@
+"""How the examples of the three agents are balanced in training: which rows an epoch takes, and in which order.
+
+    real          every row once
+    undersample   as many rows of each agent as the smallest has
+    oversample    as many rows of each agent as the largest has, rows of the others repeated
+    temperature   as many rows as there are, an agent's share proportional to count ** (1 / temperature)
+                  (Raffel et al., 2020, section 3.5.2, without their limit on an agent's size)
+    matched       equal shares in as many optimizer steps as `real` takes: arms that differ in balance alone
+
+`steps` sets the optimizer steps of an epoch for any of them, so that arms of a comparison do the same work; rows are
+then repeated or left out, the shares stay. An agent without rows takes no part.
+The evaluation set is never touched by a mixture.
+"""
+
+import hashlib
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from macsql.config import MixtureConfig
+from macsql.errors import UserError
+from macsql.records import AGENTS, Agent
+
+if TYPE_CHECKING:
+    from torch.utils.data import Sampler
+
+MIXTURES = ("real", "undersample", "oversample", "temperature", "matched")
+
+
+def check(cfg: MixtureConfig) -> None:
+    """Raise UserError for a mixture that cannot be, before any data is read."""
+    if cfg.name not in MIXTURES:
+        raise UserError(f"Unknown mixture.name {cfg.name!r}: choose one of {', '.join(MIXTURES)}.")
+    if not cfg.temperature > 0:  # nan is not greater either
+        raise UserError(f"mixture.temperature={cfg.temperature} is no temperature: write a number above 0 (1 is real).")
+    if cfg.steps is not None and cfg.steps < 1:
+        raise UserError(
+            f"mixture.steps={cfg.steps}: an epoch has at least 1 optimizer step (null: what the rows give)."
+        )
+
+
+def epoch_indices(
+    agents: Sequence[Agent], cfg: MixtureConfig, epoch: int, batch_size: int | None = None, seed: int = 0
+) -> list[int]:
+    """Row numbers that an epoch takes, in training order.
+
+    `agents` names the agent of each row; `batch_size` is rows an optimizer step (needed for `steps` and `matched`).
+    Which rows are drawn depends on `cfg.seed`, and on the epoch where `cfg.resample`; their order on the trial's `seed`
+    and the epoch too. Every epoch has the same length, and of an agent's rows none is taken twice before all are taken.
+    Raises UserError for a bad configuration or where there are no rows.
+    """
+    check(cfg)
+    pools = _pools(agents)
+    if not pools:
+        raise UserError("There are no training examples to mix: no agent has a row.")
+    draw = f"{cfg.seed}/{epoch if cfg.resample else 'once'}"
+    if cfg.name == "undersample":
+        smallest = min(map(len, pools.values()))
+        pools = {agent: _draw(rows, smallest, f"{draw}/pool/{agent}") for agent, rows in pools.items()}
+    counts = _shares(_weights(cfg, pools), _size(cfg, pools, batch_size))
+    taken = [row for agent, rows in pools.items() for row in _draw(rows, counts[agent], f"{draw}/rows/{agent}")]
+    _random(f"{cfg.seed}/{seed}/{epoch}/order").shuffle(taken)
+    return taken
+
+
+def sampler(agents: Sequence[Agent], cfg: MixtureConfig, seed: int, batch_size: int) -> "Sampler[int]":
+    """`epoch_indices` for a DataLoader. The Trainer calls `set_epoch`, so a resumed run sees the same rows."""
+    from torch.utils.data import Sampler
+
+    class MixtureSampler(Sampler[int]):
+        def __init__(self) -> None:
+            self.epoch = 0
+            self.length = len(epoch_indices(agents, cfg, 0, batch_size, seed))
+
+        def set_epoch(self, epoch: int) -> None:
+            self.epoch = epoch
+
+        def __len__(self) -> int:
+            return self.length
+
+        def __iter__(self) -> Iterator[int]:
+            return iter(epoch_indices(agents, cfg, self.epoch, batch_size, seed))
+
+    return MixtureSampler()
+
+
+def _pools(agents: Sequence[Agent]) -> dict[Agent, list[int]]:
+    rows: dict[Agent, list[int]] = {agent: [] for agent in AGENTS}
+    for number, agent in enumerate(agents):
+        rows[agent].append(number)
+    return {agent: numbers for agent, numbers in rows.items() if numbers}
+
+
+def _weights(cfg: MixtureConfig, pools: Mapping[Agent, Sequence[int]]) -> dict[Agent, float]:
+    if cfg.name == "real":
+        return {agent: len(rows) for agent, rows in pools.items()}
+    if cfg.name == "temperature":
+        largest = max(map(len, pools.values()))  # as shares of the largest no power can overflow
+        return {agent: math.pow(len(rows) / largest, 1 / cfg.temperature) for agent, rows in pools.items()}
+    return dict.fromkeys(pools, 1.0)
+
+
+def _size(cfg: MixtureConfig, pools: Mapping[Agent, Sequence[int]], batch_size: int | None) -> int:
+    total = sum(map(len, pools.values()))
+    if cfg.steps is not None or cfg.name == "matched":
+        if batch_size is None or batch_size < 1:
+            raise UserError(f"mixture={cfg.name} counts optimizer steps and needs a batch size of at least 1.")
+        return (cfg.steps if cfg.steps is not None else -(-total // batch_size)) * batch_size
+    if cfg.name == "oversample":
+        return max(map(len, pools.values())) * len(pools)
+    return total  # of the undersampled pools, where they are
+
+
+def _shares(weights: Mapping[Agent, float], total: int) -> dict[Agent, int]:
+    """Whole numbers that add up to `total`, by largest remainder; of equal remainders the earlier agent wins."""
+    scale = total / sum(weights.values())
+    exact = {agent: weight * scale for agent, weight in weights.items()}
+    counts = {agent: math.floor(value + 1e-9) for agent, value in exact.items()}
+    by_remainder = sorted(weights, key=lambda agent: counts[agent] - exact[agent])
+    for agent in by_remainder[: total - sum(counts.values())]:
+        counts[agent] += 1
+    return counts
+
+
+def _draw(rows: Sequence[int], count: int, key: str) -> list[int]:
+    """`count` of the rows: all of them as often as they fit, the rest drawn without repetition."""
+    whole, rest = divmod(count, len(rows))
+    return [*rows] * whole + sorted(_random(key).sample(rows, rest))
+
+
+def _random(key: str) -> random.Random:
+    return random.Random(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))

@@ -1,0 +1,99 @@
+"""Source and target as token ids within the model's windows: the one way, for training, audit and generation alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from macsql.codecs import Codec
+from macsql.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BATCH = 1024  # texts a call of the tokenizer, which spreads them over the cores
+
+
+@dataclass(frozen=True)
+class EncodedExample:
+    """What the model is given of one example."""
+
+    input_ids: list[int]  # at most max_source_length, the end-of-sequence token included
+    labels: list[int]  # at most max_target_length, the same
+    source_tokens: int  # before anything was cut
+    target_tokens: int
+    source_truncated: bool
+    target_truncated: bool
+
+
+def encode_example(
+    tokenizer: "PreTrainedTokenizerBase",
+    codec: Codec,
+    source: str,
+    target: str,
+    max_source_length: int,
+    max_target_length: int,
+) -> EncodedExample:
+    """Token ids of one example; see `encode_examples`, which is faster for many."""
+    return encode_examples(tokenizer, codec, [source], [target], max_source_length, max_target_length)[0]
+
+
+def encode_examples(
+    tokenizer: "PreTrainedTokenizerBase",
+    codec: Codec,
+    sources: Sequence[str],
+    targets: Sequence[str],
+    max_source_length: int,
+    max_target_length: int,
+) -> list[EncodedExample]:
+    """Token ids of many examples, in their order.
+
+    What is longer than its window is cut on the right, and the end-of-sequence token put back, as T5 was trained.
+    """
+    inputs = token_ids(tokenizer, [codec.encode(text) for text in sources])
+    labels = token_ids(tokenizer, [codec.encode(text) for text in targets])
+    return [
+        EncodedExample(
+            cut(tokenizer, source, max_source_length),
+            cut(tokenizer, target, max_target_length),
+            len(source),
+            len(target),
+            len(source) > max_source_length,
+            len(target) > max_target_length,
+        )
+        for source, target in zip(inputs, labels, strict=True)
+    ]
+
+
+def source_ids(
+    tokenizer: "PreTrainedTokenizerBase", codec: Codec, sources: Sequence[str], max_source_length: int
+) -> list[list[int]]:
+    """What `encode_examples` gives as input_ids, for generation, where there is no target."""
+    return [
+        cut(tokenizer, ids, max_source_length) for ids in token_ids(tokenizer, [codec.encode(text) for text in sources])
+    ]
+
+
+def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
+    """A model's token ids as text without special tokens, before the codec."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def token_ids(tokenizer: "PreTrainedTokenizerBase", encoded: Sequence[str]) -> list[list[int]]:
+    """Encoded texts -> token ids with the end-of-sequence token, uncut."""
+    rows: list[list[int]] = []
+    for start in range(0, len(encoded), BATCH):
+        # verbose: no warning for each text that is longer than the model's window, it is counted instead
+        rows.extend(tokenizer(list(encoded[start : start + BATCH]), verbose=False).input_ids)
+    return rows
+
+
+def cut(tokenizer: "PreTrainedTokenizerBase", ids: list[int], length: int) -> list[int]:
+    """The first `length` of the ids, the last of them the end-of-sequence token where it stood at the end."""
+    if length < 2:
+        raise UserError(
+            f"A window of {length} tokens is too small: model.max_source_length and max_target_length are at least 2."
+        )
+    if len(ids) <= length:
+        return ids
+    eos = tokenizer.eos_token_id
+    return [*ids[: length - 1], eos] if ids[-1] == eos else ids[:length]
