@@ -24,6 +24,11 @@ COLOR = ("black", "blue", "green", "red", "white")
 SIZE = ("large", "medium", "small")
 MONTH = ("April", "June", "March", "May")
 SMALL = tuple(range(1, 13))
+ANIMAL = ("bear", "camel", "deer", "eagle", "fox", "goat", "hare", "ibis", "lion", "mole", "owl", "wolf")
+ITEM = ("bag", "belt", "book", "cap", "coat", "cup", "hat", "lamp", "ring", "sock", "tent", "vase")
+SHIP = ("Arrow", "Breeze", "Comet", "Delta", "Echo", "Falcon", "Gull", "Heron", "Iris", "Jade")
+SUBJECT = ("art", "math", "music", "sport")
+GRADE = (1, 2, 3, 4, 5, 6)
 AGES = tuple(range(20, 80, 5))
 TENS = tuple(range(10, 130, 10))
 
@@ -53,47 +58,22 @@ class Ref:
 DATABASES: dict[str, dict[str, tuple[int, dict[str, Some | Each | Ref]]]] = {
     "zoo": {
         "keeper": (6, {"name": Each(PERSON), "city": Some(CITY), "age": Each(AGES)}),
-        "animal": (
-            12,
-            {
-                "name": Each(("bear", "camel", "deer", "eagle", "fox", "goat", "hare", "ibis", "lion", "mole", "owl", "wolf")),
-                "color": Some(COLOR),
-                "weight": Each(TENS),
-                "keeper_id": Ref("keeper"),
-            },
-        ),
+        "animal": (12, {"name": Each(ANIMAL), "color": Some(COLOR), "weight": Each(TENS), "keeper_id": Ref("keeper")}),
         "visit": (10, {"month": Some(MONTH), "guests": Each(TENS), "animal_id": Ref("animal")}),
     },
     "shop": {
         "brand": (5, {"name": Each(("Apex", "Bolt", "Coral", "Dune", "Ember")), "city": Some(CITY)}),
-        "item": (
-            12,
-            {
-                "name": Each(("bag", "belt", "book", "cap", "coat", "cup", "hat", "lamp", "ring", "sock", "tent", "vase")),
-                "color": Some(COLOR),
-                "size": Some(SIZE),
-                "price": Each(TENS),
-                "brand_id": Ref("brand"),
-            },
-        ),
-        "sale": (10, {"month": Some(MONTH), "amount": Some(SMALL), "item_id": Ref("item")}),
+        "item": (12, {"name": Each(ITEM), "color": Some(COLOR), "price": Each(TENS), "brand_id": Ref("brand")}),
+        "sale": (10, {"month": Some(MONTH), "size": Some(SIZE), "amount": Some(SMALL), "item_id": Ref("item")}),
     },
     "school": {
-        "teacher": (6, {"name": Each(PERSON), "subject": Some(("art", "math", "music", "sport")), "age": Each(AGES)}),
-        "pupil": (12, {"name": Each(PERSON), "city": Some(CITY), "grade": Some(SMALL[:6]), "teacher_id": Ref("teacher")}),
+        "teacher": (6, {"name": Each(PERSON), "subject": Some(SUBJECT), "age": Each(AGES)}),
+        "pupil": (12, {"name": Each(PERSON), "city": Some(CITY), "grade": Some(GRADE), "teacher_id": Ref("teacher")}),
         "club": (5, {"name": Each(("chess", "choir", "dance", "drama", "judo")), "fee": Each(TENS)}),
     },
     "port": {
         "captain": (6, {"name": Each(PERSON), "city": Some(CITY), "age": Each(AGES)}),
-        "ship": (
-            10,
-            {
-                "name": Each(("Arrow", "Breeze", "Comet", "Delta", "Echo", "Falcon", "Gull", "Heron", "Iris", "Jade")),
-                "color": Some(COLOR),
-                "length": Each(TENS),
-                "captain_id": Ref("captain"),
-            },
-        ),
+        "ship": (10, {"name": Each(SHIP), "color": Some(COLOR), "length": Each(TENS), "captain_id": Ref("captain")}),
         "trip": (12, {"city": Some(CITY), "month": Some(MONTH), "days": Some(SMALL), "ship_id": Ref("ship")}),
     },
     "league": {
@@ -101,7 +81,7 @@ DATABASES: dict[str, dict[str, tuple[int, dict[str, Some | Each | Ref]]]] = {
         "player": (12, {"name": Each(PERSON), "height": Each(TENS), "goals": Some(SMALL), "team_id": Ref("team")}),
         "game": (10, {"month": Some(MONTH), "crowd": Each(TENS), "team_id": Ref("team")}),
     },
-}  # fmt: skip
+}
 
 
 def read(data: DataConfig, state_dir: Path) -> Corpus:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from macsql.config import DataConfig
 from macsql.errors import UserError
 from macsql.records import SPLITS, Question, Split
 
@@ -80,6 +81,36 @@ def divide(
     pooled = [dataclasses.replace(question, split="train") for question in questions]
     tested = carve(pooled, "test", test_fraction, split_by, seed)
     return carve(tested, "eval", eval_fraction / (1 - test_fraction), split_by, seed)
+
+
+def tell_apart(questions: Sequence[Question], data: DataConfig, eval_by: str) -> tuple[list[Question], list[str]]:
+    """The questions with their splits as `data` wants them, and sentences about every split that is not published.
+
+    `split_by` "published" keeps the parts that the questions come with: a missing eval part is carved out of train by
+    `eval_by`; where the test part is missing, the eval part takes its place. Any other word tells them apart anew.
+    """
+    check_split_by(data.split_by)
+    notes: list[str] = []
+    if data.split_by != "published":
+        notes.append(f"Train, eval and test are told apart anew by {data.split_by}: the published parts do not hold.")
+        return divide(questions, data.split_by, data.eval_fraction, data.test_fraction, data.seed), notes
+    told = list(questions)
+    present = {question.split for question in told}
+    if present == {"test"}:
+        return told, ["There is no train part: questions can be asked, but nothing can be trained."]
+    by = eval_by
+    if by == "database" and len({q.db_id for q in told if q.split == "train"}) < 2:
+        by = "question"  # a single database cannot lie on two sides
+    if "test" not in present and "eval" in present:
+        told = [dataclasses.replace(q, split="test") if q.split == "eval" else q for q in told]
+        notes.append("There is no published test part: its eval questions serve as test.")
+    elif "test" not in present:
+        told = carve(told, "test", data.test_fraction, by, data.seed)
+        notes.append(f"There is no published test part: it is carved out of train by {by}.")
+    if not any(question.split == "eval" for question in told):
+        told = carve(told, "eval", data.eval_fraction, by, data.seed)
+        notes.append(f"There is no published eval part: it is carved out of train by {by}.")
+    return told, notes
 
 
 def limited(questions: Sequence[Question], limit: int | None, seed: int) -> list[Question]:

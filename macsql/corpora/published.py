@@ -1,0 +1,78 @@
+"""What Spider's and BIRD's layouts share: a JSON list of questions, and a folder of databases beside it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from macsql.database.schema import Database, Schema, read_sqlite_schema, with_declared_types
+from macsql.errors import UserError
+
+
+class Findings:
+    """What reading left out, counted by reason, and the sentences about it."""
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.skipped: Counter[str] = Counter()
+        self._places: dict[str, list[str]] = {}
+
+    def leave_out(self, reason: str, place: str) -> None:
+        """Count one question that is left out for a good reason."""
+        self.skipped[reason] += 1
+        self._places.setdefault(reason, []).append(place)
+
+    def malformed(self, reason: str, place: str) -> None:
+        """Count one row or file that should have another form; with `strict` raise UserError instead."""
+        if self.strict:
+            raise UserError(f"{place}: {reason} (counted and skipped with data.strict=false).")
+        self.leave_out(reason, place)
+
+    def notes(self) -> list[str]:
+        """One sentence a reason, naming the first places."""
+        return [
+            f"Left out, {reason}: {len(places)} ({', '.join(places[:5])}{', …' if len(places) > 5 else ''})."
+            for reason, places in self._places.items()
+        ]
+
+
+def read_rows(path: Path, wanted: Iterable[str], findings: Findings) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """(position, row) of a JSON list of objects, with text under every wanted key; other rows are skipped and counted.
+
+    Raises UserError where the file holds no JSON list.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}).") from error
+    if not isinstance(rows, list):
+        raise UserError(f"{path} should hold a JSON list of questions, not {type(rows).__name__}.")
+    for number, row in enumerate(rows):
+        if isinstance(row, dict) and all(isinstance(row.get(key), str) and row[key].strip() for key in wanted):
+            yield number, row
+        else:
+            findings.malformed(f"row without {', '.join(wanted)} in words", f"{path.name} row {number}")
+
+
+def open_databases(
+    db_ids: Iterable[str], folder: Path, schemas: Mapping[str, Schema], findings: Findings
+) -> dict[str, Database]:
+    """The databases of these ids that have a readable file `folder`/ID/ID.sqlite, sorted by id.
+
+    Names and keys come from `schemas` (tables.json), types from the file; a database that tables.json does not know has
+    its schema from the file alone.
+    """
+    databases = {}
+    for db_id in sorted(set(db_ids)):
+        path = folder / db_id / f"{db_id}.sqlite"
+        if not path.is_file():
+            continue  # its questions are counted by whoever asks for the database
+        try:
+            declared = read_sqlite_schema(path, db_id)
+        except UserError:
+            findings.malformed("file that is no SQLite database", str(path.relative_to(folder)))
+            continue
+        schema = with_declared_types(schemas[db_id], declared) if db_id in schemas else declared
+        databases[db_id] = Database(db_id, path, schema)
+    return databases
