@@ -23,7 +23,7 @@ from macsql.errors import UserError
 
 Value = str | int | float | bool | None
 Point = dict[str, Value]
-FORMS = "choice(a, b, …), range(start, stop[, step]), interval(low, high) or tag(log, interval(low, high))"
+FORMS = "choice(a, b, …), a list, range(start, stop[, step]), interval(low, high) or tag(log, interval(low, high))"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,41 @@
+"""Where a trial runs. An executor starts the trial in a folder and says when its process has ended; nothing else."""
+
+from pathlib import Path
+from typing import Protocol
+
+from macsql.config import Config
+from macsql.errors import UserError
+
+
+class Handle(Protocol):
+    """A trial that has been started."""
+
+    def poll(self) -> int | None:
+        """The exit code, or None while it runs."""
+
+    def stop(self) -> None:
+        """Ask it to write a checkpoint and end."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Executor(Protocol):
+    """Starts trials, at most `slots` at once."""
+
+    slots: int
+
+    def start(self, folder: Path, slot: int) -> Handle:
+        """Start the trial in `folder`, on the `slot`-th share of the machine (from 0)."""
+
+    def close(self) -> None:
+        """Give back whatever the executor holds."""
+
+
+def executor(config: Config, parameters: int | None) -> Executor:
+    """The executor of a configuration, for a model of about `parameters` parameters."""
+    if config.executor.name == "local":
+        from macsql.executors.local import LocalExecutor
+
+        return LocalExecutor.suited(config.executor, parameters)
+    raise UserError(f"executor.name={config.executor.name}: there is only local so far.")

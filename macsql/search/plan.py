@@ -1,0 +1,117 @@
+"""From a sweep's configuration to its trials: one resolved configuration for each point and seed."""
+
+import copy
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import OmegaConf
+
+from macsql.app import CONF
+from macsql.config import Config, flatten, validate
+from macsql.errors import UserError
+from macsql.search.space import Point
+
+# What may change between two calls of the same sweep without changing what its trials compute.
+FREE_KEYS = (
+    "executor.",
+    "tracking.",
+    "search.n_trials",
+    "sweep.repeats",
+    "sweep.max_retries",
+    "sweep.dry_run",
+    "out",
+    "audit.",
+)
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One fine-tune of a sweep."""
+
+    index: int  # its place in the plan; stable when the plan grows
+    point: Point
+    repeat: int  # 0, 1, … : which seed of the point
+    config: Config
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """The folder's name, unique within the state directory."""
+        return self.folder.name
+
+    @property
+    def label(self) -> str:
+        """What a person tells it by: "learning_rate=3e-05 per_device_train_batch_size=4"."""
+        words = [f"{key.rpartition('.')[2]}={value}" for key, value in self.point.items()]
+        if self.repeat or not words:
+            words.append(f"seed={self.config.seed}")
+        return " ".join(words)
+
+
+class Planner:
+    """Makes planned trials out of points for one sweep."""
+
+    def __init__(self, config: Config, overrides: list[str]) -> None:
+        """`overrides` are the command line's own, needed where a point chooses a whole configuration group."""
+        self.config = config
+        self.overrides = tuple(overrides)
+
+    def trial(self, index: int, point: Point, repeat: int) -> PlannedTrial:
+        """The trial at a place of the plan. Raises UserError where the point does not fit the configuration."""
+        config = with_point(self.config, self.overrides, point)
+        config = dataclasses.replace(config, seed=config.seed + repeat)
+        digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
+        folder = Path(config.tracking.state_dir) / "trials" / f"{config.sweep.name}-{index:04d}-{digest}"
+        return PlannedTrial(index, point, repeat, config, folder)
+
+
+def with_point(config: Config, overrides: tuple[str, ...], point: Mapping[str, Any]) -> Config:
+    """The configuration at a point; a key without a dot that names a folder of conf/ chooses a whole group."""
+    groups = tuple((key, str(value)) for key, value in point.items() if (CONF / key).is_dir())
+    keys = {key: value for key, value in point.items() if not (CONF / key).is_dir()}
+    config = copy.deepcopy(_with_groups(overrides, groups) if groups else config)
+    tree = OmegaConf.structured(config)
+    for key, value in keys.items():
+        try:
+            OmegaConf.update(tree, key, value)
+        except Exception as error:
+            raise UserError(f"search.space.{key}: {value!r} does not fit: {str(error).splitlines()[0]}.") from error
+    return validate(tree)
+
+
+@lru_cache(maxsize=256)
+def _with_groups(overrides: tuple[str, ...], groups: tuple[tuple[str, str], ...]) -> Config:
+    if not GlobalHydra.instance().is_initialized():
+        raise UserError("A space over whole configuration groups needs Hydra: run it as `python -m macsql.sweep`.")
+    chosen = {group for group, _ in groups}
+    kept = [override for override in overrides if override.partition("=")[0] not in chosen]
+    return validate(compose("config", overrides=kept + [f"{group}={choice}" for group, choice in groups]))
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """Dotted key -> value of all that decides what a trial computes."""
+    return {key: value for key, value in flatten(config).items() if not key.startswith(FREE_KEYS)}
+
+
+def sweep_identity(config: Config, space: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any]:
+    """The same for a whole sweep: without the keys that its space sets, with the space and the data's fingerprint."""
+    fixed = {key: value for key, value in identity(config).items() if key not in space}
+    return json.loads(json.dumps({**fixed, **{f"data fingerprint {name}": value for name, value in data.items()}}))
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """One phrase for each key that differs: "trainer.num_train_epochs was 10, is 3"."""
+    keys = sorted(set(before) | set(now))
+    return [
+        f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
+        for key in keys
+        if before.get(key) != now.get(key)
+    ]

@@ -1,0 +1,204 @@
+"""The study: which points have been tried, kept in Optuna. The only module of the house that knows Optuna.
+
+One Optuna trial stands for one planned trial; its `index` attribute says which. One coordinator alone talks to a study
+(see macsql.search.coordinator), which keeps clear of what Optuna does not promise to several writers.
+"""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from macsql.config import SearchConfig
+from macsql.errors import UserError
+from macsql.search.space import Choices, Point, Space, grid
+
+if TYPE_CHECKING:
+    import optuna
+
+SAMPLERS = ("grid", "tpe", "random")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the study knows of one planned trial."""
+
+    index: int
+    point: Point
+    repeat: int
+    state: str  # WAITING | RUNNING | COMPLETE | PRUNED | FAIL
+    values: tuple[float, ...] = ()
+
+
+class Study:
+    """Proposes points and remembers what they gave."""
+
+    def __init__(
+        self, name: str, storage: str, config: SearchConfig, space: Space, directions: Sequence[str], repeats: int
+    ) -> None:
+        """Open or create the study. Raises UserError for a sampler that is not one, or directions that are not."""
+        import optuna
+
+        check(config, space, directions)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        self.name, self.config, self.space, self.repeats = name, config, space, repeats
+        self._optuna = optuna
+        self._study = optuna.create_study(
+            study_name=name, storage=storage, directions=list(directions), load_if_exists=True
+        )
+        self._numbers: dict[int, int] = {}  # index -> number of the Optuna trial that stands for it now
+        self._fixed = self._fixed_points()
+        self._entries = self._read()
+
+    @property
+    def identity(self) -> dict[str, Any] | None:
+        """What `set_identity` stored when the study was new."""
+        stored = self._study.user_attrs.get("identity")
+        return None if stored is None else json.loads(stored)
+
+    def set_identity(self, identity: Mapping[str, Any]) -> None:
+        """Remember what the study's trials have in common, so that a changed sweep is not mixed into it."""
+        self._study.set_user_attr("identity", json.dumps(identity, sort_keys=True))
+
+    @property
+    def size(self) -> int:
+        """How many trials the plan holds."""
+        points = len(self._fixed) if self._fixed is not None else self.config.n_trials or 0
+        return points * self.repeats
+
+    def entries(self) -> list[Entry]:
+        """What is known of every trial that has been proposed, by index."""
+        return [self._entries[index] for index in sorted(self._entries)]
+
+    def entry(self, index: int) -> Entry | None:
+        """What is known of one planned trial."""
+        return self._entries.get(index)
+
+    def propose(self, index: int) -> Entry:
+        """Begin (or, after an interruption, take up again) the trial at `index`."""
+        known = self._entries.get(index)
+        if known is not None and known.state == "RUNNING":
+            return known  # a killed sweep left it so; the same point goes on
+        if known is not None and known.state == "COMPLETE":
+            raise ValueError(f"trial {index} is complete")
+        point = known.point if known is not None else self._point(index)
+        self._numbers[index], point = self._ask(index) if point is None else self._begin(index, point)
+        entry = Entry(index, point, self.place(index)[1], "RUNNING")
+        self._entries[index] = entry
+        return entry
+
+    def place(self, index: int) -> tuple[int, int]:
+        """(which point, which repeat) an index stands for.
+
+        A grid is walked once for each seed, so that more seeds can be added later; a sampler's point is repeated at
+        once, because the next proposal learns from all of it.
+        """
+        if self._fixed is not None:
+            repeat, point = divmod(index, len(self._fixed))
+            return point, repeat
+        return divmod(index, self.repeats)
+
+    def report(self, index: int, step: int, value: float) -> bool:
+        """Tell an intermediate value; whether the pruner would stop the trial there."""
+        if self.config.pruner == "none" or len(self._study.directions) > 1:
+            return False
+        trial = self._optuna.trial.Trial(self._study, self._trial_id(index))
+        trial.report(value, step)
+        self._study.pruner = self._optuna.pruners.MedianPruner()
+        return trial.should_prune()
+
+    def finish(self, index: int, values: Sequence[float] | None, pruned: bool = False) -> None:
+        """Tell what a trial gave; None where it failed."""
+        states = self._optuna.trial.TrialState
+        state = states.PRUNED if pruned else states.COMPLETE if values is not None else states.FAIL
+        self._study.tell(
+            self._numbers[index], list(values) if state is states.COMPLETE and values else None, state=state
+        )
+        entry = self._entries[index]
+        self._entries[index] = Entry(index, entry.point, entry.repeat, state.name, tuple(values or ()))
+
+    def _fixed_points(self) -> list[Point] | None:
+        if self.config.points:
+            return [dict(point) for point in self.config.points]
+        return grid(self.space) if self.config.sampler == "grid" else None
+
+    def _point(self, index: int) -> Point | None:
+        """The point at a place of the plan where that does not depend on the sampler."""
+        if self._fixed is not None:
+            return self._fixed[self.place(index)[0]]
+        first = self.place(index)[0] * self.repeats
+        return self._entries[first].point if first < index else None
+
+    def _begin(self, index: int, point: Point) -> tuple[int, Point]:
+        """A running trial for a known point, put into the study in one step: nothing half-made survives a kill."""
+        trial = self._optuna.trial.create_trial(
+            state=self._optuna.trial.TrialState.RUNNING,
+            params=point,
+            distributions={key: self._distribution(key) for key in point},
+            user_attrs={"index": index},
+        )
+        self._study.add_trial(trial)
+        return self._study.get_trials(deepcopy=False)[-1].number, point
+
+    def _ask(self, index: int) -> tuple[int, Point]:
+        """A point that the sampler proposes from all that is known."""
+        self._study.sampler = self._sampler(index)
+        trial = self._study.ask(fixed_distributions={key: self._distribution(key) for key in self.space})
+        trial.set_user_attr("index", index)
+        return trial.number, dict(trial.params)
+
+    def _sampler(self, index: int) -> "optuna.samplers.BaseSampler":
+        # Seeded for each place of the plan: one generator rebuilt on resume would propose the same points again.
+        seed = self.config.seed * 1_000_003 + index
+        if self.config.sampler == "tpe":
+            return self._optuna.samplers.TPESampler(seed=seed, multivariate=True)
+        return self._optuna.samplers.RandomSampler(seed=seed)
+
+    def _distribution(self, key: str) -> "optuna.distributions.BaseDistribution":
+        kinds = self._optuna.distributions
+        if self.config.points:
+            return kinds.CategoricalDistribution(
+                list(dict.fromkeys(point[key] for point in self.config.points if key in point))
+            )
+        axis = self.space[key]
+        if isinstance(axis, Choices):
+            return kinds.CategoricalDistribution(axis.values)
+        if axis.integer:
+            return kinds.IntDistribution(int(axis.low), int(axis.high), log=axis.log)
+        return kinds.FloatDistribution(axis.low, axis.high, log=axis.log)
+
+    def _read(self) -> dict[int, Entry]:
+        entries: dict[int, Entry] = {}
+        for trial in self._study.get_trials(deepcopy=False):
+            if "index" not in trial.user_attrs:  # killed between asking and naming it: it never ran
+                if not trial.state.is_finished():
+                    self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+                continue
+            index = trial.user_attrs["index"]
+            self._numbers[index] = trial.number  # a later trial of the same index takes the place of a failed one
+            repeat = self.place(index)[1]
+            entries[index] = Entry(index, dict(trial.params), repeat, trial.state.name, tuple(trial.values or ()))
+        return entries
+
+    def _trial_id(self, index: int) -> int:
+        return self._study.get_trials(deepcopy=False)[self._numbers[index]]._trial_id
+
+
+def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None:
+    """Raise UserError for a search that cannot start, before anything is opened."""
+    if config.sampler not in SAMPLERS:
+        raise UserError(f"search.sampler={config.sampler}: choose one of {', '.join(SAMPLERS)}.")
+    if config.pruner not in {"none", "median"}:
+        raise UserError(f"search.pruner={config.pruner}: choose none or median.")
+    for direction in directions:
+        if direction not in {"minimize", "maximize"}:
+            raise UserError(f"sweep.direction={direction}: write minimize or maximize.")
+    if not space and not config.points:
+        raise UserError(
+            "The search space is empty: set search.space (as in +experiment=lr_bs), list search.points, "
+            "or run one fine-tune with `python -m macsql.train`."
+        )
+    if config.sampler != "grid" and not config.points and not (config.n_trials and config.n_trials > 0):
+        raise UserError(f"search={config.sampler} needs search.n_trials, a number above 0.")
