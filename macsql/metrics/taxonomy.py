@@ -24,7 +24,8 @@ The first rule that fits, from the top, gives the word; so each answer has exact
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -56,6 +57,16 @@ class Finding(StrEnum):
     def key(self) -> str:
         """The word as a part of a metric's name."""
         return self.value.lower().replace(" ", "_")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an agent's metrics say of one answer."""
+
+    finding: Finding
+    scores: Mapping[str, float | None] = field(default_factory=dict)  # metric -> value; None: does not apply
+    sql: str = ""  # found in the answer
+    message: str = ""  # the database's own, or what is wrong with the answer
 
 
 UNJUDGED = (Finding.NO_DATABASE, Finding.GOLD_ERROR)  # says something about the question, nothing about the answer
