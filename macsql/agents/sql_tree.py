@@ -1,0 +1,254 @@
+"""What a gold query names: its syntax tree with every table, column, alias and star resolved against a schema.
+
+The tree is sqlglot's, read in SQLite's dialect; names are then looked up as SQLite does it. All nodes that
+carry a name know where in the text they stand, so that a query can be changed in one place (corruption.py).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from macsql.database.schema import Schema, Table
+
+_ROW_NUMBERS = {"rowid", "oid", "_rowid_"}  # every SQLite table has them, no schema names them
+
+
+class SqlUnreadableError(ValueError):
+    """A query that does not parse, or that names what the schema does not have. `reason` is the kind, for counting."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Source:
+    """One item of a FROM clause. `table` is None for a subquery or a CTE, whose outputs are then `columns`."""
+
+    alias: str
+    node: exp.Expression
+    table: Table | None
+    columns: dict[str, str]  # lower-cased name -> name as the schema has it
+    open: bool = False  # a table-valued function: any column may be there
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One SELECT and what its FROM clause offers."""
+
+    select: exp.Select
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Use:
+    """A column of the schema, where the query names it. `owners`: more than one only in USING and NATURAL joins."""
+
+    node: exp.Expression  # exp.Column, or the exp.Identifier of a USING
+    scope: Scope
+    owners: tuple[Source, ...]
+    name: str  # as the schema has it
+
+
+@dataclass
+class Resolved:
+    """A query and everything it names, in the order of its text."""
+
+    sql: str
+    schema: Schema
+    tree: exp.Expression
+    scopes: list[Scope] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    strings: list[exp.Column] = field(default_factory=list)  # "text" in double quotes that is no column: a literal
+    starred: list[Source] = field(default_factory=list)
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the schema's tables that the query reads, each once."""
+        named = [source for scope in self.scopes for source in scope.sources if source.table is not None]
+        return tuple(dict.fromkeys(s.table.name for s in sorted(named, key=lambda s: position(s.node)) if s.table))
+
+    @cached_property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """(table, column) pairs that the query needs, each once; a star stands for all columns of its tables."""
+        pairs: dict[tuple[str, str], None] = {}
+        for use in sorted(self.uses, key=lambda use: position(use.node)):
+            for owner in use.owners:
+                if owner.table is not None:
+                    pairs[owner.table.name, use.name] = None
+        for source in self.starred:
+            if source.table is not None:
+                pairs.update({(source.table.name, column.name): None for column in source.table.columns})
+        return tuple(pairs)
+
+
+def position(node: exp.Expression) -> int:
+    """Where in the text the first name of a node stands."""
+    return min((found.meta["start"] for found in node.walk() if "start" in found.meta), default=0)
+
+
+def span(identifier: exp.Expression) -> tuple[int, int]:
+    """Start and end (exclusive) of a name, literal or function name in the text of its query."""
+    return identifier.meta["start"], identifier.meta["end"] + 1
+
+
+def parse(sql: str) -> exp.Expression:
+    """The tree of one query. Raises SqlUnreadableError for anything but one readable SELECT (or compound, or WITH)."""
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, dialect="sqlite") if tree is not None]
+    except (SqlglotError, RecursionError) as error:
+        raise SqlUnreadableError("does not parse") from error
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        raise SqlUnreadableError("is not one SELECT")
+    return trees[0]
+
+
+@lru_cache(maxsize=64)
+def resolve(sql: str, schema: Schema) -> Resolved:
+    """Read a query against its schema. Raises SqlUnreadableError with the reason."""
+    resolved = Resolved(sql, schema, parse(sql))
+    try:
+        _Resolver(resolved).query(resolved.tree, (), {})
+    except RecursionError as error:
+        raise SqlUnreadableError("is nested too deep") from error
+    return resolved
+
+
+class _Resolver:
+    def __init__(self, resolved: Resolved) -> None:
+        self.out = resolved
+
+    def query(self, node: exp.Expression, outer: tuple[Scope, ...], ctes: dict[str, list[str]]) -> list[str]:
+        """Resolve a query inside its outer scopes; returns the names of its output columns."""
+        for cte in node.ctes:
+            name, declared = cte.alias.lower(), [column.name for column in cte.args["alias"].columns]
+            outputs = self.query(cte.this, (), {**ctes, name: declared or _first_names(cte.this)})
+            ctes = {**ctes, name: declared or outputs}
+        if isinstance(node, exp.Subquery):
+            return self.query(node.this, outer, ctes)
+        if isinstance(node, exp.SetOperation):
+            first = len(self.out.scopes)
+            outputs = self.query(node.this, outer, ctes)
+            self.query(node.expression, outer, ctes)
+            left = self.out.scopes[first]
+            order = node.args.get("order")
+            for column in order.find_all(exp.Column) if order else ():
+                if column.name.lower() not in {name.lower() for name in outputs}:
+                    self._column(column, (left, *outer))
+            return outputs
+        if isinstance(node, exp.Select):
+            return self._select(node, outer, ctes)
+        return []  # VALUES (...)
+
+    def _select(self, select: exp.Select, outer: tuple[Scope, ...], ctes: dict[str, list[str]]) -> list[str]:
+        here = len(self.out.scopes)
+        self.out.scopes.append(Scope(select, ()))  # its place in the order; filled below
+        items = [select.args["from_"].this] if select.args.get("from_") else []
+        joins: list[exp.Expression] = list(select.args.get("joins") or ())
+        sources: list[Source] = []
+        for item in [*items, *(join.this for join in joins)]:
+            sources += self._sources(item, outer, ctes, joins)
+        scope = self.out.scopes[here] = Scope(select, tuple(sources))
+        scopes = (scope, *outer)
+        for node in _own_nodes(select):
+            if isinstance(node, exp.Query):
+                self.query(node, scopes, ctes)
+            elif isinstance(node, exp.Column):
+                self._column(node, scopes)
+        for join in joins:
+            for identifier in join.args.get("using") or ():
+                self._shared(identifier, identifier.name, scope)
+            if join.args.get("method") == "NATURAL":
+                self._natural(join, scope)
+        return self._outputs(select, scope)
+
+    def _sources(
+        self, item: exp.Expression, outer: tuple[Scope, ...], ctes: dict[str, list[str]], joins: list[exp.Expression]
+    ) -> list[Source]:
+        if isinstance(item, exp.Subquery | exp.Paren) and isinstance(item.this, exp.Table | exp.Subquery | exp.Paren):
+            joins += item.this.args.get("joins") or ()  # FROM (a JOIN b): its tables stand in the same scope
+            inner = [item.this, *(join.this for join in item.this.args.get("joins") or ())]
+            return [source for one in inner for source in self._sources(one, outer, ctes, joins)]
+        if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
+            name = item.name.lower()
+            if name in ctes:
+                return [Source(item.alias_or_name, item, None, {c.lower(): c for c in ctes[name]})]
+            table = self.out.schema.by_name.get(name)
+            if table is None:
+                raise SqlUnreadableError("names a table that the schema lacks", item.name)
+            return [Source(item.alias_or_name, item, table, {c.name.lower(): c.name for c in table.columns})]
+        if isinstance(item, exp.Query):
+            outputs = self.query(item, outer, ctes)
+            return [Source(item.alias_or_name, item, None, {name.lower(): name for name in outputs})]
+        return [Source(item.alias_or_name, item, None, {}, open=True)]
+
+    def _outputs(self, select: exp.Select, scope: Scope) -> list[str]:
+        names: list[str] = []
+        in_exists = isinstance(select.parent, exp.Exists)  # its star asks for a row, not for columns
+        for item in select.expressions:
+            if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
+                qualifier = item.table.lower() if isinstance(item, exp.Column) else ""
+                for source in scope.sources:
+                    if not qualifier or source.alias.lower() == qualifier:
+                        names += source.columns.values()
+                        if not in_exists:
+                            self.out.starred.append(source)
+            else:
+                names.append(item.alias_or_name)
+        return names
+
+    def _column(self, node: exp.Column, scopes: tuple[Scope, ...]) -> None:
+        if isinstance(node.this, exp.Star):
+            return
+        name, qualifier = node.name.lower(), node.table.lower()
+        for scope in scopes:
+            offering = [s for s in scope.sources if not qualifier or s.alias.lower() == qualifier]
+            owners = tuple(source for source in offering if name in source.columns)
+            if owners:
+                self.out.uses.append(Use(node, scope, owners, owners[0].columns[name]))
+                return
+            if any(source.open for source in offering) or (offering and name in _ROW_NUMBERS):
+                return
+            if not qualifier and name in {item.alias.lower() for item in scope.select.expressions}:
+                return
+        if node.this.args.get("quoted") and not qualifier and self.out.sql[node.this.meta["start"]] == '"':
+            self.out.strings.append(node)
+            return
+        raise SqlUnreadableError("names a column that the schema lacks", node.sql(dialect="sqlite"))
+
+    def _shared(self, node: exp.Expression, name: str, scope: Scope) -> None:
+        owners = tuple(source for source in scope.sources if name.lower() in source.columns)
+        if owners:
+            self.out.uses.append(Use(node, scope, owners, owners[0].columns[name.lower()]))
+
+    def _natural(self, join: exp.Expression, scope: Scope) -> None:
+        right = next((s for s in scope.sources if s.node is join.this), None)
+        for name in right.columns if right else ():
+            if sum(name in source.columns for source in scope.sources) > 1:
+                self._shared(join.this, name, scope)
+
+
+def _first_names(body: exp.Expression) -> list[str]:
+    """Output names of a CTE's first member: what a recursive member may name before the whole is known."""
+    while isinstance(body, exp.SetOperation):
+        body = body.this
+    return [item.alias_or_name for item in body.expressions] if isinstance(body, exp.Select) else []
+
+
+def _own_nodes(select: exp.Select) -> Iterator[exp.Expression]:
+    """The columns of a SELECT outside its FROM items, and the queries nested in it, which are not entered."""
+    stack: list[exp.Expression] = [select]
+    while stack:
+        node = stack.pop()
+        for key, value in reversed(node.args.items()):
+            if (node is select and key in ("from_", "with_")) or (isinstance(node, exp.Join) and key in ("this", "using")):
+                continue
+            for child in reversed(value if isinstance(value, list) else [value]):
+                if isinstance(child, exp.Column) or (isinstance(child, exp.Query) and child is not select):
+                    yield child
+                elif isinstance(child, exp.Expression):
+                    stack.append(child)
