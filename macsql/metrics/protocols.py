@@ -1,0 +1,65 @@
+"""The protocols, one line each: the exact rule behind a score, by its name."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from macsql.metrics import bird, spider_ex
+from macsql.metrics.bench import GOLD_ERROR, Bench, Pair, Score
+from macsql.metrics.spider_em import GoldUnreadable, Reading, exact_match
+
+NOT_IN_GRAMMAR = "not in the grammar"
+
+
+def spider_em(pairs: Sequence[Pair], bench: Bench, reading: Reading = "strict") -> list[Score]:
+    """`spider-em`: whether both queries ask for the same, values left aside. Nothing is run."""
+    scores = []
+    for pair in pairs:
+        try:
+            verdict = exact_match(bench.schema(pair.db_id), pair.gold, pair.pred, reading)
+        except GoldUnreadable as error:
+            scores.append(Score(None, GOLD_ERROR, f"{NOT_IN_GRAMMAR}: {error}"))
+        else:
+            outcome = "read" if verdict.pred_parsed else NOT_IN_GRAMMAR
+            scores.append(Score(verdict.exact, outcome, verdict.error))
+    return scores
+
+
+def spider_em_fixed(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
+    """`spider-em-fixed`: the letters `value` in names and literals stay."""
+    return spider_em(pairs, bench, "fixed")
+
+
+def spider_em_grammar(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
+    """`spider-em-grammar`: `spider-em` of predictions brought into Spider's grammar first."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a score is made, and what it says in a line."""
+
+    scores: Callable[[Sequence[Pair], Bench], list[Score]]
+    about: str
+    runs: bool = True  # whether SQL is run
+    official: bool = True  # whether the benchmark's own script has it
+
+
+PROTOCOLS = {
+    "spider-em": Protocol(spider_em, "Spider's exact match of clauses, values left aside", runs=False),
+    "spider-em-fixed": Protocol(
+        spider_em_fixed, "the same, names that hold `value` left whole", runs=False, official=False
+    ),
+    "spider-em-grammar": Protocol(
+        spider_em_grammar, "the same of predictions brought into its grammar", runs=False, official=False
+    ),
+    "spider-ex": Protocol(spider_ex.execution_match, "Spider's execution match: same rows, columns in any order"),
+    "spider-ex-fixed": Protocol(spider_ex.execution_match_fixed, "the same, its faults put right", official=False),
+    "bird-ex": Protocol(bird.execution_accuracy, "BIRD's execution accuracy: same set of rows"),
+    "bird-ex-fixed": Protocol(bird.execution_accuracy_fixed, "the same, queries only", official=False),
+    "bird-ves": Protocol(bird.efficiency, "BIRD's valid efficiency score: time against gold's"),
+    "bird-rves": Protocol(bird.rewarded_efficiency, "BIRD's reward-based efficiency score"),
+    "bird-steps": Protocol(
+        bird.step_efficiency, "VES by steps of SQLite's machine: the same on every run", official=False
+    ),
+    "bird-soft-f1": Protocol(bird.soft_f1_scores, "BIRD's Soft-F1: how far the cells agree"),
+}
