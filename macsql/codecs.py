@@ -54,22 +54,27 @@ MARKS = {
     "【": "left",
     "】": "right",
     "@": "at",
-    # the agents' answers
+    # fences, and what the agents' answers put round them
     "```": "fence",
     "```sql\n": "code",
+    "\nSQL\n```sql\n": "write",
     "\n```": "end",
-    "```json\n{\n": "list",
-    "\n}\n```": "stop",
-    ",\n": "next",
+    "\n```\n\nSub question ": "sub",
+    "\n```\n\nQuestion Solved.": "final",
+    '```json\n{"': "list",
+    '```json\n{\n  "': "long",
     '": "keep_all"': "all",
     '": "drop_all"': "drop",
     '": ["': "key",
     '", "': "or",
     '"]': "set",
+    ', "': "also",
+    ',\n  "': "after",
+    "}\n```": "stop",
+    "\n}\n```": "finish",
 }
-ALPHABET = "".join(
-    chr(code) for code in range(33, 127) if chr(code) not in "{}<`~^\\"
-)  # of encoded text, beside the space
+# The characters of encoded text, beside the space: those of ASCII that T5's vocabulary has.
+ALPHABET = "".join(chr(code) for code in range(33, 127) if chr(code) not in "{}<`~^\\")
 
 
 class Codec(Protocol):
@@ -175,27 +180,26 @@ def codec(name: str) -> Codec:
 
 
 def extend(tokenizer: "PreTrainedTokenizerBase", codec: Codec, model: "PreTrainedModel | None" = None) -> int:
-    """Give a tokenizer the codec's tokens, and a model the rows for them; returns how many tokens were new.
+    """Give a tokenizer the codec's tokens, and a model rows for them; returns how many tokens the tokenizer lacked.
 
-    Twice is as good as once. The embedding is never made shorter (T5's has 28 rows more than its tokenizer has tokens).
-    A new token starts as the mean of the pieces of its mark's name ("less", "line"), in the input embedding and, where
-    it is not the same matrix, in the output: the same numbers in every run, and different ones for every token.
+    A model whose embedding is too short for the tokenizer is made longer. A new token then starts as the mean of the
+    pieces of its mark's name ("less", "line"), in the input embedding and, where that is another matrix, in the output.
+    An embedding that is long enough is left alone: a checkpoint trained with these tokens keeps what it has learnt.
     """
-    names = {_as_token(text, mark): mark for text, mark in MARKS.items()}
-    pieces = {token: tokenizer(names[token], add_special_tokens=False).input_ids for token in codec.added_tokens}
     count = tokenizer.add_tokens(list(codec.added_tokens))
-    if model is None or not pieces:
+    if model is None or len(tokenizer) <= _embedding(model).shape[0]:
         return count
 
     import torch
 
-    if len(tokenizer) > _embedding(model).shape[0]:
-        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)  # its mean is a random draw about the mean
-    weights = {id(weight): weight for weight in (_embedding(model), _embedding(model, output=True))}
+    # The library's own start is a random draw about the mean of all rows, which differs from run to run.
+    model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64, mean_resizing=False)
+    names = {_as_token(text, mark): mark for text, mark in MARKS.items()}
     with torch.no_grad():
-        for weight in weights.values():
-            for token, ids in pieces.items():
-                weight[tokenizer.convert_tokens_to_ids(token)] = weight[ids].mean(dim=0)
+        for weight in {id(weight): weight for weight in (_embedding(model), _embedding(model, output=True))}.values():
+            for token in codec.added_tokens:
+                pieces = tokenizer(names[token], add_special_tokens=False).input_ids
+                weight[tokenizer.convert_tokens_to_ids(token)] = weight[pieces].mean(dim=0)
     return count
 
 
