@@ -61,13 +61,14 @@ def training_arguments(config: Config, folder: Path) -> Seq2SeqTrainingArguments
 
 def tokenised(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, codec: Codec, config: Config) -> Dataset:
     """Rows of input_ids and labels, both lists of token ids cut to the model's windows, in the examples' order."""
-    model = config.model
-    rows = [
-        window.encode_example(
-            tokenizer, codec, row.source, row.target, model.max_source_length, model.max_target_length
-        )
-        for row in examples
-    ]
+    rows = window.encode_examples(
+        tokenizer,
+        codec,
+        [row.source for row in examples],
+        [row.target for row in examples],
+        config.model.max_source_length,
+        config.model.max_target_length,
+    )
     return Dataset.from_dict({"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]})
 
 
@@ -136,7 +137,7 @@ def make_trainer(
             EarlyStoppingCallback(config.trainer.early_stopping_patience, config.trainer.early_stopping_threshold)
         )
     return MixtureTrainer(
-        sampler=mixture.sampler(agents, config.mixture, config.seed, config.trainer.per_device_train_batch_size),
+        sampler=mixture_sampler(agents, config),
         model=model,
         args=training_arguments(config, folder),
         train_dataset=train,
@@ -146,6 +147,20 @@ def make_trainer(
         compute_loss_func=token_mean_loss(config.trainer.label_smoothing_factor),
         callbacks=callbacks,
     )
+
+
+def mixture_sampler(agents: Sequence[Agent], config: Config) -> torch.utils.data.Sampler[int] | None:
+    """The mixture's sampler; None where the Trainer's own order by length is asked for, which only `real` allows."""
+    trainer = config.trainer
+    if trainer.train_sampling_strategy != "random":
+        if config.mixture.name != "real" or config.mixture.steps is not None:
+            raise UserError(
+                f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
+                f"mixture={config.mixture.name} does not: use random."
+            )
+        return None
+    rows_a_step = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    return mixture.sampler(agents, config.mixture, config.seed, rows_a_step)
 
 
 def token_mean_loss(smoothing: float = 0.0) -> Callable[..., torch.Tensor]:

@@ -40,9 +40,7 @@ def generate(
     """
     import torch
 
-    sources = [
-        tokenizer(codec.encode(row.source), truncation=True, max_length=max_source_length).input_ids for row in examples
-    ]
+    sources = window.source_ids(tokenizer, codec, [row.source for row in examples], max_source_length)
     order = sorted(range(len(examples)), key=lambda index: (len(sources[index]), index))
     predictions: dict[int, Prediction] = {}
     model.eval()

@@ -18,7 +18,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -51,10 +51,32 @@ class Result:
     parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of it
 
 
-def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopRequest) -> Result:
+Tell = Callable[[int, float, dict[str, float]], None]
+
+
+def check(config: Config) -> None:
+    """Raise UserError for what is wrong with a trial's configuration and can be seen without reading data."""
+    from macsql.models import seq2seq
+    from macsql.training import mixture
+
+    codec_named(config.codec.name)
+    mixture.check(config.mixture)
+    trainer = config.trainer
+    for key in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
+        if getattr(trainer, key) < 1:
+            raise UserError(f"trainer.{key}={getattr(trainer, key)}: at least 1 is needed.")
+    if not trainer.learning_rate > 0:
+        raise UserError(f"trainer.learning_rate={trainer.learning_rate}: a rate above 0 is needed.")
+    if trainer.num_train_epochs <= 0 and trainer.max_steps <= 0:
+        raise UserError(f"trainer.num_train_epochs={trainer.num_train_epochs}: more than 0 is needed.")
+    seq2seq.check(config.model)
+
+
+def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopRequest, tell: Tell) -> Result:
     """Fine-tune, generate and score as `config` says, leaving everything in `folder`.
 
-    `prepared` are the examples where somebody has made them already. Raises Interrupted when stopped, and whatever goes
+    `prepared` are the examples where somebody has made them already; `tell` hears of each event after the file has it.
+    Raises Interrupted when stopped, and whatever goes
     wrong.
     """
     import torch
@@ -77,7 +99,7 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     clock.lap("load")
 
     data = Splits(train, prepared.examples("eval"), sample(prepared.examples("test"), config.generation.limit))
-    steps, losses = _train(config, folder, model, tokenizer, codec, data, stop)
+    steps, losses = _train(config, folder, model, tokenizer, codec, data, stop, tell)
     clock.lap("train")
 
     predictions = generate(
@@ -110,7 +132,7 @@ class Splits:
 
 
 def _train(
-    config: Config, folder: Path, model: Any, tokenizer: Any, codec: Codec, data: Splits, stop: StopRequest
+    config: Config, folder: Path, model: Any, tokenizer: Any, codec: Codec, data: Splits, stop: StopRequest, tell: Tell
 ) -> tuple[int, dict[str, float]]:
     """Run the Trainer, from the last checkpoint where there is one; returns steps and the losses worth keeping."""
     from transformers.trainer_utils import get_last_checkpoint
@@ -121,6 +143,11 @@ def _train(
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
     after = json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))["global_step"] if last else None
     events = EventLog(folder / "events.jsonl", after)
+
+    def on_log(step: int, epoch: float, metrics: dict[str, float]) -> None:
+        events.write(step, epoch, metrics)
+        tell(step, epoch, metrics)
+
     trainer = make_trainer(
         config,
         model,
@@ -129,7 +156,7 @@ def _train(
         tokenised(data.eval, tokenizer, codec, config),
         [row.agent for row in data.train],
         checkpoints,
-        events.write,
+        on_log,
         stop,
     )
     trainer.train(resume_from_checkpoint=last)
@@ -154,12 +181,17 @@ class _Clock:
         self.last = now
 
 
-def run_folder(folder: Path, prepared: Prepared | None = None, stop: StopRequest | None = None) -> Result:
+def run_folder(
+    folder: Path,
+    prepared: Prepared | None = None,
+    stop: StopRequest | None = None,
+    tell: Tell = lambda step, epoch, metrics: None,  # noqa: ARG005
+) -> Result:
     """Run the trial in `folder` and leave its result there, however it ends. Raises Interrupted alone."""
     started = time.monotonic()
     try:
         config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
-        result = run(config, folder, prepared, stop or StopRequest())
+        result = run(config, folder, prepared, stop or StopRequest(), tell)
     except UserError as error:
         result = Result("FAILED", {}, str(error))
     except Interrupted:

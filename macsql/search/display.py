@@ -1,0 +1,110 @@
+"""What a person sees of a running sweep: a live table on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from macsql.search.coordinator import Ended, Progress, Running
+
+PLAIN_INTERVAL = 20.0  # seconds between two lines about a running trial
+SHOWN_ENDED = 12  # rows of ended trials in the live table; a sweep of a thousand stays readable
+
+
+class Display:
+    """Call it with the sweep's progress as often as you like; use it as a context manager."""
+
+    def __init__(self, total_steps: Mapping[int, int], objective: str, console: Console | None = None) -> None:
+        """`total_steps`: optimizer steps of each planned trial, by index, as far as known."""
+        self.total_steps, self.objective = total_steps, objective
+        self.console = console or Console()
+        self.live = Live(console=self.console, refresh_per_second=4) if self.console.is_terminal else None
+        self.said: set[tuple[int, int]] = set()
+        self.over: set[int] = set()
+        self.first = True
+        self.last_line = time.monotonic()
+
+    def __enter__(self) -> "Display":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the sweep as it is now."""
+        if self.live:
+            self.live.update(self._table(progress))
+        else:
+            self._lines(progress)
+
+    def _lines(self, progress: Progress) -> None:
+        for ended in progress.ended:
+            if ended.trial.index not in self.over:
+                self.over.add(ended.trial.index)
+                if not self.first or ended.fresh:
+                    self._say(f"{self._name(progress, ended.trial.index)} {ended.trial.label}: {self._outcome(ended)}")
+        self.first = False
+        for running in progress.running:
+            mark = (running.trial.index, running.attempt)
+            if mark not in self.said:
+                self.said.add(mark)
+                again = f" (attempt {running.attempt})" if running.attempt > 1 else ""
+                self._say(f"{self._name(progress, running.trial.index)} {running.trial.label}: started{again}")
+        if time.monotonic() - self.last_line > PLAIN_INTERVAL:
+            self.last_line = time.monotonic()
+            for running in progress.running:
+                self._say(f"{self._name(progress, running.trial.index)} {running.trial.label}: {self._doing(running)}")
+            if progress.problem:
+                self._say(f"MLflow does not answer ({progress.problem}); trials go on, what is missing is sent later")
+
+    def _table(self, progress: Progress) -> Table:
+        table = Table(title=f"{len(progress.ended)} of {progress.size} trials done", title_justify="left")
+        for heading in ("trial", "point", "state", "step", "loss", self.objective):
+            table.add_column(heading, justify="left" if heading in {"point", "state"} else "right")
+        hidden = len(progress.ended) - SHOWN_ENDED
+        if hidden > 0:
+            table.add_row("…", f"{hidden} earlier ones", "", "", "", "")
+        for ended in progress.ended[-SHOWN_ENDED:]:
+            metrics = ended.result.metrics
+            row = [str(ended.trial.index + 1), ended.trial.label, ended.result.status.lower(), str(ended.result.steps)]
+            table.add_row(*row, _number(metrics.get("train_loss")), _number(metrics.get(self.objective)))
+        for running in progress.running:
+            total = self.total_steps.get(running.trial.index)
+            step = f"{running.step}/{total}" if total else str(running.step)
+            row = [str(running.trial.index + 1), running.trial.label, "running", step]
+            table.add_row(*row, _number(running.latest.get("loss")), _number(running.latest.get(self.objective)))
+        if progress.problem:
+            table.caption = f"MLflow does not answer ({progress.problem}); what is missing is sent later"
+        return table
+
+    def _name(self, progress: Progress, index: int) -> str:
+        return f"[{index + 1}/{progress.size}]"
+
+    def _outcome(self, ended: Ended) -> str:
+        if ended.result.status != "FINISHED":
+            return f"{ended.result.status.lower()}: {ended.result.reason}"
+        value = _number(ended.result.metrics.get(self.objective))
+        return f"finished after {ended.result.steps} steps and {ended.result.seconds:.0f} s, {self.objective} {value}"
+
+    def _doing(self, running: Running) -> str:
+        total = self.total_steps.get(running.trial.index)
+        words = [f"step {running.step}" + (f" of {total}" if total else "")]
+        if total and running.step >= total:
+            words.append("generating and scoring")
+        for name in ("loss", "eval_loss"):
+            if name in running.latest:
+                words.append(f"{name} {_number(running.latest[name])}")
+        return ", ".join(words)
+
+    def _say(self, line: str) -> None:
+        print(line, file=sys.stdout, flush=True)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

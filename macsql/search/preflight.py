@@ -1,0 +1,197 @@
+"""Everything that can be known of a sweep before its first step: what is wrong, what it will do, what it will cost."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from macsql.config import Config
+from macsql.errors import UserError
+from macsql.executors import Executor, executor
+from macsql.records import AGENTS, Agent
+from macsql.search import estimate, study
+from macsql.search.plan import PlannedTrial, Planner
+from macsql.search.space import Point, Space, grid, read_space
+from macsql.training.prepare import Prepared, prepare
+from macsql.training.trial import check
+
+
+@dataclass
+class Preflight:
+    """A sweep that has been looked at. Properties that cost something are computed once, when first asked for."""
+
+    config: Config
+    planner: Planner
+    say: Callable[[str], None]
+    _prepared: dict[str, Prepared] = field(default_factory=dict)
+
+    @cached_property
+    def space(self) -> Space:
+        """The search space, read."""
+        return read_space(self.config.search.space)
+
+    @cached_property
+    def points(self) -> list[Point] | None:
+        """Every point, where that is known before the first trial; None for a sampler."""
+        if self.config.search.points:
+            return [dict(point) for point in self.config.search.points]
+        return grid(self.space) if self.config.search.sampler == "grid" else None
+
+    @property
+    def size(self) -> int:
+        """How many trials the sweep has."""
+        points = len(self.points) if self.points is not None else self.config.search.n_trials or 0
+        return points * self.config.sweep.repeats
+
+    @cached_property
+    def trials(self) -> list[PlannedTrial]:
+        """The trials as far as they are known: all of a grid; for a sampler one at the configuration's own values."""
+        if self.points is None:
+            return [self.planner.trial(0, {}, 0)]
+        count = len(self.points)
+        return [
+            self.planner.trial(i, self.points[i % count], i // count) for i in range(count * self.config.sweep.repeats)
+        ]
+
+    def check(self) -> None:
+        """Raise UserError for whatever is wrong and can be seen without reading data."""
+        sweep = self.config.sweep
+        if sweep.repeats < 1:
+            raise UserError(f"sweep.repeats={sweep.repeats}: every point is tried at least once.")
+        if sweep.max_retries < 0:
+            raise UserError(f"sweep.max_retries={sweep.max_retries}: write 0 or more.")
+        if len(sweep.metric) != len(sweep.direction):
+            raise UserError(
+                f"sweep.metric names {len(sweep.metric)} objectives, sweep.direction {len(sweep.direction)}: "
+                "each objective needs its direction."
+            )
+        study.check(self.config.search, self.space, sweep.direction)
+        for trial in self.trials:
+            check(trial.config)
+
+    def bind_arguments(self) -> None:
+        """Build the Trainer's own arguments for every known trial, so that a wrong one dies now (imports torch)."""
+        from macsql.training.finetune import mixture_sampler, training_arguments
+
+        for trial in self.trials:
+            training_arguments(trial.config, Path("unused"))
+            mixture_sampler(["decomposer"], trial.config)
+
+    def prepared(self, config: Config) -> Prepared:
+        """The examples for a trial's configuration, made when first asked for."""
+        key = repr((config.data, config.agents))
+        if key not in self._prepared:
+            self._prepared[key] = prepare(config)
+        return self._prepared[key]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Name of each data configuration among the known trials -> its content's fingerprint."""
+        return {
+            f"{trial.config.data.format}/{trial.config.agents.style}": self.prepared(trial.config).fingerprint
+            for trial in self.trials
+        }
+
+    @cached_property
+    def parameters(self) -> int | None:
+        """About how many parameters the largest model has."""
+        from macsql.models import seq2seq
+
+        sizes = [seq2seq.parameters(trial.config.model) for trial in self.trials]
+        known = [size for size in sizes if size is not None]
+        return max(known) if known else None
+
+    @cached_property
+    def executor(self) -> Executor:
+        """Where the trials will run."""
+        return executor(self.config, self.parameters)
+
+    @cached_property
+    def cost(self) -> estimate.Cost:
+        """Steps, time and disk of the whole sweep."""
+        from macsql.executors.local import visible_gpus
+
+        roles: dict[str, list[Agent]] = {}
+        steps = {}
+        for trial in self.trials:
+            prepared = self.prepared(trial.config)
+            agents = roles.setdefault(str(prepared.folder), _roles(prepared.about["counts"]["train"]))
+            steps[trial.index] = estimate.optimizer_steps(trial.config, agents)
+        trials = self.trials
+        if self.points is None:  # a sampler's trials are like the one that is known, as far as anybody can tell
+            trials = [self.planner.trial(index, {}, 0) for index in range(self.size)]
+            steps = {trial.index: steps[0] for trial in trials}
+        threads = self.config.executor.threads or 1
+        return estimate.estimate(trials, steps, self.parameters, self.executor.slots, threads, bool(visible_gpus()))
+
+    def warnings(self) -> list[str]:
+        """What the audit of each data and codec among the known trials has to say."""
+        from macsql.codecs import codec
+        from macsql.models import seq2seq
+        from macsql.training.audit import audit_examples
+
+        said: dict[str, None] = {}
+        seen = set()
+        for trial in self.trials:
+            config = trial.config
+            key = repr((config.data, config.agents, config.codec, config.model))
+            if key in seen:
+                continue
+            seen.add(key)
+            prepared, spelling = self.prepared(config), codec(config.codec.name)
+            train = prepared.examples("train")
+            tokenizer = seq2seq.load_tokenizer(config.model, spelling, train, Path(config.tracking.state_dir))
+            windows = (config.model.max_source_length, config.model.max_target_length)
+            report = audit_examples(train + prepared.examples("test"), tokenizer, spelling, *windows)
+            said.update(dict.fromkeys(report.warnings()))
+        return list(said)
+
+    def announce(self) -> None:
+        """Say in words what will happen and what it will cost."""
+        config, cost = self.config, self.cost
+        prepared = self.prepared(self.trials[0].config)
+        repeats = f", {config.sweep.repeats} seeds a point" if config.sweep.repeats > 1 else ""
+        best = f"{config.sweep.metric[0]} ({config.sweep.direction[0]})"
+        self.say(f"Sweep {config.sweep.name}: {self.size} trials ({config.search.sampler}{repeats}), best by {best}.")
+        size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
+        self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), model {config.model.name}{size},")
+        self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
+        for split, counts in prepared.about["counts"].items():
+            self.say(f"  {split}: " + ", ".join(f"{counts.get(agent, 0)} {agent}" for agent in AGENTS) + " examples")
+        for line in _skipped(prepared.about["skipped"]):
+            self.say(f"  left out: {line}")
+        for note in prepared.about["notes"]:
+            self.say(f"  note: {note}")
+        if config.scale.note:
+            self.say(f"Scale {config.scale.name}: {config.scale.note}")
+        for trial in self.trials:
+            where = trial.label if self.points is not None else "each trial"
+            self.say(f"  [{trial.index + 1}/{self.size}] {where}: {cost.steps[trial.index]} optimizer steps")
+        basis = (
+            f"from {cost.measured} finished trials"
+            if cost.measured
+            else "a guess from the model's size until one has finished"
+        )
+        self.say(
+            f"Cost: {sum(cost.steps.values())} steps; about {_duration(cost.seconds)} for what is missing, "
+            f"{self.executor.slots} at once ({basis}); up to {cost.disk_bytes / 2**20:.0f} MiB of disk."
+        )
+
+
+def _roles(counts: Mapping[str, int]) -> list[Agent]:
+    return [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
+
+
+def _skipped(skipped: Mapping[str, Any]) -> list[str]:
+    lines = [f"{count} questions: {reason}" for reason, count in skipped.get("questions", {}).items()]
+    for split in ("train", "eval", "test"):
+        for agent, reasons in skipped.get(split, {}).items():
+            lines += [f"{count} {split} {agent} rows: {reason}" for reason, count in reasons.items()]
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

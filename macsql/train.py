@@ -1,0 +1,57 @@
+"""`python -m macsql.train [key=value ...]`: one fine-tune, the unit that a sweep repeats."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from macsql.app import command
+from macsql.config import Config
+
+
+@command
+def main(config: Config) -> int:
+    """Prepare, fine-tune, generate, score, record; run again, it goes on from where it was or shows its result."""
+    from macsql.config import to_yaml
+    from macsql.search.coordinator import parameters
+    from macsql.search.plan import PlannedTrial, identity
+    from macsql.tracking import Tracker
+    from macsql.training.stopping import Interrupted, StopRequest
+    from macsql.training.trial import check, read_result, run_folder
+
+    check(config)
+    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
+    state = Path(config.tracking.state_dir)
+    trial = PlannedTrial(0, {}, 0, config, state / "trials" / f"train-{digest}")
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    (trial.folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+
+    tracker = Tracker(config.tracking.uri, state, "train")
+    tags = {"macsql.sweep": "train", "macsql.label": trial.key, "macsql.index": "0", "macsql.model": config.model.name}
+    result = read_result(trial.folder)
+    if result is not None and result.status == "FINISHED":
+        print("This fine-tune is done already.")
+    else:
+        tracker.sync(trial.folder, None, parameters(trial), tags, "RUNNING")
+        try:
+            result = run_folder(trial.folder, None, StopRequest().listen(), tell=_show)
+        except Interrupted:
+            tracker.sync(trial.folder, None, parameters(trial), tags, "KILLED")
+            print("Stopped on request: the same command goes on from the last checkpoint.")
+            return 130
+    tracker.sync(trial.folder, None, parameters(trial), tags, result.status)
+    for name, value in sorted(result.metrics.items()):
+        print(f"  {name:40} {value:.4f}")
+    print(f"{result.status.lower()} {result.reason}: {trial.folder}")
+    return 0 if result.status == "FINISHED" else 2
+
+
+def _show(step: int, epoch: float, metrics: dict[str, float]) -> None:
+    """A line for each evaluation, and for every fiftieth step."""
+    if "eval_loss" in metrics or step % 50 == 0:
+        print(
+            f"  step {step}, epoch {epoch:.2f}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        )
+
+
+if __name__ == "__main__":
+    main()
