@@ -89,7 +89,7 @@ _BY_STATUS = {
     Status.SYNTAX: Finding.SYNTAX,
 }
 _SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
-_BLANKS = re.compile(r"\s+")
+_NOT_TELLING = re.compile(r"\s+|\w+\.")  # in a result's column name: blanks, and the table or alias before a dot
 
 
 def sql_finding(
@@ -134,8 +134,8 @@ def columns_correspond(gold: Outcome, outcome: Outcome) -> bool:
     """Whether two results that differ may still show the same columns.
 
     They do when there are as many, and when gold's columns can be paired off with the others so that in each pair the
-    names are equal (case and blanks apart) or the values of one all occur in the other. So a wrong condition, which
-    gives fewer, more or no rows of the right columns, is a matter of rows.
+    names are equal (case, blanks and the table's name apart) or the values of one all occur in the other. So a wrong
+    condition, which gives fewer, more or no rows of the right columns, is a matter of rows.
     """
     if len(gold.columns) != len(outcome.columns):
         return False
@@ -148,7 +148,7 @@ def columns_correspond(gold: Outcome, outcome: Outcome) -> bool:
 
 
 def _named_values(outcome: Outcome) -> list[tuple[str, frozenset[Any]]]:
-    names = (_BLANKS.sub("", name).lower() for name in outcome.columns)
+    names = (_NOT_TELLING.sub("", name).lower() for name in outcome.columns)
     return [(name, frozenset(row[place] for row in outcome.rows)) for place, name in enumerate(names)]
 
 
