@@ -1,0 +1,70 @@
+"""Source and target within the model's windows."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from macsql.codecs import codec
+from macsql.config import ModelConfig
+from macsql.errors import UserError
+from macsql.models.seq2seq import load_tokenizer
+from macsql.records import Example
+from macsql.training.window import cut, decode, encode_example, encode_examples, source_ids
+
+COMPACT = codec("compact")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory):
+    rows = [Example("1", "decomposer", "q", "d", "how many of t?", "```sql\nSELECT a FROM t\n```", "", "")] * 3
+    return load_tokenizer(
+        ModelConfig(name="pocket", pocket={"vocab_size": 120}), COMPACT, rows, tmp_path_factory.mktemp("state")
+    )
+
+
+@given(st.text(max_size=30), st.integers(2, 40))
+@settings(max_examples=200, deadline=None)
+def test_within_the_window_all_comes_back_and_beyond_it_the_start_stays(tokenizer, text, window):
+    whole = encode_example(tokenizer, COMPACT, text, text, 10_000, 10_000)
+    row = encode_example(tokenizer, COMPACT, text, text, window, 10_000)
+    assert COMPACT.decode(decode(tokenizer, whole.labels)) == text
+    assert whole.input_ids == whole.labels == row.labels
+    assert not whole.source_truncated
+    assert row.source_tokens == whole.source_tokens == len(whole.input_ids)
+    assert row.source_truncated == (whole.source_tokens > window)
+    assert not row.target_truncated
+    assert row.input_ids[-1] == tokenizer.eos_token_id
+    assert row.input_ids[:-1] == whole.input_ids[: min(window, whole.source_tokens) - 1]
+
+
+def test_the_cut_is_the_tokenizers_own(tokenizer):
+    text = COMPACT.encode("```sql\nSELECT a FROM t WHERE b <= 5\n```")
+    for length in range(2, 40):
+        theirs = tokenizer(text, truncation=True, max_length=length).input_ids
+        assert cut(tokenizer, tokenizer(text).input_ids, length) == theirs
+
+
+def test_many_are_as_one_by_one(tokenizer):
+    sources = [f"row {n}: a <= {n} in\n{{t}}" for n in range(1500)]  # more than one batch
+    targets = [f"```sql\nSELECT {n}\n```" for n in range(1500)]
+    many = encode_examples(tokenizer, COMPACT, sources, targets, 12, 9)
+    assert many[:30] == [
+        encode_example(tokenizer, COMPACT, s, t, 12, 9) for s, t in zip(sources[:30], targets, strict=False)
+    ]
+    assert len(many) == 1500
+    assert many[-1] == encode_example(tokenizer, COMPACT, sources[-1], targets[-1], 12, 9)
+    assert source_ids(tokenizer, COMPACT, sources, 12) == [row.input_ids for row in many]
+
+
+def test_only_the_target_is_cut(tokenizer):
+    row = encode_example(tokenizer, COMPACT, "t", "SELECT a FROM t WHERE a = 5", 8, 4)
+    assert (row.source_truncated, row.target_truncated, len(row.labels)) == (False, True, 4)
+
+
+def test_a_window_without_room_is_refused(tokenizer):
+    with pytest.raises(UserError, match="window of 1 token"):
+        encode_example(tokenizer, COMPACT, "a long source", "a", 1, 8)
+
+
+def test_nothing_gives_nothing(tokenizer):
+    assert encode_examples(tokenizer, COMPACT, [], [], 8, 8) == []
