@@ -125,6 +125,11 @@ class Bench:
             return None
         return pickle.loads(done.stdout) if done.returncode == 0 else None
 
+    def forget(self) -> None:
+        """Drop the outcomes."""
+        self.outcomes.clear()
+        self.ratios.clear()
+
     def fingerprint(self, pairs: Sequence[Pair]) -> str:
         """SHA-256 over the gold queries in order and every file of their databases: two scores can be compared only
         where this is the same."""

@@ -7,6 +7,7 @@ from macsql.metrics import bird, spider_ex
 from macsql.metrics.bench import GOLD_ERROR, Bench, Pair, Score
 from macsql.metrics.spider_em import GoldUnreadable, Reading, exact_match
 
+PORTION = 250  # questions
 NOT_IN_GRAMMAR = "not in the grammar"
 
 
@@ -40,26 +41,32 @@ class Protocol:
 
     scores: Callable[[Sequence[Pair], Bench], list[Score]]
     about: str
-    runs: bool = True  # whether SQL is run
-    official: bool = True  # whether the benchmark's own script has it
+    needs_tables: bool = False  # Spider's tables.json
+
+
+def score(pairs: Sequence[Pair], names: Sequence[str], bench: Bench) -> dict[str, list[Score]]:
+    """The scores of all pairs by each protocol of `names`, in the order of the pairs.
+
+    Goes portion by portion, so that the results held in memory do not grow with the questions.
+    """
+    scores: dict[str, list[Score]] = {name: [] for name in names}
+    for start in range(0, len(pairs), PORTION):
+        for name in names:
+            scores[name] += PROTOCOLS[name].scores(pairs[start : start + PORTION], bench)
+        bench.forget()
+    return scores
 
 
 PROTOCOLS = {
-    "spider-em": Protocol(spider_em, "Spider's exact match of clauses, values left aside", runs=False),
-    "spider-em-fixed": Protocol(
-        spider_em_fixed, "the same, names that hold `value` left whole", runs=False, official=False
-    ),
-    "spider-em-grammar": Protocol(
-        spider_em_grammar, "the same of predictions brought into its grammar", runs=False, official=False
-    ),
+    "spider-em": Protocol(spider_em, "Spider's exact match of clauses, values left aside", True),
+    "spider-em-fixed": Protocol(spider_em_fixed, "the same, names that hold `value` left whole", True),
+    "spider-em-grammar": Protocol(spider_em_grammar, "the same of predictions brought into its grammar", True),
     "spider-ex": Protocol(spider_ex.execution_match, "Spider's execution match: same rows, columns in any order"),
-    "spider-ex-fixed": Protocol(spider_ex.execution_match_fixed, "the same, its faults put right", official=False),
+    "spider-ex-fixed": Protocol(spider_ex.execution_match_fixed, "the same, its faults put right"),
     "bird-ex": Protocol(bird.execution_accuracy, "BIRD's execution accuracy: same set of rows"),
-    "bird-ex-fixed": Protocol(bird.execution_accuracy_fixed, "the same, queries only", official=False),
+    "bird-ex-fixed": Protocol(bird.execution_accuracy_fixed, "the same, queries only"),
     "bird-ves": Protocol(bird.efficiency, "BIRD's valid efficiency score: time against gold's"),
     "bird-rves": Protocol(bird.rewarded_efficiency, "BIRD's reward-based efficiency score"),
-    "bird-steps": Protocol(
-        bird.step_efficiency, "VES by steps of SQLite's machine: the same on every run", official=False
-    ),
+    "bird-steps": Protocol(bird.step_efficiency, "VES by steps of SQLite's machine: the same on every run"),
     "bird-soft-f1": Protocol(bird.soft_f1_scores, "BIRD's Soft-F1: how far the cells agree"),
 }

@@ -12,22 +12,17 @@ Spider's and BIRD's own JSON (dev.json) serves as gold as well. `result_export` 
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from macsql.agents import decomposer, refiner
 from macsql.errors import UserError
 from macsql.metrics.bench import Pair
 from macsql.records import Agent, Prediction, read_jsonl
 
 BIRD_MARK = "\t----- bird -----\t"
 EMPTY = "select"  # stands for an answer without SQL: an empty line would end Spider's session, an empty text runs
-READERS: dict[str, Callable[[str], decomposer.Decomposition | refiner.Fix]] = {
-    "decomposer": decomposer.parse,
-    "refiner": refiner.parse,
-}
 
 
 @dataclass(frozen=True)
@@ -51,10 +46,10 @@ def read_pairs(gold: Path, pred: Path, agent: Agent = "decomposer") -> tuple[lis
             raise UserError(f"{path} holds no queries.")
     if len(golds) != len(preds):
         longer, entries = (gold, golds) if len(golds) > len(preds) else (pred, preds)
-        first = entries[min(len(golds), len(preds))].place
+        alone = entries[min(len(golds), len(preds))].place
         raise UserError(
-            f"{pred} holds {len(preds)} predictions for the {len(golds)} gold queries of {gold}: {first} of {longer} has no"
-            f" partner; each question needs a prediction, an empty one is written as `{EMPTY}`."
+            f"{pred} holds {len(preds)} predictions for the {len(golds)} gold queries of {gold}: {alone} of {longer}"
+            f" has no partner; each question needs a prediction, an empty one is written as `{EMPTY}`."
         )
     pairs = []
     for index, (wanted, given) in enumerate(zip(golds, preds, strict=True)):
@@ -69,9 +64,13 @@ def read_pairs(gold: Path, pred: Path, agent: Agent = "decomposer") -> tuple[lis
 
 def answer_sql(prediction: Prediction) -> str:
     """The SQL of an answer as it is scored: `EMPTY` where there is none. Raises UserError for a Selector's answer."""
-    if prediction.agent not in READERS:
-        raise UserError(f"{prediction.id}: a {prediction.agent} answers with a schema, not with SQL.")
-    return READERS[prediction.agent](prediction.output).sql or EMPTY
+    from macsql.agents import decomposer, refiner  # brings sqlglot, which no other format needs
+
+    if prediction.agent == "decomposer":
+        return decomposer.parse(prediction.output).sql or EMPTY
+    if prediction.agent == "refiner":
+        return refiner.parse(prediction.output).sql or EMPTY
+    raise UserError(f"{prediction.id}: a {prediction.agent} answers with a schema, not with SQL.")
 
 
 def _entries(path: Path, agent: Agent, as_gold: bool) -> Iterator[Entry]:
