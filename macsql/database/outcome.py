@@ -3,11 +3,20 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from macsql.database.readonly import Status
 from macsql.errors import UserError
+
+
+RANGES = {
+    "seconds": (0.001, 1_000_000),
+    "rows": (1, 1 << 40),
+    "bytes": (1, 1 << 40),
+    "memory": (64 << 20, 1 << 48),
+    "grace": (0, 1_000_000),
+}
 
 
 @dataclass(frozen=True)
@@ -21,11 +30,10 @@ class Limits:
     grace: float = 0.5  # seconds beyond `seconds` before the worker is killed: one C function may not notice the time
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            if not 0 < getattr(self, field.name) < float("inf"):
-                raise UserError(f"a sandbox limit {field.name}={getattr(self, field.name)} must be above 0 and finite.")
-        if self.memory < 64 << 20:
-            raise UserError(f"a sandbox limit memory={self.memory} must be at least {64 << 20} bytes (64 MiB).")
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise UserError(f"the sandbox limit {name}={value} must be between {least} and {most}.")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ puts round SQLite, each layer for what gets through the others:
 import pickle
 import sqlite3
 import time
+from contextlib import suppress
 from enum import StrEnum
 
 CHUNK = 256  # rows fetched and pickled at a time
@@ -94,13 +95,14 @@ def classify(error: Exception) -> Status:
     return next((status for words, status in BY_BEGINNING.items() if message.startswith(words)), Status.ERROR)
 
 
-def authorize(action: int, _first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:
+def authorize(action: int, first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:
     """SQLite's question, while it prepares a statement, whether it may do one thing."""
-    if action in ALLOWED:
-        return sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in FORBIDDEN_FUNCTIONS:
-        return sqlite3.SQLITE_OK
-    return sqlite3.SQLITE_DENY
+    allowed = (
+        action in ALLOWED
+        or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in FORBIDDEN_FUNCTIONS)
+        or (action == sqlite3.SQLITE_PRAGMA and (first, second) == ("data_version", None))  # full-text search asks it
+    )
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
 def connect(uri: str, heap: int) -> sqlite3.Connection:
@@ -110,7 +112,10 @@ def connect(uri: str, heap: int) -> sqlite3.Connection:
     try:
         for pragma in (f"hard_heap_limit={heap}", *PRAGMAS):
             connection.execute(f"PRAGMA {pragma}")
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()  # reads the schema now, uncounted
+        virtual = connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%'").fetchall()
+        for table in ("json_each", "json_tree", *(name.replace('"', '""') for (name,) in virtual)):
+            with suppress(sqlite3.Error):  # opens it now, with statements that the authorizer would deny
+                connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchall()
         for category, limit in LIMITS.items():
             connection.setlimit(category, limit)
         connection.text_factory = lambda text: text.decode(errors="ignore")

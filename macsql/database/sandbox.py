@@ -40,9 +40,8 @@ class Sandbox:
     What it does NOT protect from: a bug in SQLite itself that gives an attacker the worker process, which runs as the
     same user and is not cut off from files or network by the kernel; reading everything in the database asked;
     using a processor core up to the time limit; a database file that somebody else changes while a statement runs.
-    Virtual tables with storage of their own (full-text search, R-tree) cannot be read, since SQLite opens them with
-    statements that write. The limits on a process's memory, file size and processor time are the kernel's: on Linux
-    all hold, macOS ignores the one on memory, and Windows, which has none of them, is not supported.
+    The limits on a process's memory, file size and processor time are the kernel's: on Linux all hold, macOS ignores
+    the one on memory, and Windows, which has none of them, is not supported.
     """
 
     def __init__(self, workers: int = 1, limits: Limits | None = None, cache_bytes: int = 64 << 20) -> None:
@@ -119,9 +118,12 @@ class Sandbox:
             for worker in self._started:
                 worker.kill()
         self._threads.shutdown(cancel_futures=True)
-        for _ in range(self.workers):
-            if idle := self._idle.get():
-                idle.end()
+        for _ in range(self.workers):  # once all are back nobody uses a worker
+            self._idle.get()
+        for worker in self._started:
+            worker.end()
+        for _ in range(self.workers):  # who still waits for one shall learn that there is none
+            self._idle.put(None)
 
     def __enter__(self) -> "Sandbox":
         return self

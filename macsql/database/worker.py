@@ -87,7 +87,9 @@ def answer(databases: Databases, request: Request, statement: Statement) -> tupl
         if status is Status.TIMEOUT and time.monotonic() <= deadline:  # the handler itself failed: nothing was left
             status = Status.MEMORY
         kind = type(error)
-        name = f"{kind.__module__}.{kind.__name__}" if kind.__module__ == "sqlite3" else kind.__name__
+        name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+        if status is Status.TOO_MANY_ROWS:
+            name = ""  # no exception of SQLite's
         return Answer(status.value, (), str(error), name, meter.steps if meter else 0, seconds), []
 
 
@@ -151,6 +153,7 @@ def main() -> None:
     """Confine this process, say that it is ready, and serve."""
     memory, parent = map(int, sys.argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # an answer that nobody reads: leave without a word
     _thread.stack_size(256 << 10)
     _thread.start_new_thread(end_with, (parent,))
     confine(memory)
