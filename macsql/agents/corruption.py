@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.tokens import Token, TokenType
 
@@ -68,12 +67,12 @@ _SLIPPED_WORDS = {
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way to break a query; `weight`: how often it is chosen beside the others."""
+    """One way to break a query."""
 
     name: str
     trigger: Trigger
-    weight: float
-    edits: Callable[["Gold"], list[Edit]]  # every way at random order's first is taken; empty: does not apply
+    weight: float  # how often it is tried before the others
+    edits: Callable[["Gold"], list[Edit]]  # the places where it can be done; empty: it does not apply
 
 
 @dataclass
@@ -88,9 +87,9 @@ class Gold:
     def sql(self) -> str:
         return self.query.sql
 
+    @property
     def tokens(self) -> list[Token]:
-        """The query's tokens; its tree was read, so they can be too."""
-        return sqlglot.tokenize(self.sql, dialect="sqlite")
+        return self.query.tokens
 
     def columns(self) -> list[tuple[Use, Source]]:
         """Columns of the schema's tables, where they are named as such; USING and NATURAL are left alone."""
@@ -201,7 +200,7 @@ def _misspelt_table(gold: Gold) -> list[Edit]:
 
 
 def _missing_join(gold: Gold) -> list[Edit]:
-    tokens = gold.tokens()
+    tokens = gold.tokens
     edits = []
     for index, token in enumerate(tokens):
         if token.token_type is not TokenType.JOIN:
@@ -221,7 +220,7 @@ def _missing_join(gold: Gold) -> list[Edit]:
 
 def _lost_group_by(gold: Gold) -> list[Edit]:
     """GROUP BY x HAVING count(*) > 1 -> WHERE count(*) > 1"""
-    tokens = gold.tokens()
+    tokens = gold.tokens
     edits = []
     for index, token in enumerate(tokens):
         if token.token_type is TokenType.GROUP_BY:
@@ -238,7 +237,7 @@ def _lost_group_by(gold: Gold) -> list[Edit]:
 
 def _syntax_slip(gold: Gold) -> list[Edit]:
     edits: list[Edit] = []
-    for token in gold.tokens():
+    for token in gold.tokens:
         slips = _SLIPPED_WORDS.get(gold.sql[token.start : token.end + 1].upper())
         if slips:
             edits.append((token.start, token.end + 1, gold.dice.choice(slips)))
@@ -320,7 +319,7 @@ def _wrong_value(gold: Gold) -> list[Edit]:
 
 def _none_in_rows(gold: Gold) -> list[Edit]:
     edits = _wrong_value(gold)  # an average over nothing is None
-    edits += [(t.start, t.start, "LEFT ") for t in gold.tokens() if t.token_type is TokenType.JOIN]
+    edits += [(t.start, t.start, "LEFT ") for t in gold.tokens if t.token_type is TokenType.JOIN]
     for use, owner in gold.columns():
         table = owner.table
         if table is not None and isinstance(use.node.parent, exp.Select):

@@ -104,7 +104,7 @@ class _Factory:
         examples: list[Example] = []
         for one, pieces, faults in zip(checked, steps, broken, strict=True):
             if "selector" in self.roles:
-                answer = selector.gold_selection(one.gold.sql, one.gold.schema)
+                answer = selector.selection_of(one.gold)
                 examples.append(self._example(one, "selector", selector.write(answer, self.cfg.style)))
             if "decomposer" in self.roles:
                 whole = decomposer.Step(one.question.text, one.question.sql)
@@ -146,7 +146,7 @@ class _Factory:
 
     def _steps(self, checked: list[_Checked]) -> list[list[decomposer.Step]]:
         """For each question the steps before the last: pieces of the gold query that run by themselves."""
-        pieces = [(place, one, sql) for place, one in enumerate(checked) for sql in sub_questions.split(one.gold.sql)]
+        pieces = [(place, one, sql) for place, one in enumerate(checked) for sql in sub_questions.split(one.gold.sql, one.gold.tokens)]
         steps: list[list[decomposer.Step]] = [[] for _ in checked]
         outcomes = self._run([(one.database, sql) for _, one, sql in pieces])
         for (place, one, sql), outcome in zip(pieces, outcomes, strict=True):

@@ -11,7 +11,7 @@ from typing import Literal
 from macsql.agents import schema_text
 from macsql.agents.fences import blocks, fenced
 from macsql.agents.schema_text import CountTokens, Values
-from macsql.agents.sql_tree import resolve
+from macsql.agents.sql_tree import Resolved, resolve
 from macsql.database.schema import Schema, Table
 
 Decision = Literal["keep_all", "drop_all"] | tuple[str, ...]
@@ -146,10 +146,14 @@ def gold_selection(sql: str, schema: Schema) -> Selection:
 
     Raises as `gold_columns`.
     """
-    gold = resolve(sql, schema)
+    return selection_of(resolve(sql, schema))
+
+
+def selection_of(gold: Resolved) -> Selection:
+    """`gold_selection` of a query that is read already."""
     whole = {source.table.name for source in gold.starred if source.table is not None}
     tables: dict[str, Decision] = {}
-    for table in schema.tables:
+    for table in gold.schema.tables:
         if table.name not in gold.tables:
             tables[table.name] = "drop_all"
         elif len(table.columns) <= WIDE or table.name in whole:

@@ -6,11 +6,11 @@ carry a name know where in the text they stand, so that a query can be changed i
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-import sqlglot
-from sqlglot import exp
+from sqlglot import Dialect, exp
 from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token
 
 from macsql.database.schema import Schema, Table
 
@@ -61,6 +61,7 @@ class Resolved:
     sql: str
     schema: Schema
     tree: exp.Expression
+    tokens: list[Token]
     scopes: list[Scope] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     strings: list[exp.Column] = field(default_factory=list)  # "text" in double quotes that is no column: a literal
@@ -96,23 +97,25 @@ def span(identifier: exp.Expression) -> tuple[int, int]:
     return identifier.meta["start"], identifier.meta["end"] + 1
 
 
-def parse(sql: str) -> exp.Expression:
-    """The tree of one query. Raises SqlUnreadableError for anything but one readable SELECT (or compound, or WITH)."""
+def parse(sql: str) -> tuple[exp.Expression, list[Token]]:
+    """Tree and tokens of a query. Raises SqlUnreadableError for anything but one readable SELECT (or compound, or WITH)."""
+    dialect = Dialect.get_or_raise("sqlite")
     try:
-        trees = [tree for tree in sqlglot.parse(sql, dialect="sqlite") if tree is not None]
+        tokens = dialect.tokenize(sql)
+        trees = [tree for tree in dialect.parser().parse(tokens, sql) if tree is not None]
     except (SqlglotError, RecursionError) as error:
         raise SqlUnreadableError("does not parse") from error
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise SqlUnreadableError("is not one SELECT")
-    return trees[0]
+    return trees[0], tokens
 
 
-@lru_cache(maxsize=64)
 def resolve(sql: str, schema: Schema) -> Resolved:
     """Read a query against its schema. Raises SqlUnreadableError with the reason."""
-    resolved = Resolved(sql, schema, parse(sql))
+    tree, tokens = parse(sql)
+    resolved = Resolved(sql, schema, tree, tokens)
     try:
-        _Resolver(resolved).query(resolved.tree, (), {})
+        _Resolver(resolved).query(tree, (), {})
     except RecursionError as error:
         raise SqlUnreadableError("is nested too deep") from error
     return resolved

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
 from macsql.agents.sql_tree import Resolved, resolve
@@ -28,16 +26,12 @@ _ARITHMETIC = {exp.Add: "plus", exp.Sub: "minus", exp.Mul: "times", exp.Div: "di
 # --- taking apart ----------------------------------------------------------------------------------------------------
 
 
-def split(sql: str) -> tuple[str, ...]:
+def split(sql: str, tokens: list[Token]) -> tuple[str, ...]:
     """The queries that a query is built of, innermost first, as the text has them; without the query itself.
 
     These are subqueries, the bodies of a WITH and the members of a set operation. A piece that reads a WITH's table
     carries the definitions before it. Whether a piece runs alone (a correlated one does not) is for the caller to see.
     """
-    try:
-        tokens = sqlglot.tokenize(sql, dialect="sqlite")
-    except (SqlglotError, RecursionError):
-        return ()
     pieces = dict.fromkeys(_pieces(sql, tokens))
     whole = sql.strip().rstrip(";").strip()
     return tuple(piece for piece in pieces if piece != whole)
