@@ -1,5 +1,6 @@
 """What a protocol is given and what it gives back: pairs of queries, databases to run them on, scores."""
 
+import contextlib
 import hashlib
 import pickle
 import subprocess
@@ -70,6 +71,7 @@ class Bench:
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # db_id -> its object in Spider's tables.json
     outcomes: dict[Job, Outcome] = field(default_factory=dict)
     ratios: dict[tuple[Job, Job], tuple[float, ...]] = field(default_factory=dict)
+    copies: dict[tuple[Path, tuple[str, ...]], list[list[Row]] | None] = field(default_factory=dict)
     known_files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     known_schemas: dict[str, SpiderSchema] = field(default_factory=dict)
 
@@ -111,24 +113,27 @@ class Bench:
             self.ratios[gold, pred] = tuple(above / below for above, below in pairs if below > 0)
         return self.ratios[gold, pred]
 
-    def rows_on_copy(self, database: Path, *statements: str) -> list[Row] | None:
-        """The last statement's rows when all run one after another on a copy of the database in memory, where they
-        may change what they like; None if one fails or takes too long, or the file is too large to copy."""
-        if database.stat().st_size > LARGEST_COPY:
-            return None
-        seconds = self.options.time_limit
-        request = pickle.dumps((str(database), statements, seconds, Limits().rows))
-        command = [sys.executable, "-I", "-S", scratch_copy.__file__]
-        try:
-            done = subprocess.run(command, input=request, capture_output=True, timeout=seconds + 1, check=False)
-        except subprocess.TimeoutExpired:  # killed: inside one long function of SQLite's
-            return None
-        return pickle.loads(done.stdout) if done.returncode == 0 else None
+    def run_on_copy(self, database: Path, *statements: str) -> list[list[Row]] | None:
+        """The rows of each statement when they run one after another on a copy of the database in memory, where they
+        may change what they like; None if one fails, all take too long together, or the file is too large to copy."""
+        job = database, statements
+        if job not in self.copies:
+            self.copies[job] = None
+            if database.stat().st_size <= LARGEST_COPY:
+                seconds = self.options.time_limit
+                request = pickle.dumps((str(database), statements, seconds, Limits().rows))
+                command = [sys.executable, "-I", "-S", scratch_copy.__file__]
+                # inside one long function of SQLite's only a kill ends it
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    done = subprocess.run(command, input=request, capture_output=True, timeout=seconds + 1, check=False)
+                    self.copies[job] = pickle.loads(done.stdout) if done.returncode == 0 else None
+        return self.copies[job]
 
     def forget(self) -> None:
         """Drop the outcomes."""
         self.outcomes.clear()
         self.ratios.clear()
+        self.copies.clear()
 
     def fingerprint(self, pairs: Sequence[Pair]) -> str:
         """SHA-256 over the gold queries in order and every file of their databases: two scores can be compared only

@@ -4,7 +4,8 @@ All start from one run of prediction and gold. An error of either, or more than 
 scores 0: a gold error too, as in the official scripts, but it is marked as one. The official scripts run whatever a
 model wrote, on the connection on which gold runs next, so that a `DELETE` empties gold's result as well and scores 1;
 execution accuracy and Soft-F1 give that verdict from a copy in memory and never touch the file. A statement that the
-sandbox refuses cannot be timed, and has no efficiency.
+sandbox refuses cannot be timed, and has no efficiency. One thing is milder: text that is not UTF-8 is read without its
+bad bytes, where the official scripts fail.
 """
 
 import math
@@ -116,8 +117,8 @@ def _score(
 def _on_copy(jobs: Jobs, bench: Bench) -> tuple[Outcome, Outcome] | None:
     """Gold behind the prediction, and the prediction, on a copy of the database; None where one of them fails."""
     (database, gold), (_, pred) = jobs
-    given = bench.rows_on_copy(database, pred)
-    wanted = bench.rows_on_copy(database, pred, gold) if given is not None else None
-    if given is None or wanted is None:
+    copied = bench.run_on_copy(database, pred, gold)
+    if copied is None:
         return None
+    given, wanted = copied
     return Outcome(Status.OK, rows=tuple(wanted)), Outcome(Status.OK, rows=tuple(given))

@@ -2,16 +2,16 @@
 
 The official scripts run whatever a model wrote, so that `DELETE FROM t` has a verdict; the sandbox refuses it. This
 script gives that verdict without harm: `python -I -S scratch_copy.py` reads one pickled `(database file, statements,
-seconds, rows)` from stdin, runs the statements one after another on one connection, and writes the last one's rows,
-pickled, or None if one of them failed. It can write no file (size limit 0, no ATTACH, no VACUUM, no virtual table) and
-holds the copy and as much again at most. The standard library alone: an isolated interpreter runs it.
+seconds, most rows)` from stdin, runs the statements one after another on one connection, all within these seconds, and
+writes the rows of each, pickled, or None if one of them failed. It can write no file (size limit 0, no ATTACH, no
+VACUUM, no virtual table) and its memory is bounded. The standard library alone: an isolated interpreter runs it.
 """
 
+import contextlib
 import pickle
 import sqlite3
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +48,17 @@ def copy_of(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def last_rows(connection: sqlite3.Connection, statements: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
-    """The rows of the last statement. Raises what SQLite raises, and MemoryError for a result that is too large."""
-    for statement in statements:
-        found, size = [], 0
-        cursor = connection.execute(statement)
-        while chunk := cursor.fetchmany(256):
-            found += chunk
-            size += sum(len(cell) if isinstance(cell, str | bytes) else 8 for row in chunk for cell in row)
-            if len(found) > rows or size > BYTES:
-                raise MemoryError
-    return found
+def fetch(connection: sqlite3.Connection, statement: str, most: int) -> list[tuple[Any, ...]]:
+    """The rows of a statement. Raises what SQLite raises, and MemoryError for a result that is too large."""
+    rows: list[tuple[Any, ...]] = []
+    size = 0
+    cursor = connection.execute(statement)
+    while chunk := cursor.fetchmany(256):
+        rows += chunk
+        size += sum(len(cell) if isinstance(cell, str | bytes) else 8 for row in chunk for cell in row)
+        if len(rows) > most or size > BYTES:
+            raise MemoryError
+    return rows
 
 
 def confine(size: int, seconds: float) -> None:
@@ -67,13 +67,16 @@ def confine(size: int, seconds: float) -> None:
         import resource
     except ImportError:
         return
-    for what, value in (
+    for what, most in (
         (resource.RLIMIT_AS, 4 * size + 4 * MEMORY),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_CPU, int(seconds) + 2),
     ):
-        resource.setrlimit(what, (value, value))
+        hard = resource.getrlimit(what)[1]
+        limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        with contextlib.suppress(ValueError, OSError):  # macOS does not know some of them
+            resource.setrlimit(what, (limit, limit))
 
 
 def main() -> None:
@@ -85,7 +88,7 @@ def main() -> None:
     try:
         connection = copy_of(database)
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 1000)
-        answer = last_rows(connection, statements, rows)
+        answer = [fetch(connection, statement, rows) for statement in statements]
     except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError, OverflowError):
         answer = None
     sys.stdout.buffer.write(pickle.dumps(answer))

@@ -87,8 +87,8 @@ def _run(trials: Sequence[Trial], bench: Bench, strict: bool) -> list[Score]:
         for place, (gold, pred) in jobs.items():
             scores[place] = _judge(outcomes[gold], outcomes[pred], trials[place].ordered, strict)
             if strict and scores[place].outcome == Status.DENIED:
-                rows = bench.rows_on_copy(*pred)
-                right = rows is not None and spider_equal(outcomes[gold].rows, rows, trials[place].ordered)
+                copied = bench.run_on_copy(*pred)
+                right = copied is not None and spider_equal(outcomes[gold].rows, copied[0], trials[place].ordered)
                 scores[place] = replace(scores[place], value=right)
     return scores
 
