@@ -1,0 +1,41 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each target sets up .venv first where it is missing.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui bench
+
+help:  ## this list
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $(READY)
+
+setup: $(READY)  ## create .venv with the pinned dependencies, nothing else
+
+demo: $(READY)  ## the main job on the embedded data: a sweep, then its comparison
+	$(BIN)/python -m macsql.sweep +experiment=lr_bs +scale=pocket $(ARGS)
+	$(BIN)/python -m macsql.compare lr_bs
+
+test: $(READY)  ## the tests that fit in minutes
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(READY)  ## the long ones: hostile SQL, kills, servers
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+exp3: $(READY)  ## the poster's experiment 3: learning rate x batch size, embedded scale
+	$(BIN)/python -m macsql.sweep +experiment=lr_bs +scale=pocket $(ARGS)
+	$(BIN)/python -m macsql.compare lr_bs
+
+ui: $(READY)  ## the MLflow UI over mlruns/
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --port 5000
