@@ -45,13 +45,8 @@ def selector_scores(selection: Selection, schema: Schema, gold_sql: str) -> Sele
     tables = _against(gold_tables, {table for table in named if selection.decision(table) != "drop_all"})
     columns = _against(gold_columns, selector.chosen(selection, schema) | unknown_columns)
     kept = selector.apply(selection, schema)
-    return SelectorScores(
-        1.0,
-        *tables,
-        *columns,
-        compression=_compression(kept, schema),
-        answerable=float(not missing_names(kept, schema, gold_sql)),
-    )
+    answerable = gold_tables <= {table.name for table in kept.tables} and gold_columns <= _columns(kept)
+    return SelectorScores(1.0, *tables, *columns, compression=_compression(kept, schema), answerable=float(answerable))
 
 
 def scores_without_gold(selection: Selection, schema: Schema) -> SelectorScores:
@@ -74,11 +69,14 @@ def unknown_names(selection: Selection, schema: Schema) -> tuple[set[str], set[t
     return {table.lower() for table in selection.tables} - known.keys(), columns
 
 
-def missing_names(kept: Schema, schema: Schema, gold_sql: str) -> list[str]:
-    """Tables, and columns as "table.column", that the gold SQL needs and a cut schema lacks. Raises as above."""
-    tables = selector.gold_tables(gold_sql, schema) - {table.name for table in kept.tables}
-    columns = selector.gold_columns(gold_sql, schema) - _columns(kept)
-    return sorted(tables) + sorted(map(".".join, columns))
+def missing_names(selection: Selection, schema: Schema, gold_sql: str) -> tuple[set[str], set[tuple[str, str]]]:
+    """What the gold SQL needs: tables that an answer drops, and (table, column) pairs that the other agents do not see.
+
+    Padding brings some columns of a dropped table back, so one may be missing here and the gold SQL still answerable.
+    Raises as `selector_scores`.
+    """
+    tables = {table for table in selector.gold_tables(gold_sql, schema) if selection.decision(table) == "drop_all"}
+    return tables, set(selector.gold_columns(gold_sql, schema) - _columns(selector.apply(selection, schema)))
 
 
 def judge(
@@ -100,18 +98,16 @@ def _judge(prediction: Prediction, schema: Schema | None) -> Judgement:
         scores = selector_scores(selection, schema, prediction.gold_sql)
     except SqlUnreadableError as error:
         return Judgement(Finding.GOLD_ERROR, asdict(scores_without_gold(selection, schema)), message=str(error))
-    tables, columns = unknown_names(selection, schema)
+    unknown, missing = unknown_names(selection, schema), missing_names(selection, schema, prediction.gold_sql)
     finding = selector_finding(
         prediction.truncated,
         readable=selection.readable,
-        unknown_tables=bool(tables),
-        unknown_columns=bool(columns),
-        answerable=bool(scores.answerable),
+        unknown_tables=bool(unknown[0]),
+        unknown_columns=bool(unknown[1]),
+        missing=any(missing),
     )
-    unknown = sorted(tables) + sorted(map(".".join, columns))
-    missing = missing_names(selector.apply(selection, schema), schema, prediction.gold_sql)
-    parts = [("not in the schema", unknown), ("needed and dropped", missing)]
-    message = "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+    faults = {"not in the schema": unknown, "needed and dropped": missing}
+    message = "; ".join(f"{fault}: {_listed(*names)}" for fault, names in faults.items() if any(names))
     return Judgement(finding, asdict(scores), message=message)
 
 
@@ -122,6 +118,10 @@ def _against(gold: Set[Any], chosen: Set[Any]) -> tuple[float | None, float | No
     hits = len(gold & chosen)
     precision, recall = (hits / len(chosen) if chosen else 0.0), hits / len(gold)
     return precision, recall, 2 * hits / (len(gold) + len(chosen))
+
+
+def _listed(tables: Set[str], columns: Set[tuple[str, str]]) -> str:
+    return ", ".join([*sorted(tables), *(f"{table}.{column}" for table, column in sorted(columns))])
 
 
 def _columns(schema: Schema) -> frozenset[tuple[str, str]]:

@@ -6,8 +6,8 @@ The first rule that fits, from the top, gives the word; so each answer has exact
     -----------------------------  ------------------------------------------------  -----------------------------------
     no database                    the question's database is not at hand            the same
     gold error                     the gold SQL does not run: nothing to compare     the gold SQL cannot be read
-    right                          gold's result: `spider-ex`, fixed reading         readable, invents no name and keeps
-                                                                                     every name that gold needs
+    right                          gold's result: `spider-ex`, fixed reading         readable, invents no name and drops
+                                                                                     none that gold needs
     truncated by the token limit   not right, and generation was cut at the limit    the same
     no SQL found                   no SQL in it and no word SELECT either            -
     malformed structure            a word SELECT, but no SQL can be read out of it   no readable JSON
@@ -17,7 +17,8 @@ The first rule that fits, from the top, gives the word; so each answer has exact
     unknown column                 SQLite: no such column                            names a column its table lacks
     syntax error                   SQLite's parser refused it                        -
     other error                    any other error; out of memory, rows or worker    -
-    missing column                 -                                                 drops a name that gold needs
+    missing column                 -                                                 drops a table that gold needs, or a
+                                                                                     column that no padding brings back
     right rows in the wrong order  gold is ordered; its rows, in another order       -
     wrong columns                  other columns than gold's: `columns_correspond`   -
     wrong rows                     any other result                                  -
@@ -116,10 +117,10 @@ def sql_finding(
 
 
 def selector_finding(
-    truncated: bool, *, readable: bool, unknown_tables: bool, unknown_columns: bool, answerable: bool
+    truncated: bool, *, readable: bool, unknown_tables: bool, unknown_columns: bool, missing: bool
 ) -> Finding:
     """The word for an answer of a schema whose database is at hand and whose gold SQL can be read."""
-    if readable and answerable and not unknown_tables and not unknown_columns:
+    if readable and not (unknown_tables or unknown_columns or missing):
         return Finding.RIGHT
     if truncated:
         return Finding.TRUNCATED

@@ -44,22 +44,22 @@ def test_every_word_is_reached_by_some_case():
 
 
 @pytest.mark.parametrize(
-    ("readable", "tables", "columns", "answerable", "truncated", "finding"),
+    ("readable", "tables", "columns", "missing", "truncated", "finding"),
     [
-        (True, False, False, True, True, "right"),
-        (True, False, False, True, False, "right"),
+        (True, False, False, False, True, "right"),
+        (True, False, False, False, False, "right"),
         (False, False, False, False, True, "truncated by the token limit"),
-        (True, True, False, True, True, "truncated by the token limit"),
+        (True, True, False, False, True, "truncated by the token limit"),
         (False, False, False, False, False, "malformed structure"),
-        (True, True, True, True, False, "unknown table"),
-        (True, False, True, True, False, "unknown column"),
+        (True, True, True, False, False, "unknown table"),
         (True, False, True, False, False, "unknown column"),
-        (True, False, False, False, False, "missing column"),
+        (True, False, True, True, False, "unknown column"),
+        (True, False, False, True, False, "missing column"),
     ],
 )
-def test_answers_of_a_schema(readable, tables, columns, answerable, truncated, finding):
+def test_answers_of_a_schema(readable, tables, columns, missing, truncated, finding):
     found = selector_finding(
-        truncated, readable=readable, unknown_tables=tables, unknown_columns=columns, answerable=answerable
+        truncated, readable=readable, unknown_tables=tables, unknown_columns=columns, missing=missing
     )
     assert found == finding
 
@@ -67,7 +67,7 @@ def test_answers_of_a_schema(readable, tables, columns, answerable, truncated, f
 def test_a_schema_answer_gets_only_words_of_its_own():
     for flags in product([False, True], repeat=5):
         truncated, *rest = flags
-        names = ("readable", "unknown_tables", "unknown_columns", "answerable")
+        names = ("readable", "unknown_tables", "unknown_columns", "missing")
         assert selector_finding(truncated, **dict(zip(names, rest, strict=True))) in SELECTOR_FINDINGS
 
 
