@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from macsql.config import Config, validate
@@ -21,6 +22,10 @@ from macsql.errors import UserError
 
 REPO = Path(__file__).resolve().parent.parent
 CONF = REPO / "conf"
+
+
+# Untyped, because Hydra would refuse `+trainer.adam_beta2=0.98` on a typed node; `validate` binds the types.
+ConfigStore.instance().store("schema", OmegaConf.create(OmegaConf.to_container(OmegaConf.structured(Config))))
 
 
 def command(run: Callable[[Config], int | None]) -> Callable[[], None]:
@@ -41,7 +46,11 @@ def _guarded(run: Callable[[Config], int | None]) -> int:
     codes: list[int] = []
 
     def task(cfg: DictConfig) -> None:
-        codes.append(run(validate(cfg)) or 0)
+        try:
+            codes.append(run(validate(cfg)) or 0)
+        except UserError as error:  # kept from Hydra, which would print its own lines about it first
+            print(error, file=sys.stderr)
+            codes.append(1)
 
     try:
         if not CONF.is_dir():

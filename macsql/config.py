@@ -45,6 +45,8 @@ class AgentsConfig:
     roles: list[str] = field(default_factory=lambda: ["selector", "decomposer", "refiner"])
     value_examples: int = 6  # most frequent values shown for a column
     max_source_tokens: int = 512  # compact: budget of a prompt; the schema is cut to fit, the question never
+    max_target_tokens: int = 256  # compact: budget of a Decomposer answer; its first steps are left out, the last never
+    second_look: bool = True  # train questions of several steps are asked once more on another form of their schema
     refiner_per_question: int = 1  # corrupted queries made from one gold query
     seed: int = 0
 
@@ -101,7 +103,6 @@ class TrainerConfig:
     label_smoothing_factor: float = 0.0
     optim: str = "adamw_torch"
     bf16: str = "auto"  # true | false | auto (where the hardware has it)
-    gradient_checkpointing: bool = False
     use_liger_kernel: bool = False
     train_sampling_strategy: str = "random"
     eval_strategy: str = "epoch"
@@ -191,11 +192,19 @@ class ScaleConfig:
 
 
 @dataclass
+class BuildConfig:
+    """What `macsql.build` writes."""
+
+    splits: list[str] = field(default_factory=lambda: ["train", "eval"])  # the parts whose questions become rows
+
+
+@dataclass
 class Config:
     """The whole configuration of a trial or a sweep."""
 
     data: DataConfig = field(default_factory=DataConfig)
     agents: AgentsConfig = field(default_factory=AgentsConfig)
+    build: BuildConfig = field(default_factory=BuildConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
