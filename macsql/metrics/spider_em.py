@@ -119,8 +119,8 @@ def report(judged: Iterable[tuple[Hardness, EmVerdict]]) -> dict[str, LevelRepor
     F1 is the harmonic mean of the two averages, and 1 where both are 0; a level without examples is all zeros.
     """
     rows = list(judged)
-    by_level = {level: [verdict for rated, verdict in rows if rated == level] for level in LEVELS}
-    groups = {**by_level, "all": [verdict for _, verdict in rows]}
+    groups = {str(level): [verdict for rated, verdict in rows if rated == level] for level in LEVELS}
+    groups["all"] = [verdict for _, verdict in rows]
     return {level: _level_report(verdicts) for level, verdicts in groups.items()}
 
 

@@ -51,4 +51,4 @@ def _split(text: str) -> list[str]:
     if text.endswith((",", ":")):
         text = f"{text[:-1]} {text[-1]} "
     text = _STANDS_ALONE.sub(r" \g<0> ", text) + " "
-    return _COLLOQUIAL.sub(lambda match: " ".join(part for part in match.groups() if part), text).split()
+    return _COLLOQUIAL.sub(lambda match: " ".join(["", *filter(None, match.groups()), ""]), text).split()
