@@ -1,28 +1,20 @@
 """The protocols, one line each: the exact rule behind a score, by its name."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from macsql.metrics import bird, spider_ex
 from macsql.metrics.bench import GOLD_ERROR, Bench, Pair, Score
-from macsql.metrics.spider_em import GoldUnreadable, Reading, exact_match
+from macsql.metrics.spider_em import GoldUnreadable, Reading, SpiderSchema, exact_match
 
 PORTION = 250  # questions
+READ, REWRITTEN = "read", "rewritten"  # outcomes of predictions that are parsed, not run
 NOT_IN_GRAMMAR = "not in the grammar"
 
 
 def spider_em(pairs: Sequence[Pair], bench: Bench, reading: Reading = "strict") -> list[Score]:
     """`spider-em`: whether both queries ask for the same, values left aside. Nothing is run."""
-    scores = []
-    for pair in pairs:
-        try:
-            verdict = exact_match(bench.schema(pair.db_id), pair.gold, pair.pred, reading)
-        except GoldUnreadable as error:
-            scores.append(Score(None, GOLD_ERROR, f"{NOT_IN_GRAMMAR}: {error}"))
-        else:
-            outcome = "read" if verdict.pred_parsed else NOT_IN_GRAMMAR
-            scores.append(Score(verdict.exact, outcome, verdict.error))
-    return scores
+    return [_compared(pair, pair.pred, bench.schema(pair.db_id), reading) for pair in pairs]
 
 
 def spider_em_fixed(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
@@ -31,8 +23,26 @@ def spider_em_fixed(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
 
 
 def spider_em_grammar(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
-    """`spider-em-grammar`: `spider-em` of predictions brought into Spider's grammar first."""
-    raise NotImplementedError
+    """`spider-em-grammar`: `spider-em` of predictions that are brought into Spider's grammar first, where they can."""
+    from macsql.metrics.sql_normal_form import to_spider_grammar  # brings sqlglot, which nothing else here needs
+
+    scores = []
+    for pair in pairs:
+        schema = bench.schema(pair.db_id)
+        form = to_spider_grammar(pair.pred, schema)
+        compared = _compared(pair, form.sql, schema, "strict")
+        if form.changed and compared.outcome == READ:
+            compared = replace(compared, outcome=REWRITTEN)
+        scores.append(compared)
+    return scores
+
+
+def _compared(pair: Pair, pred: str, schema: SpiderSchema, reading: Reading) -> Score:
+    try:
+        verdict = exact_match(schema, pair.gold, pred, reading)
+    except GoldUnreadable as error:
+        return Score(None, GOLD_ERROR, f"{NOT_IN_GRAMMAR}: {error}")
+    return Score(verdict.exact, READ if verdict.pred_parsed else NOT_IN_GRAMMAR, verdict.error)
 
 
 @dataclass(frozen=True)

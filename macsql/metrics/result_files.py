@@ -115,7 +115,7 @@ def _gold_lines(path: Path) -> Iterator[Entry]:
 
 def _pred_lines(path: Path) -> Iterator[Entry]:
     for place, line in _lines(path):
-        yield Entry(place, line.split("\t")[0])
+        yield Entry(place, line.split("\t")[0].rstrip())
 
 
 def _bird(path: Path, content: dict[str, Any]) -> Iterator[Entry]:
@@ -126,7 +126,7 @@ def _bird(path: Path, content: dict[str, Any]) -> Iterator[Entry]:
 
 
 def _mac_sql(path: Path, content: list[Any]) -> Iterator[Entry]:
-    for number, row in enumerate(content):
+    for number, row in enumerate(content, start=1):
         if len(row) != 2:
             raise UserError(f"{path}, item {number}: MAC-SQL's items are `[question, SQL and database]`.")
         yield _marked(f"item {number}", row[1])
