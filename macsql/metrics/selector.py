@@ -6,7 +6,7 @@ from typing import Any
 
 from macsql.agents import selector
 from macsql.agents.selector import Selection
-from macsql.agents.sql_tree import SqlUnreadableError
+from macsql.agents.sql_tree import SqlUnreadableError, resolve
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, Schema
 from macsql.metrics.taxonomy import Finding, Judgement, selector_finding
@@ -34,18 +34,31 @@ class SelectorScores:
     answerable: float | None = None  # the gold SQL finds all its tables and columns among those
 
 
-def selector_scores(selection: Selection, schema: Schema, gold_sql: str) -> SelectorScores:
-    """The values of one answer. Raises sql_tree.SqlUnreadableError where the gold SQL cannot be read or resolved."""
-    gold_tables, gold_columns = selector.gold_tables(gold_sql, schema), selector.gold_columns(gold_sql, schema)
+@dataclass(frozen=True)
+class Needed:
+    """Tables and columns of a schema, named as the schema names them."""
+
+    tables: frozenset[str]
+    columns: frozenset[tuple[str, str]]  # (table, column)
+
+
+def needed(gold_sql: str, schema: Schema) -> Needed:
+    """What a gold query needs. Raises sql_tree.SqlUnreadableError where it cannot be read or resolved."""
+    gold = resolve(gold_sql, schema)
+    return Needed(frozenset(gold.tables), frozenset(gold.columns))
+
+
+def selector_scores(selection: Selection, schema: Schema, gold: Needed) -> SelectorScores:
+    """The values of one answer."""
     if not selection.readable:
-        tables, columns = _against(gold_tables, set()), _against(gold_columns, set())
+        tables, columns = _against(gold.tables, set()), _against(gold.columns, set())
         return SelectorScores(0.0, *tables, *columns, answerable=0.0)
     unknown_tables, unknown_columns = unknown_names(selection, schema)
     named = {table.name for table in schema.tables} | unknown_tables
-    tables = _against(gold_tables, {table for table in named if selection.decision(table) != "drop_all"})
-    columns = _against(gold_columns, selector.chosen(selection, schema) | unknown_columns)
+    tables = _against(gold.tables, {table for table in named if selection.decision(table) != "drop_all"})
+    columns = _against(gold.columns, selector.chosen(selection, schema) | unknown_columns)
     kept = selector.apply(selection, schema)
-    answerable = gold_tables <= {table.name for table in kept.tables} and gold_columns <= _columns(kept)
+    answerable = gold.tables <= {table.name for table in kept.tables} and gold.columns <= _columns(kept)
     return SelectorScores(1.0, *tables, *columns, compression=_compression(kept, schema), answerable=float(answerable))
 
 
@@ -69,14 +82,13 @@ def unknown_names(selection: Selection, schema: Schema) -> tuple[set[str], set[t
     return {table.lower() for table in selection.tables} - known.keys(), columns
 
 
-def missing_names(selection: Selection, schema: Schema, gold_sql: str) -> tuple[set[str], set[tuple[str, str]]]:
-    """What the gold SQL needs: tables that an answer drops, and (table, column) pairs that the other agents do not see.
+def missing_names(selection: Selection, schema: Schema, gold: Needed) -> tuple[set[str], set[tuple[str, str]]]:
+    """Of what gold needs: tables that an answer drops, and (table, column) pairs that the other agents do not see.
 
     Padding brings some columns of a dropped table back, so one may be missing here and the gold SQL still answerable.
-    Raises as `selector_scores`.
     """
-    tables = {table for table in selector.gold_tables(gold_sql, schema) if selection.decision(table) == "drop_all"}
-    return tables, set(selector.gold_columns(gold_sql, schema) - _columns(selector.apply(selection, schema)))
+    tables = {table for table in gold.tables if selection.decision(table) == "drop_all"}
+    return tables, set(gold.columns - _columns(selector.apply(selection, schema)))
 
 
 def judge(
@@ -95,10 +107,11 @@ def _judge(prediction: Prediction, schema: Schema | None) -> Judgement:
     if schema is None:
         return Judgement(Finding.NO_DATABASE, asdict(SelectorScores(float(selection.readable))))
     try:
-        scores = selector_scores(selection, schema, prediction.gold_sql)
+        gold = needed(prediction.gold_sql, schema)
     except SqlUnreadableError as error:
         return Judgement(Finding.GOLD_ERROR, asdict(scores_without_gold(selection, schema)), message=str(error))
-    unknown, missing = unknown_names(selection, schema), missing_names(selection, schema, prediction.gold_sql)
+    scores = selector_scores(selection, schema, gold)
+    unknown, missing = unknown_names(selection, schema), missing_names(selection, schema, gold)
     finding = selector_finding(
         prediction.truncated,
         readable=selection.readable,
