@@ -14,6 +14,7 @@ from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PrinterCallback,
     Seq2SeqTrainer,
     Seq2SeqTrainingArguments,
     TrainerCallback,
@@ -136,7 +137,7 @@ def make_trainer(
         callbacks.append(
             EarlyStoppingCallback(config.trainer.early_stopping_patience, config.trainer.early_stopping_threshold)
         )
-    return MixtureTrainer(
+    trainer = MixtureTrainer(
         sampler=mixture_sampler(agents, config),
         model=model,
         args=training_arguments(config, folder),
@@ -147,6 +148,8 @@ def make_trainer(
         compute_loss_func=token_mean_loss(config.trainer.label_smoothing_factor),
         callbacks=callbacks,
     )
+    trainer.remove_callback(PrinterCallback)  # Report tells what there is to tell
+    return trainer
 
 
 def mixture_sampler(agents: Sequence[Agent], config: Config) -> torch.utils.data.Sampler[int] | None:

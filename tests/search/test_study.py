@@ -1,0 +1,126 @@
+"""The study: what it proposes, what it remembers, and what a kill between any two calls does to it."""
+
+import pytest
+
+from macsql.config import SearchConfig
+from macsql.errors import UserError
+from macsql.search.space import read_space
+from macsql.search.study import Study, check
+
+SPACE = read_space({"a": "choice(1, 2, 3)", "b": ["x", None]})
+CURVE = read_space({"a": "tag(log, interval(1, 100))", "b": "choice(x, y)"})
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return f"sqlite:///{tmp_path / 'optuna.db'}"
+
+
+def grid_study(storage, repeats=1):
+    return Study("grid", storage, SearchConfig(sampler="grid"), SPACE, ["minimize"], repeats)
+
+
+def tpe_study(storage, name="tpe", trials=14):
+    return Study(name, storage, SearchConfig(sampler="tpe", n_trials=trials), CURVE, ["minimize"], 1)
+
+
+def test_a_grid_holds_every_point_once_a_seed(storage):
+    study = grid_study(storage, repeats=2)
+    entries = [study.propose(index) for index in range(study.size)]
+    assert study.size == 12
+    assert [entry.repeat for entry in entries] == [0] * 6 + [1] * 6
+    assert [entry.point for entry in entries[:6]] == [entry.point for entry in entries[6:]]
+    assert len({tuple(entry.point.items()) for entry in entries}) == 6
+
+
+def test_more_seeds_can_be_added_later(storage):
+    once = grid_study(storage)
+    for index in range(once.size):
+        once.propose(index)
+        once.finish(index, [1.0])
+    again = grid_study(storage, repeats=2)
+    assert [entry.state for entry in again.entries()] == ["COMPLETE"] * 6
+    assert again.size == 12
+
+
+def test_what_was_told_is_read_back(storage):
+    study = grid_study(storage)
+    for index in range(3):
+        study.propose(index)
+    study.finish(0, [0.5])
+    study.finish(1, None)
+    states = [(entry.state, entry.values) for entry in grid_study(storage).entries()]
+    assert states == [("COMPLETE", (0.5,)), ("FAIL", ()), ("RUNNING", ())]
+
+
+def test_a_running_trial_goes_on_and_a_failed_one_begins_anew(storage):
+    study = grid_study(storage)
+    first, second = study.propose(0), study.propose(1)
+    study.finish(0, None)
+    resumed = grid_study(storage)
+    assert resumed.propose(1) == second
+    assert resumed.propose(0).point == first.point
+    resumed.finish(0, [1.0])
+    assert [entry.state for entry in grid_study(storage).entries()] == ["COMPLETE", "RUNNING"]
+
+
+def test_a_complete_trial_is_not_run_again(storage):
+    study = grid_study(storage)
+    study.propose(0)
+    study.finish(0, [1.0])
+    with pytest.raises(ValueError, match="complete"):
+        study.propose(0)
+
+
+def value(entry):
+    return abs(entry.point["a"] - 5) + (entry.point["b"] == "x")
+
+
+def play(storage, name, cuts):
+    """Propose and finish every trial, opening the study anew before and after the proposals in `cuts`."""
+    study, points = tpe_study(storage, name), []
+    for index in range(study.size):
+        if index in cuts:
+            study = tpe_study(storage, name)
+        entry = study.propose(index)
+        if index in cuts:
+            study = tpe_study(storage, name)
+            assert study.propose(index) == entry
+        points.append(entry.point)
+        study.finish(index, [value(entry)])
+    return points
+
+
+def test_an_interrupted_tpe_sweep_proposes_the_same_points(storage):
+    undisturbed = play(storage, "undisturbed", cuts=())
+    assert play(storage, "interrupted", cuts=(1, 6, 11, 13)) == undisturbed
+    assert len({tuple(point.items()) for point in undisturbed}) > 5
+
+
+def test_a_trial_killed_before_it_was_named_does_not_count(storage):
+    undisturbed = play(storage, "undisturbed", cuts=())
+    study = tpe_study(storage, "killed")
+    study._study.sampler = study._sampler(0)
+    study._study.ask(fixed_distributions={key: study._distribution(key) for key in study.space})
+    assert play(storage, "killed", cuts=()) == undisturbed
+
+
+def test_explicit_points_may_have_different_keys(storage):
+    points = [{"mixture": "real"}, {"mixture": "matched", "trainer.max_steps": 10}]
+    study = Study("points", storage, SearchConfig(sampler="grid", points=points), {}, ["minimize"], 1)
+    assert [study.propose(index).point for index in range(study.size)] == points
+
+
+@pytest.mark.parametrize(
+    ("config", "space", "directions", "words"),
+    [
+        (SearchConfig(sampler="grid"), {}, ["minimize"], "search space is empty"),
+        (SearchConfig(sampler="anneal"), SPACE, ["minimize"], "search.sampler=anneal"),
+        (SearchConfig(sampler="tpe"), SPACE, ["minimize"], "search.n_trials"),
+        (SearchConfig(sampler="grid", pruner="axe"), SPACE, ["minimize"], "search.pruner=axe"),
+        (SearchConfig(sampler="grid"), SPACE, ["down"], "sweep.direction=down"),
+    ],
+)
+def test_a_search_that_cannot_start_is_refused(config, space, directions, words):
+    with pytest.raises(UserError, match=words):
+        check(config, space, directions)

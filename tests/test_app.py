@@ -1,0 +1,93 @@
+"""The command line: what a mistake is answered with, and what must not be imported for `--help`."""
+
+import subprocess
+import sys
+
+import pytest
+
+from macsql.app import command
+from macsql.config import Config, flatten, from_yaml, to_yaml, validate
+
+
+def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]]:
+    """Exit code, stderr and the configurations that reached the command."""
+    seen: list[Config] = []
+    monkeypatch.setattr(sys, "argv", ["macsql", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        command(lambda config: seen.append(config))()
+    return int(stop.value.code or 0), capsys.readouterr().err, seen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+experiment=nope"], ["no experiment", "'nope'", "lr_bs"]),
+        (["data=nope"], ["no data", "'nope'", "pocket", "spider"]),
+        (["trainer.lerning_rate=1"], ["trainer.lerning_rate"]),
+        (["nonsense=1"], ["'nonsense'", "groups are"]),
+        (["+nonsense=1"], ["nonsense"]),
+        (["+nogroup=thing"], ["nogroup"]),
+        (["trainer.learning_rate=fast"], ["trainer.learning_rate", "fast"]),
+        (["trainer.per_device_train_batch_size=4.5"], ["trainer.per_device_train_batch_size", "4.5"]),
+        (["data.limit=many"], ["data.limit", "many"]),
+        (["sweep.dry_run=perhaps"], ["sweep.dry_run", "perhaps"]),
+        (["trainer.learning_rate=choice(1,2"], ["could not be composed"]),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_1(capsys, monkeypatch, arguments, words):
+    code, error, seen = answer(capsys, monkeypatch, *arguments)
+    assert code == 1
+    assert not seen
+    assert error.strip().count("\n") == 0, error
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+
+
+def test_a_good_line_reaches_the_command_with_types(capsys, monkeypatch):
+    code, error, [config] = answer(
+        capsys, monkeypatch, "+experiment=lr_bs", "+scale=pocket", "data.limit=7", "+trainer.adam_beta2=0.98"
+    )
+    assert (code, error) == (0, "")
+    assert config.sweep.name == "lr_bs"
+    assert config.data.limit == 7
+    assert config.scale.learning_rate_factor > 1
+    assert config.trainer.options == {"adam_beta2": 0.98}
+
+
+def test_the_overlays_apply_in_the_order_they_are_written(capsys, monkeypatch):
+    _, _, [bare] = answer(capsys, monkeypatch, "+experiment=lr_bs")
+    _, _, [scaled] = answer(capsys, monkeypatch, "+experiment=lr_bs", "+scale=pocket")
+    assert bare.scale.learning_rate_factor == 1.0
+    assert scaled.scale.note
+    assert scaled.search.space == bare.search.space
+
+
+def test_yaml_round_trip_keeps_every_key(capsys, monkeypatch):
+    _, _, [config] = answer(capsys, monkeypatch, "+experiment=lr_bs", "search=tpe", "+trainer.adam_beta2=0.98")
+    assert from_yaml(to_yaml(config)) == config
+    assert flatten(config)["trainer.options.adam_beta2"] == 0.98
+
+
+def test_validate_needs_a_value_where_there_is_no_default():
+    from omegaconf import OmegaConf
+
+    from macsql.errors import UserError
+
+    with pytest.raises(UserError, match="no value for 'data.format'|data.format"):
+        validate(OmegaConf.create({}))
+
+
+@pytest.mark.parametrize("flag", ["--help", "--cfg=job"])
+def test_help_and_the_printed_configuration_import_nothing_heavy(flag):
+    code = (
+        "import sys; sys.argv = ['sweep', sys.argv[1], '+experiment=lr_bs']\n"
+        "import macsql.sweep\n"
+        "try: macsql.sweep.main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "heavy = {'torch', 'transformers', 'mlflow', 'optuna', 'datasets'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, flag], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "sweep" in done.stdout
