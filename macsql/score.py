@@ -123,6 +123,8 @@ def _tables(args: argparse.Namespace, names: Sequence[str]) -> dict[str, dict[st
 def _check_databases(
     pairs: Sequence[Pair], places: Sequence[str], names: Sequence[str], bench: Bench, args: argparse.Namespace
 ) -> None:
+    if not args.db.is_dir():
+        raise UserError(f"There is no folder {args.db}: --db is the folder with <db_id>/<db_id>.sqlite.")
     for pair, place in zip(pairs, places, strict=True):
         path = bench.database(pair.db_id)
         if pair.db_id not in bench.known_schemas:

@@ -48,7 +48,8 @@ class Score:
 
 def gold_error(outcome: Outcome, value: bool | float | None = None) -> Score:
     """The score of a pair whose gold query fails; `value` where a protocol gives it one all the same."""
-    return Score(value, GOLD_ERROR, f"{outcome.status}: {outcome.message}")
+    told = outcome.message.startswith(outcome.status)  # as SQLite's "no such table: t" does
+    return Score(value, GOLD_ERROR, outcome.message if told else f"{outcome.status}: {outcome.message}")
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_a_pair_stops_at_its_first_failing_file(folder, sandbox):
 def test_gold_errors_have_no_verdict(folder, sandbox):
     (score,) = execution_match([Pair(0, "club", "SELECT title FROM member", "SELECT 1")], Bench(folder, sandbox))
     assert score.value is None
-    assert score.message == "no such column: no such column: title"
+    assert score.message == "no such column: title"
 
 
 def test_keep_distinct(folder, sandbox):
