@@ -32,6 +32,8 @@ _CLAUSES = _JOIN_WORDS | {
     TokenType.EXCEPT,
     TokenType.SEMICOLON,
 }
+_COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.In, exp.Between)
+_AVERAGE_OF = re.compile(r"\(\s*SELECT\s+((?:avg|max|min|sum|count)\s*\(\s*[\w.]+\s*\))[^()]*\)", re.IGNORECASE)
 _FOREIGN_FUNCTIONS = {
     "count": ("cnt", "num", "counter"),
     "avg": ("average", "mean"),
@@ -85,10 +87,12 @@ class Gold:
 
     @property
     def sql(self) -> str:
+        """The query's text."""
         return self.query.sql
 
     @property
     def tokens(self) -> list[Token]:
+        """The query's tokens."""
         return self.query.tokens
 
     def columns(self) -> list[tuple[Use, Source]]:
@@ -103,17 +107,17 @@ class Gold:
         """Those of `columns` with an alias or table before them."""
         return [(use, source) for use, source in self.columns() if use.node.args.get("table")]
 
-    def tables(self) -> list[tuple[Source, exp.Expression]]:
+    def tables(self) -> list[tuple[Source, exp.Expr]]:
         """Tables of FROM clauses, with the identifier that names each."""
         sources = [source for scope in self.query.scopes for source in scope.sources]
         return [(source, source.node.this) for source in sources if source.table is not None]
 
-    def literals(self) -> list[exp.Expression]:
+    def literals(self) -> list[exp.Expr]:
         """Values that the query compares with, text and numbers, in single or double quotes."""
-        compared = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.In, exp.Between)
-        found = [n for n in self.query.tree.find_all(exp.Literal) if isinstance(n.parent, compared) and "start" in n.meta]
-        strings = [column.this for column in self.query.strings if isinstance(column.parent, compared)]
-        return sorted([*found, *strings], key=lambda node: node.meta["start"])
+        literals = [node for node in self.query.tree.find_all(exp.Literal) if "start" in node.meta]
+        found: list[exp.Expr] = [node for node in literals if isinstance(node.parent, _COMPARED)]
+        found += [column.this for column in self.query.strings if isinstance(column.parent, _COMPARED)]
+        return sorted(found, key=lambda node: node.meta["start"])
 
 
 def candidates(gold: Gold) -> Iterator[tuple[Corruption, str]]:
@@ -291,16 +295,13 @@ def _set_width(gold: Gold) -> list[Edit]:
     return edits
 
 
-def _is_source(node: exp.Expression) -> bool:
+def _is_source(node: exp.Expr) -> bool:
     return isinstance(node.parent, exp.From | exp.Join)
 
 
 def _bare_aggregate(gold: Gold) -> list[Edit]:
     """WHERE age > (SELECT avg(age) FROM person) -> WHERE age > avg(age)"""
-    edits = []
-    for match in re.finditer(r"\(\s*SELECT\s+((?:avg|max|min|sum|count)\s*\(\s*[\w.]+\s*\))[^()]*\)", gold.sql, re.IGNORECASE):
-        edits.append((match.start(), match.end(), match[1]))
-    return edits
+    return [(match.start(), match.end(), match[1]) for match in _AVERAGE_OF.finditer(gold.sql)]
 
 
 def _wrong_value(gold: Gold) -> list[Edit]:
@@ -310,8 +311,15 @@ def _wrong_value(gold: Gold) -> list[Edit]:
         text = gold.sql[start:end]
         if text[0] in "'\"":
             inner = text[1:-1]
-            others = [inner.upper(), inner.lower(), inner.title(), _slip(inner, gold.dice) if inner else "x", f"{inner} "]
-            edits.append((start, end, text[0] + gold.dice.choice([o for o in others if o != inner]) + text[0]))
+            others = [
+                inner.upper(),
+                inner.lower(),
+                inner.title(),
+                _slip(inner, gold.dice) if inner else "x",
+                f"{inner} ",
+            ]
+            other = gold.dice.choice([text for text in others if text != inner])
+            edits.append((start, end, f"{text[0]}{other}{text[0]}"))
         elif text.lstrip("-").isdigit():
             edits.append((start, end, str(int(text) * gold.dice.choice((10, 100)) + gold.dice.choice((1, 7)))))
     return edits
@@ -328,21 +336,22 @@ def _none_in_rows(gold: Gold) -> list[Edit]:
     return edits
 
 
+# Rare faults weigh more because few queries offer a place for them.
 CORRUPTIONS: tuple[Corruption, ...] = (
     Corruption("wrong_column", "error", 14, _wrong_column),
-    Corruption("wrong_alias", "error", 14, _wrong_alias),
-    Corruption("unknown_alias", "error", 7, _unknown_alias),
-    Corruption("misspelt_column", "error", 7, _misspelt_column),
-    Corruption("wrong_table", "error", 7, _wrong_table),
-    Corruption("misspelt_table", "error", 5, _misspelt_table),
-    Corruption("missing_join", "error", 8, _missing_join),
-    Corruption("lost_group_by", "error", 10, _lost_group_by),
+    Corruption("wrong_alias", "error", 24, _wrong_alias),
+    Corruption("unknown_alias", "error", 10, _unknown_alias),
+    Corruption("misspelt_column", "error", 8, _misspelt_column),
+    Corruption("wrong_table", "error", 8, _wrong_table),
+    Corruption("misspelt_table", "error", 6, _misspelt_table),
+    Corruption("missing_join", "error", 20, _missing_join),
+    Corruption("lost_group_by", "error", 60, _lost_group_by),
     Corruption("syntax_slip", "error", 8, _syntax_slip),
-    Corruption("wrong_function", "error", 5, _wrong_function),
-    Corruption("ambiguous_column", "error", 10, _ambiguous_column),
-    Corruption("unquoted_value", "error", 6, _unquoted_value),
-    Corruption("set_width", "error", 8, _set_width),
-    Corruption("bare_aggregate", "error", 8, _bare_aggregate),
-    Corruption("wrong_value", "no rows", 12, _wrong_value),
-    Corruption("none_in_rows", "none", 8, _none_in_rows),
+    Corruption("wrong_function", "error", 6, _wrong_function),
+    Corruption("ambiguous_column", "error", 24, _ambiguous_column),
+    Corruption("unquoted_value", "error", 10, _unquoted_value),
+    Corruption("set_width", "error", 30, _set_width),
+    Corruption("bare_aggregate", "error", 60, _bare_aggregate),
+    Corruption("wrong_value", "no rows", 24, _wrong_value),
+    Corruption("none_in_rows", "none", 40, _none_in_rows),
 )

@@ -10,6 +10,7 @@ from macsql.agents.schema_text import CountTokens, Values
 from macsql.database.schema import Schema
 
 MAX_STEPS = 5
+_FRAME = 8  # tokens of a step's fences and fixed words, once a codec has written them
 
 _SUB_QUESTION = re.compile(r"Sub[ -]?question\s*\d*\s*:[ \t]*(.*)", re.IGNORECASE)
 
@@ -87,8 +88,18 @@ def write(steps: Sequence[Step], style: str) -> str:
     return "\n\n".join([*parts, "Question Solved."])
 
 
+def fitting(steps: Sequence[Step], budget: int, count_tokens: CountTokens | None) -> list[Step]:
+    """The last steps whose answer stays within `budget` tokens, the very last one in any case."""
+    count = count_tokens or schema_text.estimate_tokens
+    costs = [count(step.question) + count(step.sql) + _FRAME for step in steps]
+    for first in range(len(steps)):
+        if sum(costs[first:]) <= budget:
+            return list(steps[first:])
+    return list(steps[-1:])
+
+
 _MAC_SQL = """\
-You are given a 【Database schema】, its 【Foreign keys】, a 【Question】 about the data and, where there is any, a piece of \
+You are given a 【Database schema】, its 【Foreign keys】, a 【Question】 about the data and, where there is any, \
 【Evidence】 that says what words of the question mean in this database. Answer the question with SQL for SQLite. \
 Decompose the question into sub questions: begin with what has to be known first, write the SQL of each sub question, \
 and build on it until the last SQL answers the whole question.

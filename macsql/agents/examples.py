@@ -8,7 +8,8 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from macsql.agents import decomposer, refiner, selector, sub_questions
 from macsql.agents.corruption import Gold, Trigger, candidates
@@ -16,7 +17,7 @@ from macsql.agents.schema_text import CountTokens, Values
 from macsql.agents.sql_tree import Resolved, SqlUnreadableError, resolve
 from macsql.config import AgentsConfig
 from macsql.database.sandbox import Limits, Outcome, Sandbox, Status
-from macsql.database.schema import Database
+from macsql.database.schema import Database, Schema
 from macsql.database.values import read_value_examples
 from macsql.errors import UserError
 from macsql.records import AGENTS, Agent, Example, Question
@@ -36,6 +37,7 @@ class Made:
     examples: tuple[Example, ...]
     skipped: Mapping[str, Mapping[str, int]]  # agent -> reason -> questions
     corruptions: Mapping[str, str]  # id of a Refiner example -> type of its fault
+    shortened: int  # Decomposer answers that lost their first steps to `max_target_tokens`
 
 
 def make_examples(
@@ -46,7 +48,7 @@ def make_examples(
     count_tokens: CountTokens | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Made:
-    """Examples of the agents in `cfg.roles` for all questions; the same input gives the same examples, whatever the workers.
+    """Examples of the agents in `cfg.roles` for all questions; equal input gives equal examples, whatever the workers.
 
     `count_tokens` counts what the compact style must fit into `cfg.max_source_tokens`, after any codec; without it an
     estimate from above for T5's tokenizer serves. `progress` is called with questions done and in all. Raises UserError
@@ -64,7 +66,8 @@ def make_examples(
         examples += factory.make(batch)
         if progress is not None:
             progress(start + len(batch), len(asked))
-    return Made(tuple(examples), {agent: dict(counts) for agent, counts in factory.skipped.items()}, factory.corruptions)
+    skipped: dict[str, dict[str, int]] = {agent: dict(counts) for agent, counts in factory.skipped.items()}
+    return Made(tuple(examples), skipped, factory.corruptions, factory.shortened)
 
 
 @dataclass(frozen=True)
@@ -95,23 +98,40 @@ class _Factory:
         self.roles: list[Agent] = [agent for agent in AGENTS if agent in cfg.roles]
         self.skipped: dict[Agent, Counter[str]] = {agent: Counter() for agent in self.roles}
         self.corruptions: dict[str, str] = {}
+        self.shortened = 0
         self._values: dict[str, Values] = {}
 
     def make(self, questions: list[Question]) -> list[Example]:
         checked = list(self._check(questions))
-        steps = self._steps(checked) if "decomposer" in self.roles else [[] for _ in checked]
+        steps = self._steps(checked)
         broken = self._break(checked) if "refiner" in self.roles else [[] for _ in checked]
-        examples: list[Example] = []
-        for one, pieces, faults in zip(checked, steps, broken, strict=True):
-            if "selector" in self.roles:
-                answer = selector.selection_of(one.gold)
-                examples.append(self._example(one, "selector", selector.write(answer, self.cfg.style)))
-            if "decomposer" in self.roles:
-                whole = decomposer.Step(one.question.text, one.question.sql)
-                examples.append(self._example(one, "decomposer", decomposer.write([*pieces, whole], self.cfg.style)))
-            for number, fault in enumerate(faults, start=1):
-                examples.append(self._example(one, "refiner", refiner.write(one.question.sql), fault, number))
-        return examples
+        return [
+            example
+            for one, pieces, faults in zip(checked, steps, broken, strict=True)
+            for example in self._examples(one, pieces, faults)
+            if example.agent in self.roles
+        ]
+
+    def _examples(self, one: _Checked, pieces: list[decomposer.Step], faults: list[_Broken]) -> Iterator[Example]:
+        style, schema = self.cfg.style, one.database.schema
+        again = self.cfg.second_look and bool(pieces) and one.question.split == "train"
+        selection = selector.selection_of(one.gold)
+        first = self._example(one, "selector", selector.write(selection, style), schema)
+        yield first
+        if again:
+            yield from _unless_same(first, self._example(one, "selector", first.target, self._reordered(one), number=2))
+        steps = [*pieces, decomposer.Step(one.question.text, one.question.sql)]
+        if style == "compact":
+            kept = decomposer.fitting(steps, self.cfg.max_target_tokens, self.count_tokens)
+            self.shortened += len(kept) < len(steps)
+            steps = kept
+        first = self._example(one, "decomposer", decomposer.write(steps, style), schema)
+        yield first
+        if again:
+            narrow = selector.apply(selection, schema)
+            yield from _unless_same(first, self._example(one, "decomposer", first.target, narrow, number=2))
+        for number, fault in enumerate(faults, start=1):
+            yield self._example(one, "refiner", refiner.write(one.question.sql), schema, fault, number)
 
     def values(self, database: Database) -> Values:
         """The value examples of a database, read once."""
@@ -146,7 +166,9 @@ class _Factory:
 
     def _steps(self, checked: list[_Checked]) -> list[list[decomposer.Step]]:
         """For each question the steps before the last: pieces of the gold query that run by themselves."""
-        pieces = [(place, one, sql) for place, one in enumerate(checked) for sql in sub_questions.split(one.gold.sql, one.gold.tokens)]
+        if not {"selector", "decomposer"} & set(self.roles):
+            return [[] for _ in checked]
+        pieces = [(place, one, sql) for place, one in enumerate(checked) for sql in sub_questions.split(one.gold)]
         steps: list[list[decomposer.Step]] = [[] for _ in checked]
         outcomes = self._run([(one.database, sql) for _, one, sql in pieces])
         for (place, one, sql), outcome in zip(pieces, outcomes, strict=True):
@@ -181,25 +203,38 @@ class _Factory:
     def _dice(self, question: Question) -> random.Random:
         return random.Random(hashlib.sha256(f"{self.cfg.seed}/{question.id}".encode()).digest())
 
+    def _reordered(self, one: _Checked) -> Schema:
+        """The schema with its tables in another order, so that their place says nothing."""
+        tables = list(one.database.schema.tables)
+        self._dice(one.question).shuffle(tables)
+        same = tuple(tables) == one.database.schema.tables
+        return replace(one.database.schema, tables=tuple(reversed(tables) if same else tables))
+
     def _example(
-        self, one: _Checked, agent: Agent, target: str, broken: _Broken | None = None, number: int = 0
+        self,
+        one: _Checked,
+        agent: Agent,
+        target: str,
+        schema: Schema,
+        broken: _Broken | None = None,
+        number: int = 1,
     ) -> Example:
         question = one.question
-        shown = {
+        shown: dict[str, Any] = {
             "question": question.text,
             "evidence": question.evidence,
-            "schema": one.database.schema,
+            "schema": schema,
             "values": self.values(one.database),
             "budget": self.cfg.max_source_tokens,
             "count_tokens": self.count_tokens,
         }
-        name = f"{question.id}/{agent}" + (f"/{number}" if number and self.cfg.refiner_per_question > 1 else "")
+        name = f"{question.id}/{agent}" + (f"/{number}" if number > 1 else "")
         if broken is None:
-            module = selector if agent == "selector" else decomposer
-            source = module.prompt(self.cfg.style, **shown)  # type: ignore[attr-defined]
+            ask = selector.prompt if agent == "selector" else decomposer.prompt
+            source = ask(self.cfg.style, **shown)
         else:
-            fault = broken.fault
-            source = refiner.prompt(self.cfg.style, sql=broken.sql, error=fault.error, exception=fault.exception, **shown)
+            shown |= {"sql": broken.sql, "error": broken.fault.error, "exception": broken.fault.exception}
+            source = refiner.prompt(self.cfg.style, **shown)
             self.corruptions[name] = broken.name
         return Example(
             id=name,
@@ -213,6 +248,11 @@ class _Factory:
             broken_sql=broken.sql if broken else "",
             error=broken.fault.error if broken else "",
         )
+
+
+def _unless_same(first: Example, second: Example) -> Iterator[Example]:
+    if second.source != first.source:  # a small schema may have no other form
+        yield second
 
 
 def _fault_as_promised(outcome: Outcome, trigger: Trigger, gold: refiner.Fault | None) -> refiner.Fault | None:

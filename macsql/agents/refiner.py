@@ -84,9 +84,10 @@ def write(sql: str) -> str:
 
 _MAC_SQL = """\
 【Instruction】
-An SQL query was written for a question, and running it on SQLite went wrong: it raised an error, or it gave no rows or \
-missing values where an answer was expected. Find out from the message what is wrong, and write the query anew so that \
-it runs and answers the question. The question, a hint about its words, the database, the old SQL and the message follow.
+An SQL query was written for a question, and running it on SQLite went wrong: it raised an error, or it gave no rows \
+or missing values where an answer was expected. Find out from the message what is wrong, and write the query anew so \
+that it runs and answers the question. The question, a hint about its words, the database, the old SQL and the message \
+follow.
 
 【Constraints】
 - `SELECT` only the columns that the question asks for, in the order in which it asks for them.

@@ -16,7 +16,7 @@ from macsql.database.values import Value
 Values = Mapping[tuple[str, str], tuple[Value, ...]]  # (table, column) -> examples, most telling first
 CountTokens = Callable[[str], int]
 
-_RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|\s+|.", re.DOTALL)
+_RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|\s+|```|.", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+|[0-9]+|[^\W_]")
 _PLAIN_NAME = re.compile(r"\w+")
 _STEM = 5  # letters that two words must share to count as the same
@@ -59,18 +59,18 @@ def estimate_tokens(text: str) -> int:
 
 @lru_cache(maxsize=1 << 16)
 def _estimated(word: str) -> float:
+    if not word:
+        return 0.5  # between two spaces, where a codec may have to put a mark
     count = 0.0
     for run in _RUN.findall(word):
-        if run.isspace():
-            count += 4
-        elif not run.isascii():
-            count += 6  # what a codec may have to write out, as it has for the symbols below
+        if not run.isascii():
+            count += 6  # a character that a codec has to spell
         elif run.isdigit():
             count += len(run) / 2 + 0.5
         elif run.isalpha():
             count += max(1, len(run) / 2 + 0.5 if run.isupper() else len(run) / 4 + 0.3)
         else:
-            count += 6 if run in "{}<`~^\\" else 1
+            count += 3 if run.isspace() or run in "```{}<~^\\" else 1  # a codec has marks for these
     return count
 
 
@@ -200,10 +200,11 @@ class _Squeezed:
         for _, column, value in examples:
             column.values.remove(value)
             yield self._cost(f"{value};")
-        plain = [(table, column) for table, column in reversed(columns) if not column.key]
+        plain = [(table, column) for table, column in reversed(columns) if not column.key]  # of equals the last first
         plain.sort(key=lambda entry: (entry[1].mentioned, entry[0].mentioned))
         relevance = {id(table): table.relevance() for table in self.tables}
-        tables = sorted(reversed(self.tables), key=lambda table: (relevance[id(table)], len(table.columns)))
+        tables = [*reversed(self.tables)]
+        tables.sort(key=lambda table: relevance[id(table)])
         rest = [entry for entry in plain if entry[1].mentioned > 0]
         yield from (self._drop_column(*entry) for entry in plain if entry[1].mentioned == 0)
         yield from (self._drop_table(table) for table in tables if relevance[id(table)] == 0)

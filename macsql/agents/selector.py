@@ -108,8 +108,7 @@ def apply(selection: Selection, schema: Schema) -> Schema:
     keys = tuple(
         key
         for key in schema.foreign_keys
-        if (key.table.lower(), key.column.lower()) in names
-        and (key.ref_table.lower(), key.ref_column.lower()) in names
+        if (key.table.lower(), key.column.lower()) in names and (key.ref_table.lower(), key.ref_column.lower()) in names
     )
     return replace(schema, tables=tables, foreign_keys=keys)
 
@@ -231,18 +230,10 @@ Here is an example of the work.
 (cents, price in cents. Value examples: [60, 90, 150, 310].),
 (valid_from, first day of the price. Value examples: ['2019-01-01'].),
 ]
-# Table: inspection
-[
-(inspection_id, inspection id.),
-(vessel_id, ship that was inspected.),
-(day, date of the inspection. Value examples: ['2018-11-20'].),
-(result, what came out. Value examples: ['passed', 'repair', 'laid up'].),
-]
 【Foreign keys】
 crossing.`vessel_id` = vessel.`vessel_id`
 crossing.`from_landing` = landing.`landing_id`
 crossing.`to_landing` = landing.`landing_id`
-inspection.`vessel_id` = vessel.`vessel_id`
 【Question】
 Which ships built before 1980 have crossed in fog with more than fifty people on board, and who was in charge?
 【Evidence】
@@ -253,12 +244,9 @@ in fog refers to weather = 'fog'; more than fifty people refers to passengers > 
   "vessel": "keep_all",
   "landing": "drop_all",
   "crossing": ["weather", "passengers", "captain", "vessel_id"],
-  "ticket_price": "drop_all",
-  "inspection": "drop_all"
+  "ticket_price": "drop_all"
 }}
 ```
-Question solved. The ships and their year stand in vessel, which is small and stays whole; weather, passengers and the \
-captain stand in crossing, which has twelve columns and is thinned to those and the key that leads to vessel.
 ==========
 
 Now it is your turn: a new database and a new question. Keep to the instruction and give the JSON block alone.

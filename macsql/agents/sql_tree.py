@@ -30,7 +30,7 @@ class Source:
     """One item of a FROM clause. `table` is None for a subquery or a CTE, whose outputs are then `columns`."""
 
     alias: str
-    node: exp.Expression
+    node: exp.Expr
     table: Table | None
     columns: dict[str, str]  # lower-cased name -> name as the schema has it
     open: bool = False  # a table-valued function: any column may be there
@@ -48,7 +48,7 @@ class Scope:
 class Use:
     """A column of the schema, where the query names it. `owners`: more than one only in USING and NATURAL joins."""
 
-    node: exp.Expression  # exp.Column, or the exp.Identifier of a USING
+    node: exp.Expr  # exp.Column, or the exp.Identifier of a USING
     scope: Scope
     owners: tuple[Source, ...]
     name: str  # as the schema has it
@@ -60,7 +60,7 @@ class Resolved:
 
     sql: str
     schema: Schema
-    tree: exp.Expression
+    tree: exp.Query
     tokens: list[Token]
     scopes: list[Scope] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
@@ -87,27 +87,27 @@ class Resolved:
         return tuple(pairs)
 
 
-def position(node: exp.Expression) -> int:
+def position(node: exp.Expr) -> int:
     """Where in the text the first name of a node stands."""
     return min((found.meta["start"] for found in node.walk() if "start" in found.meta), default=0)
 
 
-def span(identifier: exp.Expression) -> tuple[int, int]:
+def span(identifier: exp.Expr) -> tuple[int, int]:
     """Start and end (exclusive) of a name, literal or function name in the text of its query."""
     return identifier.meta["start"], identifier.meta["end"] + 1
 
 
-def parse(sql: str) -> tuple[exp.Expression, list[Token]]:
-    """Tree and tokens of a query. Raises SqlUnreadableError for anything but one readable SELECT (or compound, or WITH)."""
+def parse(sql: str) -> tuple[exp.Query, list[Token]]:
+    """Tree and tokens of a query. Raises SqlUnreadableError for anything but one readable SELECT, compound or WITH."""
     dialect = Dialect.get_or_raise("sqlite")
     try:
         tokens = dialect.tokenize(sql)
         trees = [tree for tree in dialect.parser().parse(tokens, sql) if tree is not None]
     except (SqlglotError, RecursionError) as error:
         raise SqlUnreadableError("does not parse") from error
-    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+    if len(trees) != 1 or not isinstance(tree := trees[0], exp.Query):
         raise SqlUnreadableError("is not one SELECT")
-    return trees[0], tokens
+    return tree, tokens
 
 
 def resolve(sql: str, schema: Schema) -> Resolved:
@@ -125,7 +125,7 @@ class _Resolver:
     def __init__(self, resolved: Resolved) -> None:
         self.out = resolved
 
-    def query(self, node: exp.Expression, outer: tuple[Scope, ...], ctes: dict[str, list[str]]) -> list[str]:
+    def query(self, node: exp.Query, outer: tuple[Scope, ...], ctes: dict[str, list[str]]) -> list[str]:
         """Resolve a query inside its outer scopes; returns the names of its output columns."""
         for cte in node.ctes:
             name, declared = cte.alias.lower(), [column.name for column in cte.args["alias"].columns]
@@ -151,7 +151,7 @@ class _Resolver:
         here = len(self.out.scopes)
         self.out.scopes.append(Scope(select, ()))  # its place in the order; filled below
         items = [select.args["from_"].this] if select.args.get("from_") else []
-        joins: list[exp.Expression] = list(select.args.get("joins") or ())
+        joins: list[exp.Expr] = list(select.args.get("joins") or ())
         sources: list[Source] = []
         for item in [*items, *(join.this for join in joins)]:
             sources += self._sources(item, outer, ctes, joins)
@@ -170,7 +170,7 @@ class _Resolver:
         return self._outputs(select, scope)
 
     def _sources(
-        self, item: exp.Expression, outer: tuple[Scope, ...], ctes: dict[str, list[str]], joins: list[exp.Expression]
+        self, item: exp.Expr, outer: tuple[Scope, ...], ctes: dict[str, list[str]], joins: list[exp.Expr]
     ) -> list[Source]:
         if isinstance(item, exp.Subquery | exp.Paren) and isinstance(item.this, exp.Table | exp.Subquery | exp.Paren):
             joins += item.this.args.get("joins") or ()  # FROM (a JOIN b): its tables stand in the same scope
@@ -223,35 +223,36 @@ class _Resolver:
             return
         raise SqlUnreadableError("names a column that the schema lacks", node.sql(dialect="sqlite"))
 
-    def _shared(self, node: exp.Expression, name: str, scope: Scope) -> None:
+    def _shared(self, node: exp.Expr, name: str, scope: Scope) -> None:
         owners = tuple(source for source in scope.sources if name.lower() in source.columns)
         if owners:
             self.out.uses.append(Use(node, scope, owners, owners[0].columns[name.lower()]))
 
-    def _natural(self, join: exp.Expression, scope: Scope) -> None:
+    def _natural(self, join: exp.Expr, scope: Scope) -> None:
         right = next((s for s in scope.sources if s.node is join.this), None)
         for name in right.columns if right else ():
             if sum(name in source.columns for source in scope.sources) > 1:
                 self._shared(join.this, name, scope)
 
 
-def _first_names(body: exp.Expression) -> list[str]:
+def _first_names(body: exp.Expr) -> list[str]:
     """Output names of a CTE's first member: what a recursive member may name before the whole is known."""
     while isinstance(body, exp.SetOperation):
         body = body.this
     return [item.alias_or_name for item in body.expressions] if isinstance(body, exp.Select) else []
 
 
-def _own_nodes(select: exp.Select) -> Iterator[exp.Expression]:
+def _own_nodes(select: exp.Select) -> Iterator[exp.Column | exp.Query]:
     """The columns of a SELECT outside its FROM items, and the queries nested in it, which are not entered."""
-    stack: list[exp.Expression] = [select]
+    stack: list[exp.Expr] = [select]
     while stack:
         node = stack.pop()
+        elsewhere = ("from_", "with_") if node is select else ("this", "using") if isinstance(node, exp.Join) else ()
         for key, value in reversed(node.args.items()):
-            if (node is select and key in ("from_", "with_")) or (isinstance(node, exp.Join) and key in ("this", "using")):
+            if key in elsewhere:
                 continue
             for child in reversed(value if isinstance(value, list) else [value]):
                 if isinstance(child, exp.Column) or (isinstance(child, exp.Query) and child is not select):
                     yield child
-                elif isinstance(child, exp.Expression):
+                elif isinstance(child, exp.Expr):
                     stack.append(child)

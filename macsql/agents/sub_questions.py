@@ -10,8 +10,8 @@ from macsql.database.schema import Schema, words
 
 _SET_OPERATORS = (TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT)
 _TRAILING = (TokenType.ORDER_BY, TokenType.LIMIT, TokenType.SEMICOLON)
-_AGGREGATES = {exp.Avg: "average", exp.Sum: "total", exp.Max: "highest", exp.Min: "lowest"}
-_COMPARISONS = {
+_AGGREGATES: dict[type[exp.Expr], str] = {exp.Avg: "average", exp.Sum: "total", exp.Max: "highest", exp.Min: "lowest"}
+_COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "is",
     exp.NEQ: "is not",
     exp.GT: "is more than",
@@ -20,20 +20,20 @@ _COMPARISONS = {
     exp.LTE: "is at most",
     exp.Is: "is",
 }
-_ARITHMETIC = {exp.Add: "plus", exp.Sub: "minus", exp.Mul: "times", exp.Div: "divided by"}
+_ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "plus", exp.Sub: "minus", exp.Mul: "times", exp.Div: "divided by"}
 
 
 # --- taking apart ----------------------------------------------------------------------------------------------------
 
 
-def split(sql: str, tokens: list[Token]) -> tuple[str, ...]:
+def split(query: Resolved) -> tuple[str, ...]:
     """The queries that a query is built of, innermost first, as the text has them; without the query itself.
 
     These are subqueries, the bodies of a WITH and the members of a set operation. A piece that reads a WITH's table
     carries the definitions before it. Whether a piece runs alone (a correlated one does not) is for the caller to see.
     """
-    pieces = dict.fromkeys(_pieces(sql, tokens))
-    whole = sql.strip().rstrip(";").strip()
+    pieces = dict.fromkeys(_pieces(query.sql, query.tokens))
+    whole = query.sql.strip().rstrip(";").strip()
     return tuple(piece for piece in pieces if piece != whole)
 
 
@@ -42,7 +42,7 @@ def _pieces(sql: str, tokens: list[Token], prefix: str = "", names: tuple[str, .
     if tokens and tokens[0].token_type is TokenType.WITH:
         definitions = list(_definitions(tokens))
         first = definitions[0][1] if definitions else 0
-        for name, start, end, inner in definitions:
+        for name, _, end, inner in definitions:
             yield from _pieces(sql, inner, prefix, names)
             yield from _whole(sql, inner, prefix, names)
             prefix, names = f"WITH {sql[tokens[first].start : tokens[end].end + 1]} ", (*names, name)
@@ -138,13 +138,13 @@ class _Wording:
             full = next((c.full_name for c in columns if c.name == use.name), "")
             self.names[id(use.node)] = full or words(use.name)
         self.strings = {id(node) for node in resolved.strings}
-        self.tables = {
-            id(source.node): (source.table.full_name or words(source.table.name)) if source.table else words(source.alias)
-            for scope in resolved.scopes
-            for source in scope.sources
-        }
+        self.tables: dict[int, str] = {}
+        for source in (source for scope in resolved.scopes for source in scope.sources):
+            full = source.table.full_name if source.table is not None else ""
+            name = source.table.name if source.table is not None else source.alias
+            self.tables[id(source.node)] = full or words(name)
 
-    def query(self, node: exp.Expression, depth: int = 0) -> str:
+    def query(self, node: exp.Expr, depth: int = 0) -> str:
         """A query as what it finds: "average age of singer where country is France"."""
         if depth > 2:
             return "answer of an earlier step"
@@ -178,7 +178,7 @@ class _Wording:
         items += [join.this for join in select.args.get("joins") or ()]
         return " with ".join(self.tables.get(id(item), words(item.alias_or_name)) for item in items)
 
-    def _order(self, order: exp.Expression, limit: exp.Expression | None, tables: str, depth: int) -> str:
+    def _order(self, order: exp.Expr, limit: exp.Expr | None, tables: str, depth: int) -> str:
         keys = order.expressions
         by = " and ".join(self.item(key.this, tables, depth) for key in keys)
         down = bool(keys[0].args.get("desc"))
@@ -187,7 +187,7 @@ class _Wording:
         number = limit.expression.sql()
         return f"with the {'' if number == '1' else number + ' '}{'highest' if down else 'lowest'} {by}"
 
-    def item(self, node: exp.Expression, tables: str, depth: int) -> str:
+    def item(self, node: exp.Expr, tables: str, depth: int) -> str:
         """An expression as a noun."""
         if isinstance(node, exp.Alias | exp.Paren):
             return self.item(node.this, tables, depth)
@@ -211,7 +211,7 @@ class _Wording:
             return f"the {self.query(node, depth + 1)}"
         return node.sql(dialect="sqlite")
 
-    def condition(self, node: exp.Expression, tables: str, depth: int) -> str:
+    def condition(self, node: exp.Expr, tables: str, depth: int) -> str:
         """A condition as a clause: "age is more than 20"."""
         if isinstance(node, exp.And | exp.Or):
             word = "and" if isinstance(node, exp.And) else "or"

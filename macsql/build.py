@@ -1,0 +1,134 @@
+"""`python -m macsql.build data=spider data.root=DIR out=FILE`: the agents' examples as chat JSONL.
+
+The file has the layout of the SQL-Llama instruct set, so that other trainers can read it, and reads back as
+`data=chat data.root=FILE`.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from macsql.app import command
+from macsql.config import Config
+from macsql.errors import UserError
+from macsql.records import SPLITS, Question, write_jsonl
+
+if TYPE_CHECKING:
+    from macsql.agents import Made
+    from macsql.corpora import Corpus
+
+
+@command
+def main(config: Config) -> int:
+    """Read the corpus, make the examples, write the rows, say what was made and what was not."""
+    from macsql import agents, corpora
+    from macsql.database.sandbox import Sandbox
+
+    started = time.monotonic()
+    out = _writable(config.out)
+    corpus = corpora.read(config.data, Path(config.tracking.state_dir))
+    if corpus.examples:
+        raise UserError(f"data={config.data.format} holds examples already: there is nothing to build from it.")
+    questions = _wanted(corpus.questions, config.build.splits)
+    with Sandbox(config.metrics.workers) as sandbox, _progress(len(questions)) as progress:
+        made = agents.make_examples(questions, corpus.databases, config.agents, sandbox, progress=progress)
+    count = write_jsonl(out, _rows(made, questions))
+    _report(made, corpus, config)
+    print(f"{count} rows from {len(questions)} questions in {time.monotonic() - started:.0f} s: {out}")
+    return 0
+
+
+def _writable(out: str | None) -> Path:
+    if not out:
+        raise UserError("Say where the rows should go: out=FILE.")
+    path = Path(out).expanduser()
+    if path.is_dir():
+        raise UserError(f"out={out} is a folder: name a file in it.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"out={out} cannot be written ({error.strerror}).") from error
+    return path
+
+
+def _wanted(questions: Sequence[Question], splits: Sequence[str]) -> list[Question]:
+    if unknown := [split for split in splits if split not in SPLITS]:
+        raise UserError(f"Unknown part {unknown[0]!r} in build.splits: the parts are {', '.join(SPLITS)}.")
+    wanted = [question for question in questions if question.split in splits]
+    if not wanted:
+        counts = Counter(question.split for question in questions)
+        there = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
+        raise UserError(f"No question belongs to build.splits=[{','.join(splits)}]: there are {there}.")
+    return wanted
+
+
+def _rows(made: "Made", questions: Sequence[Question]) -> Iterator[dict[str, Any]]:
+    """Chat rows; what an example does not hold but a reader may want to know stands beside it."""
+    from macsql.corpora.chat import as_row
+
+    asked = {question.id: question for question in questions}
+    for example in made.examples:
+        question = asked[example.question_id]
+        row = as_row(example)
+        row["split"] = question.split
+        if question.evidence:
+            row["evidence"] = question.evidence
+        if example.id in made.corruptions:
+            row["corruption"] = made.corruptions[example.id]
+        yield row
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, else a line for every tenth of the work."""
+    if sys.stdout.isatty():
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("questions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, transient=True) as bar:
+            task = bar.add_task("questions", total=total)
+            yield lambda done, _: bar.update(task, completed=done)
+        return
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if done * 10 // total > told or done == total:
+            told = done * 10 // total
+            print(f"  {done} of {total} questions", flush=True)
+
+    yield tell
+
+
+def _report(made: "Made", corpus: "Corpus", config: Config) -> None:
+    """What was made, and what could not be and why."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    counts = Counter(example.agent for example in made.examples)
+    faults = Counter(made.corruptions.values())
+    table = Table("agent", "rows", "questions skipped", "why", title=f"{corpus.name}, agents={config.agents.style}")
+    for agent, reasons in made.skipped.items():
+        why = "; ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
+        table.add_row(agent, str(counts[agent]), str(sum(reasons.values())), why)
+    console.print(table)
+    if faults:
+        console.print("Faults: " + ", ".join(f"{name} {count}" for name, count in faults.most_common()))
+    if made.shortened:
+        console.print(
+            f"{made.shortened} Decomposer answers were longer than agents.max_target_tokens="
+            f"{config.agents.max_target_tokens} and lost their first steps."
+        )
+    for reason, count in sorted(corpus.skipped.items()):
+        console.print(f"Left out of the corpus: {reason}: {count}")
+    for note in corpus.notes:
+        console.print(note)
+
+
+if __name__ == "__main__":
+    main()
