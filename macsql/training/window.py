@@ -1,7 +1,9 @@
 """Source and target as token ids within the model's windows: the one way, for training, audit and generation alike."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from macsql.codecs import Codec
@@ -10,7 +12,8 @@ from macsql.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-BATCH = 1024  # texts a call of the tokenizer, which spreads them over the cores
+BATCH = 1024  # texts whose words are tokenised together
+_GAP = re.compile(r"[ \t\n\r]+(?=[!-~])")  # before ASCII only: a combining accent belongs to the space before it
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,42 @@ def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
 
 
 def token_ids(tokenizer: "PreTrainedTokenizerBase", encoded: Sequence[str]) -> list[list[int]]:
-    """Encoded texts -> token ids with the end-of-sequence token, uncut."""
+    """Encoded texts -> token ids with the end-of-sequence token, uncut.
+
+    A tokenizer of T5's kind splits at white space before anything else, so a text's tokens are those of its words one
+    after the other. Prompts repeat their words: to tokenise each distinct word once is about six times faster.
+    """
+    if not encoded or not _by_words(tokenizer):
+        return _ids(tokenizer, encoded) if encoded else []
     rows: list[list[int]] = []
+    end = _ids(tokenizer, [""])[0]
     for start in range(0, len(encoded), BATCH):
-        # verbose: no warning for each text that is longer than the model's window, it is counted instead
-        rows.extend(tokenizer(list(encoded[start : start + BATCH]), verbose=False).input_ids)
+        split = [_GAP.split(text) for text in encoded[start : start + BATCH]]
+        words = list(dict.fromkeys(chain.from_iterable(split)))
+        pieces = dict(zip(words, _ids(tokenizer, words, add_special_tokens=False), strict=True))
+        rows += [[*chain.from_iterable(pieces[word] for word in row), *end] for row in split]
     return rows
+
+
+def _ids(
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], add_special_tokens: bool = True
+) -> list[list[int]]:
+    # verbose: a text longer than the model's window is counted by us, it needs no warning of the library's
+    ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=add_special_tokens, verbose=False).input_ids
+    return ids
+
+
+def _by_words(tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Whether the tokenizer is sure to treat every word alike, wherever it stands."""
+    from tokenizers import pre_tokenizers
+
+    steps = getattr(getattr(tokenizer, "backend_tokenizer", None), "pre_tokenizer", None)
+    return (
+        isinstance(steps, pre_tokenizers.Sequence)
+        and isinstance(steps[0], pre_tokenizers.WhitespaceSplit)
+        and isinstance(steps[1], pre_tokenizers.Metaspace)
+        and steps[1].prepend_scheme == "always"
+    )
 
 
 def cut(tokenizer: "PreTrainedTokenizerBase", ids: list[int], length: int) -> list[int]:

@@ -1,5 +1,8 @@
 """Source and target within the model's windows."""
 
+import copy
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +12,7 @@ from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models.seq2seq import load_tokenizer
 from macsql.records import Example
-from macsql.training.window import cut, decode, encode_example, encode_examples, source_ids
+from macsql.training.window import cut, decode, encode_example, encode_examples, source_ids, token_ids
 
 COMPACT = codec("compact")
 
@@ -20,6 +23,13 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory):
     return load_tokenizer(
         ModelConfig(name="pocket", pocket={"vocab_size": 120}), COMPACT, rows, tmp_path_factory.mktemp("state")
     )
+
+
+@pytest.fixture(scope="module")
+def t5(shared: Path):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(shared / "models/t5-small")
 
 
 @given(st.text(max_size=30), st.integers(2, 40))
@@ -68,3 +78,41 @@ def test_a_window_without_room_is_refused(tokenizer):
 
 def test_nothing_gives_nothing(tokenizer):
     assert encode_examples(tokenizer, COMPACT, [], [], 8, 8) == []
+
+
+hostile = st.lists(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]),
+        st.sampled_from(
+            [
+                *" \t\n\r\v\f\x1c\x1f\x85\xa0\u2028\u3000\u200b\u0301\u0307▁<【½",
+                "</s>",
+                "<extra_id_0>",
+                "<pad>",
+                "SELECT",
+                "``",
+            ]
+        ),
+    )
+).map("".join)
+
+
+@given(st.lists(hostile, min_size=1, max_size=4))
+@settings(max_examples=500, deadline=None)
+def test_word_by_word_gives_the_tokenizers_own_ids(tokenizer, texts):
+    assert token_ids(tokenizer, texts) == tokenizer(texts).input_ids
+
+
+@given(st.lists(hostile, min_size=1, max_size=4))
+@settings(max_examples=500, deadline=None)
+def test_word_by_word_gives_t5s_own_ids(t5, texts):
+    assert token_ids(t5, texts) == t5(texts).input_ids
+
+
+def test_other_tokenizers_are_asked_for_whole_texts(tokenizer):
+    from tokenizers.pre_tokenizers import Metaspace
+
+    other = copy.deepcopy(tokenizer)
+    other.backend_tokenizer.pre_tokenizer = Metaspace(prepend_scheme="first")
+    texts = ["SELECT a  FROM t", "how many\nof t?"]
+    assert token_ids(other, texts) == other(texts).input_ids != tokenizer(texts).input_ids
