@@ -9,7 +9,6 @@ from typing import Any
 from macsql.database.readonly import Status
 from macsql.errors import UserError
 
-
 RANGES = {
     "seconds": (0.001, 1_000_000),
     "rows": (1, 1 << 40),
@@ -58,7 +57,7 @@ class ResultCache:
     """Good outcomes by what was asked of which state of a file; the least recently used leave first."""
 
     def __init__(self, capacity: int) -> None:
-        self.capacity, self.size = capacity, 0  # bytes, as results go through the pipe
+        self.capacity, self.size = capacity, 0  # bytes, about
         self._kept: OrderedDict[Hashable, tuple[Outcome, int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -71,7 +70,8 @@ class ResultCache:
             return self._kept[key][0]
 
     def put(self, key: Hashable, outcome: Outcome, size: int) -> None:
-        """Keep `outcome`, which came in `size` bytes."""
+        """Keep `outcome`, whose rows came in `size` bytes."""
+        size = 4 * size + 2048  # as Python objects, with what stands round them
         with self._lock:
             self.size += size - self._kept.pop(key, (outcome, 0))[1]
             self._kept[key] = outcome, size

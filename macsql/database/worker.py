@@ -90,7 +90,8 @@ def answer(databases: Databases, request: Request, statement: Statement) -> tupl
         name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
         if status is Status.TOO_MANY_ROWS:
             name = ""  # no exception of SQLite's
-        return Answer(status.value, (), str(error), name, meter.steps if meter else 0, seconds), []
+        message = str(error) or ("out of memory" if status is Status.MEMORY else name)
+        return Answer(status.value, (), message, name, meter.steps if meter else 0, seconds), []
 
 
 def cap(what: int, value: int) -> None:
