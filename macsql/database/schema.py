@@ -117,11 +117,7 @@ def read_sqlite_schema(path: Path, db_id: str | None = None) -> Schema:
     """
     try:
         with closing(connect(path)) as connection:
-            names = [
-                name
-                for name, sql in connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
-                if not name.lower().startswith("sqlite_") and not (sql or "").upper().startswith("CREATE VIRTUAL")
-            ]
+            names = _ordinary_tables(connection)
             tables = tuple(Table(name, _columns(connection, name), words(name)) for name in names)
             raw_keys = [(name, key) for name in names for key in _foreign_keys(connection, name)]
     except sqlite3.Error as error:
@@ -163,6 +159,14 @@ def with_declared_types(schema: Schema, declared: Schema) -> Schema:
         columns = tuple(dataclasses.replace(c, type=types.get(c.name.lower(), c.type)) for c in table.columns)
         tables.append(dataclasses.replace(table, columns=columns))
     return dataclasses.replace(schema, tables=tuple(tables))
+
+
+def _ordinary_tables(connection: sqlite3.Connection) -> list[str]:
+    listed = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    virtual = {name for name, sql in listed if (sql or "").upper().startswith("CREATE VIRTUAL")}
+    # a virtual table NAME keeps its content in tables NAME_content, NAME_data ...
+    hidden = ("sqlite_", *(f"{name}_".lower() for name in virtual))
+    return [name for name, _ in listed if name not in virtual and not name.lower().startswith(hidden)]
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> tuple[Column, ...]:
