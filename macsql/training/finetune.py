@@ -91,17 +91,33 @@ class Report(TrainerCallback):
 
 
 class StopOnRequest(TrainerCallback):
-    """Saves a checkpoint and ends the training at the first step after a stop was asked for."""
+    """Saves a checkpoint and ends the training at the first step after a stop was asked for.
+
+    The checkpoint must be the one that an undisturbed run passes through: within an epoch that means no evaluation (it
+    draws random numbers and would count as the epoch's own); at an epoch's end the usual evaluation and checkpoint.
+    """
 
     def __init__(self, stop: StopRequest) -> None:
         self.stop = stop
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ARG002
         """Called by the Trainer after each optimizer step."""
-        if self.stop.requested:
+        if self.stop.requested and not _whole(state.epoch):
             control.should_save = True
             control.should_training_stop = True
         return control
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ARG002
+        """Called by the Trainer after each epoch, and after one that was cut short too."""
+        if self.stop.requested:
+            control.should_training_stop = True
+            if not _whole(state.epoch):
+                control.should_evaluate = control.should_save = False
+        return control
+
+
+def _whole(epoch: float | None) -> bool:
+    return float(epoch or 0.0).is_integer()
 
 
 class MixtureTrainer(Seq2SeqTrainer):

@@ -1,0 +1,82 @@
+"""The Trainer's arguments and the loss."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from macsql.codecs import codec
+from macsql.errors import UserError
+from macsql.models import seq2seq
+from macsql.training.finetune import make_trainer, tokenised, training_arguments
+from macsql.training.prepare import prepare
+from macsql.training.stopping import StopRequest
+
+
+def first_norm(config, folder, batch: int, accumulation: int) -> tuple[float, float]:
+    """Loss and gradient norm of the first optimizer step."""
+    trainer = dataclasses.replace(
+        config.trainer,
+        per_device_train_batch_size=batch,
+        gradient_accumulation_steps=accumulation,
+        max_steps=1,
+        eval_strategy="no",
+        save_strategy="no",
+        load_best_model_at_end=False,
+    )
+    model_config = dataclasses.replace(config.model, pocket={**config.model.pocket, "dropout_rate": 0.0})
+    config = dataclasses.replace(config, trainer=trainer, model=model_config)
+    prepared, spelling = prepare(config), codec(config.codec.name)
+    train = prepared.examples("train")
+    tokenizer = seq2seq.load_tokenizer(config.model, spelling, train, folder)
+    model = seq2seq.load_model(config.model, tokenizer, config.seed)
+    rows = tokenised(train, tokenizer, spelling, config)
+    told: list[dict[str, float]] = []
+    agents = [row.agent for row in train]
+    make_trainer(
+        config, model, tokenizer, rows, rows, agents, folder, lambda s, e, metrics: told.append(metrics), StopRequest()
+    ).train()
+    return told[0]["loss"], told[0]["grad_norm"]
+
+
+def test_eight_rows_at_once_equal_four_rows_twice(tiny, tmp_path):
+    """T5's own loss comes out as many times too large as there are micro-batches."""
+    whole = first_norm(tiny, tmp_path / "a", 8, 1)
+    halves = first_norm(tiny, tmp_path / "b", 4, 2)
+    assert whole == pytest.approx(halves, rel=1e-4)
+
+
+def test_the_factor_of_the_scale_reaches_the_trainer(tiny, tmp_path):
+    scaled = dataclasses.replace(tiny, scale=dataclasses.replace(tiny.scale, learning_rate_factor=60))
+    assert training_arguments(scaled, tmp_path).learning_rate == pytest.approx(60 * tiny.trainer.learning_rate)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"options": {"lerning": 1}}, "trainer.lerning"),
+        ({"bf16": "maybe"}, "trainer.bf16=maybe"),
+        ({"optim": "nope"}, "nope"),
+        ({"lr_scheduler_type": "nope"}, "nope"),
+        ({"eval_strategy": "steps", "save_strategy": "epoch"}, "Trainer refuses"),
+    ],
+)
+def test_arguments_that_the_trainer_does_not_take(tiny, tmp_path, change, words):
+    config = dataclasses.replace(tiny, trainer=dataclasses.replace(tiny.trainer, **change))
+    with pytest.raises(UserError, match=words):
+        training_arguments(config, tmp_path)
+
+
+def test_other_arguments_of_the_trainer_go_through(tiny, tmp_path):
+    config = dataclasses.replace(tiny, trainer=dataclasses.replace(tiny.trainer, options={"adam_beta2": 0.98}))
+    assert training_arguments(config, tmp_path).adam_beta2 == 0.98
+
+
+def test_the_pocket_model_is_the_same_for_the_same_seed(tiny, tmp_path):
+    train = prepare(tiny).examples("train")
+    spelling = codec("compact")
+    tokenizer = seq2seq.load_tokenizer(tiny.model, spelling, train, tmp_path)
+    first, again = (seq2seq.load_model(tiny.model, tokenizer, 3) for _ in range(2))
+    other = seq2seq.load_model(tiny.model, tokenizer, 4)
+    assert torch.equal(first.shared.weight, again.shared.weight)
+    assert not torch.equal(first.shared.weight, other.shared.weight)
