@@ -34,7 +34,7 @@ def first_norm(config, folder, batch: int, accumulation: int) -> tuple[float, fl
     told: list[dict[str, float]] = []
     agents = [row.agent for row in train]
     make_trainer(
-        config, model, tokenizer, rows, rows, agents, folder, lambda s, e, metrics: told.append(metrics), StopRequest()
+        config, model, tokenizer, rows, rows, agents, folder, lambda *event: told.append(event[2]), StopRequest()
     ).train()
     return told[0]["loss"], told[0]["grad_norm"]
 
