@@ -53,7 +53,12 @@ def run(args: argparse.Namespace) -> None:
         print()
         for name in names:
             _print_outcomes(name, scores[name], places)
-        turned = [text for text, on in (("keep-distinct", args.keep_distinct), ("plug-value", args.plug_value)) if on]
+        flags = {
+            "keep-distinct": options.keep_distinct,
+            "plug-value": options.plug_value,
+            f"{options.ves_repeats} timed runs": {"bird-ves", "bird-rves"} & set(names),
+        }
+        turned = [text for text, on in flags.items() if on]
         limit = f"time limit {options.time_limit:g} s"
         print(" · ".join([f"data {bench.fingerprint(pairs)[:16]}", limit, *turned]))
 
@@ -111,7 +116,7 @@ def _tables(args: argparse.Namespace, names: Sequence[str]) -> dict[str, dict[st
     """db_id -> its entry in tables.json, which lies beside the databases if it is not given."""
     path = args.tables or args.db.parent / "tables.json"
     if not path.is_file():
-        if args.tables or any(PROTOCOLS[name].needs_tables for name in names):
+        if args.tables or args.partial or any(PROTOCOLS[name].needs_tables for name in names):
             raise UserError(f"There is no file {path}: spider-em needs Spider's tables.json, give it with --tables.")
         return {}
     try:

@@ -13,11 +13,11 @@ from macsql.records import Prediction
 
 Format = Literal["spider", "bird", "mac-sql"]
 
-_PARTS = re.compile(
+_PARTS = re.compile(  # what never ends goes to the end of the text, so that each sign is looked at once
     r"""(?P<string>'(?:[^']|'')*')
-      | (?P<name>"(?:[^"]|"")*" | `[^`]*` | \[[^\]]*\])
+      | (?P<name>"(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) | '(?:[^']|'')*\Z)
       | (?P<comment>--[^\n]* | /\*.*?(?:\*/|\Z))
-      | (?P<blank>\s*[\t\n\r]\s*)""",
+      | (?P<blank>\s+)""",
     re.VERBOSE | re.DOTALL,
 )
 _CONTROL = re.compile(r"[\t\n\r]")
@@ -67,9 +67,12 @@ def fold(sql: str) -> str:
     """
 
     def folded(part: re.Match[str]) -> str:
-        if part["string"] and _CONTROL.search(part[0]):
+        control = _CONTROL.search(part[0])
+        if part["comment"] is not None or (part["blank"] and control):
+            return " "
+        if part["string"] and control:
             return "(" + _CONTROL.sub(lambda sign: f"' || char({ord(sign[0])}) || '", part[0]) + ")"
-        return part[0] if part["string"] else _CONTROL.sub(" ", part[0]) if part["name"] else " "
+        return _CONTROL.sub(" ", part[0])
 
     readable = sql.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate fits in no file
     return _PARTS.sub(folded, readable).strip().lstrip("\ufeff").strip() or EMPTY

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from typing import get_args
 
 import pytest
@@ -105,6 +106,13 @@ def test_any_text_fits_on_a_line(sql):
     assert folded.strip() == folded != ""
     assert not set("\n\r\t") & set(folded)
     assert fold(folded) == folded
+
+
+@pytest.mark.parametrize("text", [" ", "[", "`", '"', "'", "' ", "-- ", "/*", "'' \n", "(\t"])
+def test_folding_is_linear(text):
+    begun = time.perf_counter()
+    fold("SELECT" + text * 30_000 + "x")
+    assert time.perf_counter() - begun < 1
 
 
 def test_bad_input(tmp_path):
