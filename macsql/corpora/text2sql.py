@@ -103,8 +103,9 @@ def _questions(source: Path, by: str, findings: Findings) -> Iterator[tuple[str,
             gold = str(entry["sql"][0])
             sentences: list[Mapping[str, Any]] = list(entry["sentences"])
             query_split = str(entry["query-split"])
-        except (KeyError, IndexError, TypeError) as error:
-            findings.malformed(f"entry of another form ({error!r})", f"{source.name} entry {number}")
+        except (KeyError, IndexError, TypeError):
+            reason = "entry without sql, sentences, variables and query-split"
+            findings.malformed(reason, f"{source.name} entry {number}")
             continue
         for position, sentence in enumerate(sentences):
             place = f"{source.stem}/{number:04d}/{position:03d}"
@@ -112,8 +113,8 @@ def _questions(source: Path, by: str, findings: Findings) -> Iterator[tuple[str,
                 given = {name: str(value) for name, value in sentence["variables"].items() if str(value)}
                 part = query_split if by == "query" else str(sentence["question-split"])
                 text = str(sentence["text"])
-            except (KeyError, TypeError, AttributeError) as error:
-                findings.malformed(f"sentence of another form ({error!r})", place)
+            except (KeyError, TypeError, AttributeError):
+                findings.malformed("sentence without text, variables and question-split", place)
                 continue
             values = {**examples, **given}  # a variable that the sentence leaves empty has the entry's example
             text = " ".join(fill(text, values).split())

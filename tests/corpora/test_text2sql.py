@@ -1,0 +1,167 @@
+"""The sets of text2sql-data: variables, quotes, splits and folds."""
+
+import pytest
+
+from macsql.config import DataConfig
+from macsql.corpora import read
+from macsql.corpora.text2sql import fill, fill_sql
+from macsql.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "expected"),
+    [
+        (
+            'SELECT A.X FROM A AS A WHERE A.Y = "v0" ;',
+            {"v0": "new york"},
+            "SELECT A.X FROM A AS A WHERE A.Y = 'new york'",
+        ),
+        ('a = "v0" AND b = "v1"', {"v0": "v1", "v1": "x"}, "a = 'v1' AND b = 'x'"),  # all at once
+        ('a = "v1" AND b = "v10"', {"v1": "x", "v10": "y"}, "a = 'x' AND b = 'y'"),
+        ('a = "v0"', {"v0": "it's"}, "a = 'it''s'"),
+        ('a = "v0"', {"v0": 'the "x"'}, "a = 'the \"x\"'"),
+        ('a LIKE "%v0%"', {"v0": "nets"}, "a LIKE '%nets%'"),
+        ("a > v0", {"v0": "2010"}, "a > 2010"),
+        ("a = 'v0' AND b = 'o''clock'", {"v0": "x"}, "a = 'x' AND b = 'o''clock'"),
+        ('a = ""', {}, "a = ''"),
+        ("CITYalias0.v0 = xv0", {"v0": "n"}, "CITYalias0.n = xv0"),  # whole words only
+    ],
+)
+def test_fill_sql(template, values, expected):
+    assert fill_sql(template, values) == expected
+
+
+def test_fill_text():
+    assert fill("rivers in state_name0 , not state_name01 ?", {"state_name0": "ohio", "state_name01": "iowa"}) == (
+        "rivers in ohio , not iowa ?"
+    )
+    assert fill("nothing $here", {}) == "nothing $here"
+
+
+def entry(sql, sentences, split="train", variables=()):
+    return {"sql": [sql, "SELECT 'never'"], "sentences": sentences, "query-split": split, "variables": list(variables)}
+
+
+def sentence(text, split="train", **variables):
+    return {"text": text, "question-split": split, "variables": variables}
+
+
+PLACE = {"name": "place0", "example": "oslo", "location": "both", "type": "place"}
+
+
+@pytest.fixture
+def make(tmp_path, make_sqlite, write_json):
+    def make(entries, database="trips-db.sqlite"):
+        make_sqlite(
+            tmp_path / database, "CREATE TABLE TRIP (PLACE TEXT, DAYS INTEGER); INSERT INTO TRIP VALUES ('oslo', 3)"
+        )
+        write_json(tmp_path / "trips.json", entries)
+        return tmp_path
+
+    return make
+
+
+def data(root, **keys):
+    return DataConfig(format="text2sql", root=str(root), **keys)
+
+
+TRIP = 'SELECT T.DAYS FROM TRIP AS T WHERE T.PLACE = "place0" ;'
+
+
+def test_reads_questions_with_their_variables(make):
+    root = make(
+        [
+            entry(TRIP, [sentence("days in place0", place0="rome"), sentence("days in place0 ?", "test", place0="")],
+                  "test", [PLACE]),
+            entry("SELECT count( * ) FROM TRIP", [sentence("how many", "dev"), sentence("how many", "dev")], "dev"),
+        ],
+        "trips-db.added-in-2020.sqlite",
+    )  # fmt: skip
+    corpus = read(data(root), root)
+    assert [(q.id, q.db_id, q.text, q.sql, q.split) for q in corpus.questions] == [
+        ("trips/0000/000", "trips", "days in rome", "SELECT T.DAYS FROM TRIP AS T WHERE T.PLACE = 'rome'", "train"),
+        ("trips/0000/001", "trips", "days in oslo ?", "SELECT T.DAYS FROM TRIP AS T WHERE T.PLACE = 'oslo'", "test"),
+        ("trips/0001/000", "trips", "how many", "SELECT count( * ) FROM TRIP", "eval"),
+        ("trips/0001/001", "trips", "how many", "SELECT count( * ) FROM TRIP", "eval"),  # a duplicate stays
+    ]
+    assert [q.split for q in read(data(root, split_by="query"), root).questions] == ["test", "test", "eval", "eval"]
+    assert corpus.databases["trips"].path.name == "trips-db.added-in-2020.sqlite"
+
+
+def test_what_cannot_be_used_is_counted_and_named(make):
+    root = make(
+        [
+            entry("SELECT GHOST FROM TRIP", [sentence("a")]),
+            entry("SELECT X FROM TRIP WHERE DAYS > ALL (SELECT 1)", [sentence("b"), sentence("c")]),
+            entry(
+                "SELECT 1",
+                [sentence("d", "exclude"), sentence("e", "weird"), {"text": "f"}, sentence("g"), sentence("h")],
+            ),
+            {"sql": []},
+        ]
+    )
+    corpus = read(data(root), root)
+    assert [q.text for q in corpus.questions] == ["g", "h"]
+    assert sum(corpus.skipped.values()) == 7
+    assert corpus.skipped["gold query that does not run (no such column)"] == 1
+    assert corpus.skipped["gold query that does not run (syntax)"] == 2
+    assert corpus.skipped["excluded by the set itself"] == 1
+    assert any("trips/0001/000, trips/0001/001" in note for note in corpus.notes)
+    with pytest.raises(UserError, match=r"trips/0002/002: sentence without text"):
+        read(data(root, strict=True), root)
+
+
+def test_folds(make):
+    root = make([entry("SELECT 1", [sentence(f"q {n} {fold}", str(fold)) for n in range(3)]) for fold in range(10)])
+    corpus = read(data(root, fold=9), root)
+    assert {q.text[-1] for q in corpus.of("test")} == {"9"}
+    assert {q.text[-1] for q in corpus.of("eval")} == {"0"}
+    assert len(corpus.of("train")) == 24
+    with pytest.raises(UserError, match=r"data.fold=10 is none of this set's folds: 0, 1"):
+        read(data(root, fold=10), root)
+
+
+def test_split_without_test_part_says_so(make):
+    root = make([entry("SELECT 1", [sentence(f"t {n}") for n in range(20)] + [sentence("d", "dev")])])
+    corpus = read(data(root), root)
+    assert [q.text for q in corpus.of("test")] == ["d"]
+    assert len(corpus.of("eval")) == 2
+    assert any("its eval questions serve as test" in note for note in corpus.notes)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["trips.json"], "holds trips.json; expected one NAME.json"),
+        (["trips.json", "other-db.sqlite"], "expected one NAME.json"),
+        (["trips.json", "trips-db.a.sqlite", "trips-db.b.sqlite"], "several databases for trips.json"),
+        (["a.json", "a-db.sqlite", "b.json", "b-db.sqlite"], r"several sets \(a.json, b.json\)"),
+    ],
+)
+def test_other_folders_are_refused(tmp_path, names, message):
+    for name in names:
+        (tmp_path / name).write_text("[]")
+    with pytest.raises(UserError, match=message):
+        read(data(tmp_path), tmp_path)
+
+
+def test_wrong_content_is_refused(make, tmp_path):
+    with pytest.raises(UserError, match="should hold a list"):
+        read(data(make({"a": 1})), tmp_path)
+    with pytest.raises(UserError, match="holds no question whose query runs"):
+        read(data(make([])), tmp_path)
+    with pytest.raises(UserError, match="has one database"):
+        read(data(make([]), split_by="database"), tmp_path)
+
+
+def test_geoquery(shared, tmp_path):
+    corpus = read(data(shared / "data/geoquery"), tmp_path)
+    assert len(corpus.questions) == 595
+    assert sum(corpus.skipped.values()) == 3
+    assert len(corpus.of("test")) == 48  # its dev part: the test part is kept aside
+    assert not any('"' in q.sql or "name0" in q.text for q in corpus.questions)
+    assert {q.split for q in read(data(shared / "data/geoquery", split_by="query"), tmp_path).questions} == {
+        "train",
+        "eval",
+        "test",
+    }
