@@ -123,7 +123,7 @@ class WorkerProcess:
 
     def _last_words(self) -> str:
         code = self._process.returncode
-        return f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"ended by signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
 
     def _send(self, request: Request) -> None:
         frame = pickle.dumps(tuple(request), pickle.HIGHEST_PROTOCOL)

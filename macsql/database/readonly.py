@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from enum import StrEnum
 
-CHUNK = 256  # rows fetched and pickled at a time
+CHUNK = 16  # rows fetched and pickled at a time: few, since each may have 10 MB and more
 FINE, COARSE = 10, 100  # VM steps between two calls of the progress handler: at first, and later
 SWITCH = 10_000  # steps counted finely; a multiple of COARSE, so that the coarse calls fall on whole hundreds
 

@@ -11,10 +11,11 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice, takewhile
 from pathlib import Path
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from types import TracebackType
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ __all__ = ["Limits", "Outcome", "Sandbox", "Status"]
 
 BATCH = 128  # statements sent to a worker at once, at most
 BATCH_SECONDS = 0.02  # how long a batch should take: longer, and the last worker to finish keeps the others waiting
+RETURN = 5.0  # seconds that close() waits for a killed worker's user to notice
 
 
 class Sandbox:
@@ -36,6 +38,7 @@ class Sandbox:
     No statement can write: not to its database, not beside it, nowhere else; and each ends within
     `limits.seconds + limits.grace`. Workers start when first needed and are replaced when they die. Safe to share
     between threads; in a forked child it starts workers of its own. Close it, or use it as a context manager.
+    `cache_bytes` bounds what `cache=True` keeps, by the file's state, the SQL and the limits.
 
     What it does NOT protect from: a bug in SQLite itself that gives an attacker the worker process, which runs as the
     same user and is not cut off from files or network by the kernel; reading everything in the database asked;
@@ -119,7 +122,8 @@ class Sandbox:
                 worker.kill()
         self._threads.shutdown(cancel_futures=True)
         for _ in range(self.workers):  # once all are back nobody uses a worker
-            self._idle.get()
+            with suppress(Empty):  # Ctrl-C can lose one
+                self._idle.get(timeout=RETURN)
         for worker in self._started:
             worker.end()
         for _ in range(self.workers):  # who still waits for one shall learn that there is none
@@ -200,11 +204,13 @@ def locate(database: Path) -> tuple[str, tuple[int, int, int]]:
 
     Raises UserError where there is no such file, or where a part of what it holds still lies beside it.
     """
-    path = os.path.abspath(database)  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
+    # os and os.path, not Path: several times faster, and on every statement's way.
+    path = os.path.abspath(database)  # noqa: PTH100
     try:
-        status = os.stat(path)  # noqa: PTH116 - five times faster, and on every statement's way
+        status = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError) as error:
-        raise UserError(f"{database}: no such database file.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"the database file {database} cannot be opened: {reason}.") from error
     if not stat.S_ISREG(status.st_mode):
         raise UserError(f"{database} is not a regular file, so it is no SQLite database.")
     try:

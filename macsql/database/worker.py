@@ -21,7 +21,7 @@ try:
 except ImportError:  # a platform without such limits: the sandbox's docstring says so
     resource = None  # type: ignore[assignment]
 
-CONNECTIONS = 8  # databases kept open
+CONNECTIONS = 32  # databases kept open, each with up to 2 MB of pages: reading a schema costs as much as ten queries
 WATCH = 0.5  # seconds between two looks at whether the parent still lives
 
 Statement = tuple[str, tuple[int, int, int], str]  # URI, a stamp that changes when the file does, SQL

@@ -13,7 +13,7 @@ import pytest
 from macsql.database.sandbox import Limits, Outcome, Sandbox
 
 CORPUS = Path(__file__).parent / "hostile" / "statements.jsonl"
-LIMITS = Limits(seconds=0.3, rows=20_000, bytes=4 << 20, memory=256 << 20)
+LIMITS = Limits(seconds=0.2, rows=20_000, bytes=4 << 20, memory=256 << 20)
 
 
 def read_corpus(outside: Path) -> list[dict[str, Any]]:
