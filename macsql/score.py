@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> None:
     """Read both files, score them, print the tables and write the verdicts."""
     names = _protocols(args)
+    if args.out and (args.out.is_dir() or not args.out.absolute().parent.is_dir()):
+        raise UserError(f"{args.out} cannot be written: --out is a file in a folder that exists.")
     pairs, places = read_pairs(args.gold, args.pred, args.agent)
     options = Options(args.keep_distinct, args.plug_value, args.ves_repeats, args.time_limit)
     with Sandbox(workers=args.workers) as sandbox:
@@ -71,8 +73,8 @@ def _verdicts(pairs: Sequence[Pair], levels: Sequence[str], scores: dict[str, li
             {
                 "index": pair.index,
                 "db_id": pair.db_id,
-                "gold": pair.gold,
-                "pred": pair.pred,
+                "gold": _writable(pair.gold),
+                "pred": _writable(pair.pred),
                 "hardness": one,
                 **{name: found.value for name, found in own.items()},
                 "outcomes": {name: found.outcome for name, found in own.items()},
@@ -80,6 +82,11 @@ def _verdicts(pairs: Sequence[Pair], levels: Sequence[str], scores: dict[str, li
             }
         )
     return rows
+
+
+def _writable(text: str) -> str:
+    """The text without lone surrogates, which JSON can spell and no file can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _print_outcomes(name: str, scores: Sequence[Score], places: Sequence[str]) -> None:

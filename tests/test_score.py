@@ -127,6 +127,30 @@ def test_gold_errors_are_counted_and_named(files, capsys):
     assert re.search(r"^spider-ex +100\.00 +- +- +- +0\.00 +66\.67$", printed, re.MULTILINE)
 
 
+def test_hostile_predictions_get_their_verdicts(files):
+    hostile = [
+        "DROP TABLE member",
+        "ATTACH 'new.db' AS other",
+        "SELECT \0",
+        "\udcff",
+        "SELECT " + "(" * 3000,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+        "SELECT instr(hex(zeroblob(9000000)), hex(zeroblob(4000000)) || 'x')",
+        "\u2028",
+        "",
+    ]
+    before = (files / "database" / "club" / "club.sqlite").read_bytes()
+    (files / "gold.sql").write_text("SELECT name FROM member\tclub\n" * len(hostile))
+    (files / "pred.json").write_text(json.dumps({str(key): sql for key, sql in enumerate(hostile)}))
+    names = [name for name in PROTOCOLS if "ves" not in name]
+    flags = ["--pred", files / "pred.json", "--time-limit", "0.5", "--plug-value", "--partial"]
+    assert score(files, ",".join(names), *flags) == 0
+    for row in verdicts(files):
+        assert [row[name] for name in names if row[name]] == []
+    assert (files / "database" / "club" / "club.sqlite").read_bytes() == before
+    assert [path.name for path in (files / "database" / "club").iterdir()] == ["club.sqlite"]
+
+
 def test_many_gold_errors_are_counted(files, capsys):
     (files / "gold.sql").write_text("SELECT title FROM member\tclub\n" * 8)
     (files / "pred.sql").write_text("SELECT 1\n" * 8)
@@ -175,6 +199,7 @@ def test_the_fingerprint_is_of_gold_and_rows(files, capsys):
         ),
         ("spider-ex", ["--time-limit", "soon"], "Argument --time-limit: 'soon' is not a number of seconds above 0"),
         ("spider-ex", ["--workers", "0"], "Argument --workers: '0' is not a whole number above 0"),
+        ("spider-ex", ["--out", "nowhere/out.jsonl"], "nowhere/out.jsonl cannot be written: "),
         ("spider-ex", ["--agent", "selector"], "Argument --agent: invalid choice: 'selector'"),
     ],
 )

@@ -141,7 +141,7 @@ class Bench:
         where this is the same."""
         digest = hashlib.sha256()
         for pair in pairs:
-            digest.update(f"{pair.db_id}\0{pair.gold}\0".encode())
+            digest.update(f"{pair.db_id}\0{pair.gold}\0".encode(errors="surrogatepass"))
         for db_id in sorted({pair.db_id for pair in pairs}):
             for path in self.files(db_id):
                 digest.update(f"{db_id}/{path.name}\0".encode(errors="surrogateescape"))
