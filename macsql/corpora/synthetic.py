@@ -55,6 +55,8 @@ def corpus(name: str, databases: dict[str, Database], data: DataConfig, skipped:
     check_split_by(data.split_by)
     if data.questions < 1:
         raise UserError(f"data.questions must be at least 1, not {data.questions}: it is the number for each database.")
+    if data.phrasings is not None and data.phrasings < 1:
+        raise UserError(f"data.phrasings must be at least 1, not {data.phrasings}: null takes all there are.")
     forms = known_forms(data.forms)
     questions: list[Question] = []
     notes = []

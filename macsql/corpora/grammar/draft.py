@@ -40,7 +40,7 @@ def one(words: str) -> str:
         last = _SINGULAR[last]
     elif last.endswith("ies") and len(last) > 4:
         last = last[:-3] + "y"
-    elif re.search(r"(ss|x|ch|sh)es$", last):
+    elif re.search(r"(ss|x|ch|sh|[^aou]us)es$", last):
         last = last[:-2]
     elif last.endswith("s") and not last.endswith(("ss", "us", "is")) and len(last) > 3:
         last = last[:-1]

@@ -1,0 +1,87 @@
+"""The pocket databases are the same everywhere, and their questions hold what they promise."""
+
+import hashlib
+from collections import Counter
+
+import pytest
+
+from macsql.config import DataConfig
+from macsql.corpora import fingerprint, read
+from macsql.corpora.pocket import DATABASES, make_database
+from macsql.corpora.splits import normal_text
+from macsql.database.sandbox import Sandbox
+from macsql.errors import UserError
+
+# sha-256 of the files, as any machine must make them; they change with the declared schemas and values alone
+DIGESTS = {}
+
+
+def data(**keys):
+    return DataConfig(format="pocket", **{"questions": 60, "test_fraction": 0.2} | keys)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return read(data(), tmp_path_factory.mktemp("state"))
+
+
+def test_files_are_the_same_to_the_byte():
+    digests = {name: hashlib.sha256(make_database(name)).hexdigest()[:12] for name in DATABASES}
+    assert digests == DIGESTS
+
+
+def test_every_query_runs_and_gives_rows(corpus):
+    with Sandbox() as sandbox:
+        for question in corpus.questions:
+            outcome = sandbox.run(corpus.databases[question.db_id].path, question.sql)
+            assert outcome.ok
+            assert outcome.rows
+
+
+def test_no_question_comes_twice(corpus):
+    assert len(corpus.questions) == 300
+    assert Counter(q.split for q in corpus.questions) == {"train": 210, "eval": 30, "test": 60}
+    texts = [(q.db_id, normal_text(q.text)) for q in corpus.questions]
+    assert len(set(texts)) == len(texts)
+    assert len({q.id for q in corpus.questions}) == 300
+
+
+def test_the_same_seed_gives_the_same_corpus_wherever_it_is_kept(corpus, tmp_path):
+    again = read(data(), tmp_path)
+    assert again.questions == corpus.questions
+    assert fingerprint(again) == fingerprint(corpus)
+    assert read(data(seed=1), tmp_path).questions != corpus.questions
+    files = sorted((tmp_path / "pocket").iterdir())
+    assert [path.stem for path in files] == sorted(DATABASES)  # nothing half-written beside them
+    before = [path.stat().st_mtime_ns for path in files]
+    read(data(), tmp_path)
+    assert [path.stat().st_mtime_ns for path in files] == before  # others may be reading
+
+
+def test_a_damaged_file_is_made_anew(corpus, tmp_path):
+    (tmp_path / "pocket").mkdir()
+    (tmp_path / "pocket/zoo.sqlite").write_bytes(b"half a file")
+    assert read(data(), tmp_path).questions == corpus.questions
+
+
+def test_forms_and_phrasings_are_chosen(tmp_path):
+    few = read(data(forms=["count_rows", "filter_rows"], phrasings=1, questions=20), tmp_path)
+    assert {q.difficulty for q in few.questions} == {"count_rows", "filter_rows"}
+    assert all(q.text.startswith(("How many", "Show the")) for q in few.questions)
+
+
+def test_by_query_no_query_lies_on_two_sides(tmp_path):
+    corpus = read(data(split_by="query"), tmp_path)
+    train, test = ({(q.db_id, q.sql) for q in corpus.of(split)} for split in ("train", "test"))
+    assert train
+    assert test
+    assert not train & test
+
+
+def test_nonsense_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"data.questions must be at least 1"):
+        read(data(questions=0), tmp_path)
+    with pytest.raises(UserError, match=r"no form 'sing': there are count_rows, "):
+        read(data(forms=["count_rows", "sing"]), tmp_path)
+    with pytest.raises(UserError, match=r"data.phrasings must be at least 1"):
+        read(data(phrasings=0), tmp_path)
