@@ -170,15 +170,16 @@ class _Names:
         """Write USING and NATURAL as ON."""
         right, left = scope.sources[at], scope.sources[:at]
         names = [identifier.name.lower() for identifier in join.args.get("using") or ()]
-        if join.args.get("method") == "NATURAL":
-            if right.columns is None or any(source.columns is None for source in left):
-                raise UnwritableError("NATURAL JOIN of tables without a known schema")
-            names = [name for name in right.columns if any(name in (source.columns or ()) for source in left)]
-        elif not names:
+        natural = join.args.get("method") == "NATURAL"
+        if not names and not natural:
             return
+        if any(source.columns is None for source in scope.sources):
+            raise UnwritableError("USING or NATURAL JOIN of tables without a known schema")
+        if natural:
+            names = [name for name in right.columns or () if any(name in (one.columns or ()) for one in left)]
         conditions = []
         for name in names:
-            owner = next((source for source in left if source.columns is None or name in source.columns), None)
+            owner = next((source for source in left if name in (source.columns or ())), None)
             if owner is None:
                 raise UnwritableError(f"no column {name} to join on")
             conditions.append(exp.EQ(this=_column(owner, name), expression=_column(right, name)))
@@ -235,6 +236,8 @@ class _Names:
                 self.visit(child, scope, aliases)
 
     def column(self, node: exp.Column, scope: Scope, aliases: bool) -> None:
+        if "source" in node.meta:
+            return  # written here, for USING
         name, qualifier = node.name.lower(), node.table.lower()
         source = self.find(name, qualifier, scope)
         if source is not None:

@@ -23,6 +23,8 @@ _SPLIT_OPERATOR = re.compile(r"""("[^"]*"|'[^']*'|`[^`]*`|\[[^]]*])|([<>!]) +=""
 
 _QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*[^*]*\*/)*(?:select|with)\b", re.IGNORECASE)
 
+_UNARY_PLUS = re.compile(r"(?:[=<>(,+*/-]|\b(?:select|distinct|where|and|or|on|by|not|between|like))\s*\+", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class NormalForm:
@@ -66,6 +68,8 @@ def _resolved(sql: str, schema: SpiderSchema | None) -> exp.Query:
     if not _QUERY.match(sql):
         raise UnwritableError("not one SELECT")  # sqlglot would log a warning for each command it does not know
     repaired = _SPLIT_OPERATOR.sub(lambda match: match[1] or f"{match[2]}=", sql)
+    if _UNARY_PLUS.search(repaired):
+        raise UnwritableError("a plus sign before an operand")  # it changes how SQLite compares, and sqlglot drops it
     try:
         trees = [tree for tree in sqlglot.parse(repaired, dialect="sqlite") if tree is not None]
     except SqlglotError as error:
