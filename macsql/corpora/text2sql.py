@@ -144,7 +144,7 @@ def _with_splits(raw: list[tuple[str, Question]], fold: int, findings: Findings)
 def _that_run(questions: list[Question], database: Database, findings: Findings) -> list[Question]:
     """The questions whose gold SQLite takes.
 
-    Each different query is compiled (EXPLAIN), not executed: the joins of some sets take minutes, and a time limit would
+    Each different query is compiled (EXPLAIN), not executed: joins of some sets take minutes, and a time limit would
     leave out more questions on a slow machine than on a fast one.
     """
     golds = list(dict.fromkeys(question.sql for question in questions))
