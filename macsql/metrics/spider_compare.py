@@ -66,7 +66,7 @@ def _conditions_without_values(conditions: Conditions) -> Conditions:
 
 
 def _link(query: Query, linked: dict[str, str]) -> Query:
-    """With linked columns replaced and DISTINCT erased; queries in values and in FROM are left as they are.
+    """With linked columns replaced and DISTINCT in them erased; queries in values and in FROM are left as they are.
 
     Operands of set operations are compared through the links of the first query's tables.
     """
@@ -85,7 +85,6 @@ def _link(query: Query, linked: dict[str, str]) -> Query:
 
     return replace(
         query,
-        distinct=False,
         select=tuple(item._replace(unit=value_unit(item.unit)) for item in query.select),
         on=conditions(query.on),
         where=conditions(query.where),
