@@ -1,6 +1,6 @@
 """A grammar of questions that fits any SQLite schema: a form makes a query and ways to ask for it.
 
-A new form is one function in single_table.py or several_tables.py and its name here.
+A new form is one function in single_table.py, groups.py or several_tables.py, and its name here.
 """
 
 import random
@@ -8,6 +8,15 @@ from collections.abc import Callable
 
 from macsql.corpora.grammar.draft import Draft
 from macsql.corpora.grammar.facts import Facts, read_facts
+from macsql.corpora.grammar.groups import (
+    aggregate,
+    aggregate_by_group,
+    count_by_group,
+    count_distinct,
+    distinct_values,
+    frequent_groups,
+    most_common,
+)
 from macsql.corpora.grammar.several_tables import (
     in_both,
     in_either,
@@ -22,20 +31,13 @@ from macsql.corpora.grammar.several_tables import (
 )
 from macsql.corpora.grammar.single_table import (
     above_average,
-    aggregate,
-    aggregate_by_group,
     between,
-    count_by_group,
-    count_distinct,
     count_filtered,
     count_rows,
-    distinct_values,
     filter_rows,
     filter_two,
-    frequent_groups,
     list_column,
     list_two,
-    most_common,
     ordered,
     superlative,
     top_rows,

@@ -74,28 +74,6 @@ def list_two(rng: random.Random, facts: Facts) -> Draft | None:
     return Draft(f"SELECT {name(first)}, {name(second)} FROM {name(table)}", texts)
 
 
-def distinct_values(rng: random.Random, facts: Facts) -> Draft | None:
-    """The different values of a column."""
-    column = pick(rng, [c for t in facts.tables for c in t.columns if c.categories])
-    if column is None:
-        return None
-    table = next(t for t in facts.tables if t.name == column.table)
-    what, rows = many(column.words), many(table.words)
-    texts = (f"What are the different {what} of {rows}?", f"List each {column.words} of {rows} once.")
-    return Draft(f"SELECT DISTINCT {name(column)} FROM {name(table)}", texts)
-
-
-def count_distinct(rng: random.Random, facts: Facts) -> Draft | None:
-    """How many different values a column has."""
-    column = pick(rng, [c for t in facts.tables for c in t.columns if c.categories])
-    if column is None:
-        return None
-    table = next(t for t in facts.tables if t.name == column.table)
-    what, rows = many(column.words), many(table.words)
-    texts = (f"How many different {what} do {rows} have?", f"Count the distinct {what} of {rows}.")
-    return Draft(f"SELECT count(DISTINCT {name(column)}) FROM {name(table)}", texts)
-
-
 def filter_rows(rng: random.Random, facts: Facts) -> Draft | None:
     """One column of the rows that pass a filter."""
     table = pick(rng, facts.tables)
@@ -166,28 +144,11 @@ def count_filtered(rng: random.Random, facts: Facts) -> Draft | None:
     return Draft(f"SELECT count(*) FROM {name(table)} WHERE {where}", texts)
 
 
-def aggregate(rng: random.Random, facts: Facts) -> Draft | None:
-    """The largest, smallest, average or total of a number."""
-    column = pick(rng, [c for t in facts.tables for c in t.of("number")])
-    if column is None:
-        return None
-    table = next(t for t in facts.tables if t.name == column.table)
-    choices = [("max", "highest"), ("min", "lowest")] + (
-        [("avg", "average"), ("sum", "total")] if column.measure else []
-    )
-    function, word = choices[rng.randrange(len(choices))]
-    texts = (
-        f"What is the {word} {column.words} of all {many(table.words)}?",
-        f"Find the {word} {column.words} among {many(table.words)}.",
-    )
-    return Draft(f"SELECT {function}({name(column)}) FROM {name(table)}", texts)
-
-
 def ordered(rng: random.Random, facts: Facts) -> Draft | None:
-    """A column of all rows in the order of a number that has no ties."""
-    by = pick(rng, [c for t in facts.tables for c in t.of("number") if c.unique])
+    """A column of all rows in the order of a number; where it has ties, the number alone, which they do not touch."""
+    by = pick(rng, [c for t in facts.tables for c in t.of("number") if not c.nulls])
     table = next((t for t in facts.tables if by and t.name == by.table), None)
-    column = shown(rng, table, by) if table else None
+    column = (shown(rng, table, by) or by) if table and by and by.unique else by
     if table is None or by is None or column is None:
         return None
     direction, words = [("ASC", "from lowest to highest"), ("DESC", "from highest to lowest")][rng.randrange(2)]
@@ -200,20 +161,27 @@ def ordered(rng: random.Random, facts: Facts) -> Draft | None:
 
 
 def top_rows(rng: random.Random, facts: Facts) -> Draft | None:
-    """The few rows with the highest or lowest number, where it has no ties."""
-    by = pick(rng, [c for t in facts.tables for c in t.of("number") if c.unique and c.distinct >= 4])
+    """The few rows with the highest or lowest number; where it has ties, its few highest or lowest values."""
+    by = pick(rng, [c for t in facts.tables for c in t.of("number") if not c.nulls and c.distinct >= 4])
     table = next((t for t in facts.tables if by and t.name == by.table), None)
     column = shown(rng, table, by) if table else None
-    if table is None or by is None or column is None:
+    if table is None or by is None:
         return None
     count = rng.randint(2, min(5, by.distinct - 1))
     direction, word = [("ASC", "lowest"), ("DESC", "highest")][rng.randrange(2)]
-    what, rows = column.words, many(table.words)
+    rows = many(table.words)
+    order = f"ORDER BY {name(by)} {direction} LIMIT {count}"
+    if not by.unique or column is None:
+        texts = (
+            f"What are the {count} {word} different {many(by.words)} of {rows}?",
+            f"Show the {count} {word} {many(by.words)} of {rows}, each once.",
+        )
+        return Draft(f"SELECT DISTINCT {name(by)} FROM {name(table)} {order}", texts)
     texts = (
-        f"Show the {what} of the {count} {rows} with the {word} {by.words}.",
-        f"What are the {many(what)} of the {count} {rows} with the {word} {by.words}?",
+        f"Show the {column.words} of the {count} {rows} with the {word} {by.words}.",
+        f"What are the {many(column.words)} of the {count} {rows} with the {word} {by.words}?",
     )
-    return Draft(f"SELECT {name(column)} FROM {name(table)} ORDER BY {name(by)} {direction} LIMIT {count}", texts)
+    return Draft(f"SELECT {name(column)} FROM {name(table)} {order}", texts)
 
 
 def superlative(rng: random.Random, facts: Facts) -> Draft | None:
@@ -248,59 +216,3 @@ def above_average(rng: random.Random, facts: Facts) -> Draft | None:
     )
     inner = f"SELECT avg({name(by)}) FROM {name(table)}"
     return Draft(f"SELECT {name(column)} FROM {name(table)} WHERE {name(by)} {sign} ({inner})", texts)
-
-
-def count_by_group(rng: random.Random, facts: Facts) -> Draft | None:
-    """How many rows share each value of a column."""
-    column = pick(rng, [c for t in facts.tables for c in t.columns if c.categories])
-    if column is None:
-        return None
-    table = next(t for t in facts.tables if t.name == column.table)
-    rows = many(table.words)
-    texts = (f"How many {rows} are there for each {column.words}?", f"For each {column.words}, count the {rows}.")
-    return Draft(f"SELECT {name(column)}, count(*) FROM {name(table)} GROUP BY {name(column)}", texts)
-
-
-def aggregate_by_group(rng: random.Random, facts: Facts) -> Draft | None:
-    """A number's average, highest or lowest for each value of another column."""
-    column = pick(rng, [c for t in facts.tables for c in t.columns if c.categories])
-    table = next((t for t in facts.tables if column and t.name == column.table), None)
-    number = pick(rng, [c for c in table.of("number") if c.measure]) if table else None
-    if column is None or table is None or number is None:
-        return None
-    function, word = [("avg", "average"), ("max", "highest"), ("min", "lowest")][rng.randrange(3)]
-    rows = many(table.words)
-    texts = (
-        f"What is the {word} {number.words} of {rows} for each {column.words}?",
-        f"For each {column.words}, find the {word} {number.words} of {rows}.",
-    )
-    sql = f"SELECT {name(column)}, {function}({name(number)}) FROM {name(table)} GROUP BY {name(column)}"
-    return Draft(sql, texts)
-
-
-def frequent_groups(rng: random.Random, facts: Facts) -> Draft | None:
-    """The values of a column that enough rows share."""
-    column = pick(rng, [c for t in facts.tables for c in t.columns if c.categories and max(c.frequencies) >= 2])
-    if column is None:
-        return None
-    table = next(t for t in facts.tables if t.name == column.table)
-    least = rng.randint(2, max(column.frequencies))
-    what, rows = many(column.words), many(table.words)
-    texts = (f"Which {what} have at least {least} {rows}?", f"List the {what} that {least} or more {rows} share.")
-    sql = f"SELECT {name(column)} FROM {name(table)} GROUP BY {name(column)} HAVING count(*) >= {least}"
-    return Draft(sql, texts)
-
-
-def most_common(rng: random.Random, facts: Facts) -> Draft | None:
-    """The value that most rows share, where one value leads alone."""
-    groups = [c for t in facts.tables for c in t.columns if c.categories and not c.nulls]
-    column = pick(rng, [c for c in groups if sorted(c.frequencies)[-1] > sorted(c.frequencies)[-2]])
-    if column is None:
-        return None
-    table = next(t for t in facts.tables if t.name == column.table)
-    texts = (
-        f"Which {column.words} is the most common among {many(table.words)}?",
-        f"What {column.words} do most {many(table.words)} have?",
-    )
-    sql = f"SELECT {name(column)} FROM {name(table)} GROUP BY {name(column)} ORDER BY count(*) DESC LIMIT 1"
-    return Draft(sql, texts)
