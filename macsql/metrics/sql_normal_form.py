@@ -23,7 +23,9 @@ _SPLIT_OPERATOR = re.compile(r"""("[^"]*"|'[^']*'|`[^`]*`|\[[^]]*])|([<>!]) +=""
 
 _QUERY = re.compile(r"(?:[\s(]|--[^\n]*\n|/\*[^*]*\*/)*(?:select|with)\b", re.IGNORECASE)
 
-_UNARY_PLUS = re.compile(r"(?:[=<>(,+*/-]|\b(?:select|distinct|where|and|or|on|by|not|between|like))\s*\+", re.IGNORECASE)
+_UNARY_PLUS = re.compile(
+    r"(?:[=<>(,+*/-]|\b(?:select|distinct|where|and|or|on|by|not|between|like))\s*\+", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
