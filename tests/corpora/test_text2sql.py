@@ -1,6 +1,11 @@
 """The sets of text2sql-data: variables, quotes, splits and folds."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from macsql.config import DataConfig
 from macsql.corpora import read
@@ -29,6 +34,12 @@ from macsql.errors import UserError
 )
 def test_fill_sql(template, values, expected):
     assert fill_sql(template, values) == expected
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_any_value_survives_as_a_string(value):
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert connection.execute(fill_sql('SELECT "v0", "x v0" ;', {"v0": value})).fetchone() == (value, f"x {value}")
 
 
 def test_fill_text():
