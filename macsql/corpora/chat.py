@@ -5,6 +5,7 @@ A row is an example already: the user turn is its source and the assistant turn 
 
 import dataclasses
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class ChatFile:
     @property
     def is_sql_llama(self) -> bool:
         """Whether the counts are those of the true SQL-Llama instruct file, 2029 / 1009 / 337."""
-        return dict(self.counts) == SQL_LLAMA and not self.unknown
+        return dict(self.counts) == SQL_LLAMA
 
     def sentences(self) -> list[str]:
         """What was read, whether it is as many as SQL-Llama's file has, and which lines are no examples."""
@@ -244,7 +245,8 @@ def _databases(root: str | None) -> tuple[dict[str, Database], list[str]]:
     folder = Path(root).expanduser()
     databases = {}
     for path in sorted(folder.rglob("*.sqlite")):
-        databases[path.stem] = Database(path.stem, path, read_sqlite_schema(path))
+        name = re.sub(r"-db(\..*)?$", "", path.stem)  # as text2sql-data names its files
+        databases[name] = Database(name, path, read_sqlite_schema(path, name))
     if not databases:
         raise UserError(f"data.database_root={root} holds no DB/DB.sqlite.")
     return databases, []
