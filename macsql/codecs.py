@@ -124,18 +124,22 @@ class Marked:
         for number, part in enumerate(_UNWRITABLE.split(text)):
             if number % 2:
                 words.append(self._word(part))
+            elif part and (part[0] in " 'n" or part[-1] == " "):
+                words += self._edged(part)
             elif part:
-                start = _LOST_AT_START.match(part).end()  # type: ignore[union-attr]  # matches the empty text too
-                stop = max(start, len(part.rstrip(" ")))
-                words.extend(self._word(character) for character in part[:start])
-                if start < stop:
-                    words.append(part[start:stop])
-                words.extend(self._word(character) for character in part[stop:])
+                words.append(part)
         return " ".join(words)
 
     def decode(self, text: str) -> str:
         """Encoded text -> the text it stands for; an unknown mark is left as it is."""
         return self._mark.sub(self._text, text)
+
+    def _edged(self, part: str) -> list[str]:
+        """A plain part with marks for what its edges would lose beside a mark."""
+        start = _LOST_AT_START.match(part).end()  # type: ignore[union-attr]  # matches the empty text too
+        stop = max(start, len(part.rstrip(" ")))
+        middle = [part[start:stop]] if start < stop else []
+        return [*map(self._word, part[:start]), *middle, *map(self._word, part[stop:])]
 
     def _word(self, part: str) -> str:
         return self._written.get(part) or f"@x{ord(part):x}"

@@ -78,7 +78,10 @@ def source_ids(
 
 def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
     """A model's token ids as text without special tokens, before the codec."""
-    return str(tokenizer.decode(list(ids), skip_special_tokens=True))
+    import numpy as np
+
+    # The library looks at every id of a list, but not of an array: several times faster for a long prompt.
+    return str(tokenizer.decode(np.asarray(ids, dtype=np.int64), skip_special_tokens=True))
 
 
 def token_ids(tokenizer: "PreTrainedTokenizerBase", encoded: Sequence[str]) -> list[list[int]]:
@@ -95,7 +98,7 @@ def token_ids(tokenizer: "PreTrainedTokenizerBase", encoded: Sequence[str]) -> l
         split = [_GAP.split(text) for text in encoded[start : start + BATCH]]
         words = list(dict.fromkeys(chain.from_iterable(split)))
         pieces = dict(zip(words, _ids(tokenizer, words, add_special_tokens=False), strict=True))
-        rows += [[*chain.from_iterable(pieces[word] for word in row), *end] for row in split]
+        rows += [[*chain.from_iterable(map(pieces.__getitem__, row)), *end] for row in split]
     return rows
 
 
