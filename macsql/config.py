@@ -199,12 +199,21 @@ class BuildConfig:
 
 
 @dataclass
+class AuditConfig:
+    """What `macsql.audit` leaves behind, and when it (or a sweep) refuses."""
+
+    out: str | None = None  # JSON file: an object an agent
+    fail_below: float | None = None  # refuse where an agent's exact match cannot reach this share; null: never
+
+
+@dataclass
 class Config:
     """The whole configuration of a trial or a sweep."""
 
     data: DataConfig = field(default_factory=DataConfig)
     agents: AgentsConfig = field(default_factory=AgentsConfig)
     build: BuildConfig = field(default_factory=BuildConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
