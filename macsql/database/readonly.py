@@ -129,8 +129,9 @@ def connect(uri: str, heap: int) -> sqlite3.Connection:
 class Meter:
     """A progress handler that ends a statement at its deadline and counts the steps of SQLite's virtual machine.
 
-    The count is rounded down, to FINE steps up to SWITCH and to COARSE steps beyond, and is the same in every run:
-    SQLite calls the handler at whole multiples of the interval over all of a statement's life.
+    The count is rounded down, to FINE steps up to SWITCH and to COARSE steps beyond, and is the same in every run
+    (full-text tables aside, which remember what they have read): SQLite calls the handler at whole multiples of the
+    interval over all of a statement's life.
     """
 
     def __init__(self, connection: sqlite3.Connection, deadline: float, count: bool = True) -> None:

@@ -22,6 +22,8 @@ except ImportError:  # a platform without such limits: the sandbox's docstring s
     resource = None  # type: ignore[assignment]
 
 CONNECTIONS = 32  # databases kept open, each with up to 2 MB of pages: reading a schema costs as much as ten queries
+# Outcomes after which a connection is used again: the others may leave it in another state than a new one's.
+HARMLESS = {Status.OK, Status.SYNTAX, Status.NO_SUCH_TABLE, Status.NO_SUCH_COLUMN}
 WATCH = 0.5  # seconds between two looks at whether the parent still lives
 
 Statement = tuple[str, tuple[int, int, int], str]  # URI, a stamp that changes when the file does, SQL
@@ -60,14 +62,17 @@ class Databases:
 
     def connection(self, uri: str, stamp: object) -> sqlite3.Connection:
         """The connection to `uri` as the file was at `stamp`."""
-        known, connection = self.open.pop(uri, (None, None))
-        if connection is not None and known != stamp:
-            connection.close()
-            connection = None
-        self.open[uri] = stamp, connection or connect(uri, self.heap)
+        if uri in self.open and self.open[uri][0] != stamp:
+            self.forget(uri)
+        self.open[uri] = self.open.pop(uri, None) or (stamp, connect(uri, self.heap))
         if len(self.open) > CONNECTIONS:
-            self.open.pop(next(iter(self.open)))[1].close()
+            self.forget(next(iter(self.open)))
         return self.open[uri][1]
+
+    def forget(self, uri: str) -> None:
+        """Close the connection to `uri`, if there is one."""
+        if uri in self.open:
+            self.open.pop(uri)[1].close()
 
 
 def answer(databases: Databases, request: Request, statement: Statement) -> tuple[Answer, list[bytes]]:
@@ -91,6 +96,8 @@ def answer(databases: Databases, request: Request, statement: Statement) -> tupl
         if status is Status.TOO_MANY_ROWS:
             name = ""  # no exception of SQLite's
         message = str(error) or ("out of memory" if status is Status.MEMORY else name)
+        if status not in HARMLESS:  # a denied VACUUM makes SQLite forget the schema
+            databases.forget(uri)
         return Answer(status.value, (), message, name, meter.steps if meter else 0, seconds), []
 
 

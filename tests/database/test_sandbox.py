@@ -258,9 +258,11 @@ def test_run_within_run_many_does_not_wait_for_ever(database: Path) -> None:
 
 
 def test_large_results_come_in_portions_and_complete(sandbox: Sandbox, database: Path) -> None:
-    sql = COUNT.format(200, "printf('%.5000c', 'x')")  # 1 MB each: two fit into the limit together
-    outcomes = list(sandbox.run_many([(database, sql)] * 40, Limits(bytes=2_000_000)))
-    assert [len(outcome.rows) for outcome in outcomes] == [200] * 40
+    def large(number: int) -> str:  # 1 MB each: two fit into the limit together
+        return COUNT.format(200, f"{number}, printf('%.5000c', 'x')")
+
+    outcomes = sandbox.run_many([(database, large(number)) for number in range(40)], Limits(bytes=2_000_000))
+    assert [(len(outcome.rows), outcome.rows[0][0]) for outcome in outcomes] == [(200, n) for n in range(40)]
 
 
 def test_repeated_runs_are_timed_within_the_one_limit(sandbox: Sandbox, database: Path) -> None:

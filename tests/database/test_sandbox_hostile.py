@@ -90,19 +90,15 @@ def test_each_statement_is_answered_in_time_and_changes_nothing(
     assert set(psutil.Process().children()) == children
 
 
-def test_in_batches_the_outcomes_are_the_same_and_in_order(database: Path, tmp_path: Path) -> None:
+def test_in_batches_each_has_its_outcome_and_the_next_statement_notices_nothing(database: Path, tmp_path: Path) -> None:
     cases = [case for case in read_corpus(tmp_path / "stolen.sqlite") if "timeout" not in case["expect"]]
-    mixed = [(case, index % 3) for index, case in enumerate(cases)]
     before = state(tmp_path)
-    statements = [(database, f"SELECT {index}" if kind else case["sql"]) for index, (case, kind) in enumerate(mixed)]
+    after = ["SELECT count(*) FROM notes('b')", "SELECT count(*) FROM adults"]
     with Sandbox(workers=2, limits=LIMITS) as sandbox:
-        outcomes = list(sandbox.run_many(statements))
-    assert len(outcomes) == len(mixed)
-    for index, ((case, kind), outcome) in enumerate(zip(mixed, outcomes, strict=True)):
-        if kind:
-            assert outcome.rows == ((index,),)
-        else:
-            assert judge(case, outcome) == ""
+        outcomes = list(sandbox.run_many((database, sql) for case in cases for sql in [case["sql"], *after]))
+    assert [judge(case, outcome) for case, outcome in zip(cases, outcomes[::3], strict=True)] == [""] * len(cases)
+    assert {outcome.rows for outcome in outcomes[1::3]} == {((1,),)}
+    assert len({(outcome.rows, outcome.steps) for outcome in outcomes[2::3]}) == 1
     assert state(tmp_path) == before
 
 

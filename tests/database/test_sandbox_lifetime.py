@@ -171,6 +171,16 @@ def test_ctrl_c_reaches_the_parent_alone_and_ends_it_at_once(
     assert not any(child.is_running() for child in children)
 
 
+def test_ctrl_c_does_not_disturb_a_worker(database: Path) -> None:
+    with Sandbox() as sandbox, ThreadPoolExecutor(1) as pool:
+        future = pool.submit(sandbox.run, database, ENDLESS, Limits(seconds=1.5))
+        assert wait_for(lambda: any(busy(worker) for worker in workers()))
+        workers()[0].send_signal(signal.SIGINT)
+        outcome = future.result()
+        assert outcome.status is Status.TIMEOUT
+        assert outcome.seconds > 1.4
+
+
 def test_close_ends_what_other_threads_run(database: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         sandbox = Sandbox(workers=2)
