@@ -64,7 +64,7 @@ class Databases:
         """The connection to `uri` as the file was at `stamp`."""
         if uri in self.open and self.open[uri][0] != stamp:
             self.forget(uri)
-        self.open[uri] = self.open.pop(uri, None) or (stamp, connect(uri, self.heap))
+        self.open[uri] = self.open.pop(uri) if uri in self.open else (stamp, connect(uri, self.heap))
         if len(self.open) > CONNECTIONS:
             self.forget(next(iter(self.open)))
         return self.open[uri][1]
