@@ -110,7 +110,7 @@ def _report(made: "Made", corpus: "Corpus", config: Config) -> None:
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 120)
-    counts = Counter(example.agent for example in made.examples)
+    counts = Counter[str](example.agent for example in made.examples)
     faults = Counter(made.corruptions.values())
     table = Table("agent", "rows", "questions skipped", "why", title=f"{corpus.name}, agents={config.agents.style}")
     for agent, reasons in made.skipped.items():

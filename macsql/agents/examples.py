@@ -116,10 +116,12 @@ class _Factory:
         style, schema = self.cfg.style, one.database.schema
         again = self.cfg.second_look and bool(pieces) and one.question.split == "train"
         selection = selector.selection_of(one.gold)
-        first = self._example(one, "selector", selector.write(selection, style), schema)
+        first = self._example(one, "selector", selector.write(selection, schema, style), schema)
         yield first
         if again:
-            yield from _unless_same(first, self._example(one, "selector", first.target, self._reordered(one), number=2))
+            other = self._reordered(one)
+            answer = selector.write(selection, other, style)
+            yield from _unless_same(first, self._example(one, "selector", answer, other, number=2))
         steps = [*pieces, decomposer.Step(one.question.text, one.question.sql)]
         if style == "compact":
             kept = decomposer.fitting(steps, self.cfg.max_target_tokens, self.count_tokens)

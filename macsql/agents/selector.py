@@ -80,9 +80,10 @@ def parse(answer: str) -> Selection:
     return Selection(True, tables)
 
 
-def write(selection: Selection, style: str) -> str:
-    """A selection as the answer that `parse` reads; in the compact style on one line."""
-    data = {name: list(d) if isinstance(d, tuple) else d for name, d in selection.tables.items()}
+def write(selection: Selection, schema: Schema, style: str) -> str:
+    """A selection as the answer that `parse` reads, tables in the schema's order; in the compact style on one line."""
+    decisions = {table.name: selection.decision(table.name) for table in schema.tables}
+    data = {name: list(d) if isinstance(d, tuple) else d for name, d in decisions.items()}
     return fenced(json.dumps(data, ensure_ascii=False, indent=None if style == "compact" else 2), "json")
 
 
