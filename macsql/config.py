@@ -66,6 +66,7 @@ class MixtureConfig:
     temperature: float = 1.0  # temperature: share of an agent ~ count ** (1 / temperature)
     resample: bool = False  # draw anew every epoch
     steps: int | None = None  # optimizer steps of an epoch, whatever the mixture; null: what its rows give
+    ratio: dict[str, float] = field(default_factory=dict)  # agents' rows thinned to this ratio before mixing; {}: all
     seed: int = 0
 
 
@@ -188,6 +189,7 @@ class ScaleConfig:
 
     name: str = "full"
     learning_rate_factor: float = 1.0  # the Trainer gets trainer.learning_rate times this
+    agent_ratio: dict[str, float] = field(default_factory=dict)  # agent -> rows, for experiment=balance
     note: str = ""  # said in the plan and in the comparison
 
 

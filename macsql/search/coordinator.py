@@ -21,7 +21,7 @@ from macsql.search.plan import PlannedTrial, Planner
 from macsql.search.publisher import Publisher
 from macsql.search.study import Study
 from macsql.training.events import read_events
-from macsql.training.trial import DIVERGED, EXIT_STOPPED, Result, read_result, write_result
+from macsql.training.trial import DIVERGED, EXIT_STOPPED, LIGER, Result, read_result, write_result
 
 TICK = 0.1  # seconds between two looks at the children
 LOG_TAIL = 12  # lines of a failed trial's log worth showing
@@ -138,6 +138,8 @@ class Coordinator:
             "repeat": trial.repeat,
             "label": trial.label,
             "prepared": str(self.prepared(trial).resolve()),
+            "command": self.planner.command,
+            "tags": self.tags,
         }
         (folder / "trial.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
         self.attempts[index] = self.attempts.get(index, 0) + 1
@@ -233,7 +235,8 @@ def parameters(trial: PlannedTrial) -> dict[str, Any]:
     """The resolved configuration for MLflow's parameters, with the rate that the Trainer really gets."""
     config = trial.config
     rate = config.trainer.learning_rate * config.scale.learning_rate_factor
-    return {**flatten(config), "effective_learning_rate": rate}
+    liger = {"liger": LIGER} if config.trainer.use_liger_kernel else {}
+    return {**flatten(config), "effective_learning_rate": rate, **liger}
 
 
 def _death(code: int) -> str:

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,6 +64,11 @@ class Planner:
         """`overrides` are the command line's own, needed where a point chooses a whole configuration group."""
         self.config = config
         self.overrides = tuple(overrides)
+
+    @property
+    def command(self) -> str:
+        """The command line that asks for this sweep."""
+        return shlex.join(["python", "-m", "macsql.sweep", *self.overrides])
 
     def trial(self, index: int, point: Point, repeat: int) -> PlannedTrial:
         """The trial at a place of the plan. Raises UserError where the point does not fit the configuration."""

@@ -14,7 +14,7 @@ from macsql.search import estimate, study
 from macsql.search.plan import PlannedTrial, Planner
 from macsql.search.space import Point, Space, grid, read_space
 from macsql.training.prepare import Prepared, prepare
-from macsql.training.trial import check
+from macsql.training.trial import check, notes
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Preflight:
         return estimate.estimate(trials, steps, self.parameters, self.executor.slots, threads, bool(visible_gpus()))
 
     def warnings(self) -> list[str]:
-        """What the audit of each data and codec among the known trials has to say."""
+        """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""
         from macsql.codecs import codec
         from macsql.models import seq2seq
         from macsql.training.audit import audit_examples
@@ -135,6 +135,7 @@ class Preflight:
         seen = set()
         for trial in self.trials:
             config = trial.config
+            said.update(dict.fromkeys(notes(config)))
             key = repr((config.data, config.agents, config.codec, config.model))
             if key in seen:
                 continue

@@ -45,7 +45,7 @@ def training_arguments(config: Config, folder: Path) -> Seq2SeqTrainingArguments
     arguments = {key: value for key, value in given.items() if key not in OWN_KEYS} | options
     arguments["learning_rate"] *= config.scale.learning_rate_factor
     arguments["bf16"] = _bf16(config.trainer, torch.cuda.is_available() and torch.cuda.is_bf16_supported())
-    arguments["use_liger_kernel"] = False  # stock Liger knows no T5: the flag is recorded, and said to change nothing
+    arguments["use_liger_kernel"] = False  # stock Liger knows no T5: training.trial.notes says so
     try:
         return Seq2SeqTrainingArguments(
             output_dir=str(folder),
@@ -172,10 +172,10 @@ def mixture_sampler(agents: Sequence[Agent], config: Config) -> torch.utils.data
     """The mixture's sampler; None where the Trainer's own order by length is asked for, which only `real` allows."""
     trainer = config.trainer
     if trainer.train_sampling_strategy != "random":
-        if config.mixture.name != "real" or config.mixture.steps is not None:
+        if config.mixture.name != "real" or config.mixture.steps is not None or config.mixture.ratio:
             raise UserError(
                 f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
-                f"mixture={config.mixture.name} does not: use random."
+                f"this mixture ({config.mixture.name}) does not: use random."
             )
         return None
     rows_a_step = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps

@@ -8,7 +8,8 @@
     matched       equal shares in as many optimizer steps as `real` takes: arms that differ in balance alone
 
 `steps` sets the optimizer steps of an epoch for any of them, so that arms of a comparison do the same work; rows are
-then repeated or left out, the shares stay. An agent without rows takes no part.
+then repeated or left out, the shares stay. An agent without rows takes no part. `ratio` thins the rows beforehand, so
+that data whose agents are equal can stand for data whose agents are not; the same rows are kept for every mixture.
 The evaluation set is never touched by a mixture.
 """
 
@@ -34,6 +35,10 @@ def check(cfg: MixtureConfig) -> None:
         raise UserError(f"Unknown mixture.name {cfg.name!r}: choose one of {', '.join(MIXTURES)}.")
     if not cfg.temperature > 0:  # nan is not greater either
         raise UserError(f"mixture.temperature={cfg.temperature} is no temperature: write a number above 0 (1 is real).")
+    if unknown := [agent for agent in cfg.ratio if agent not in AGENTS]:
+        raise UserError(f"mixture.ratio names {unknown[0]!r}: the agents are {', '.join(AGENTS)}.")
+    if bad := [agent for agent, parts in cfg.ratio.items() if not (parts > 0 and math.isfinite(parts))]:
+        raise UserError(f"mixture.ratio.{bad[0]}={cfg.ratio[bad[0]]} is no part: write a number above 0.")
     if cfg.steps is not None and cfg.steps < 1:
         raise UserError(
             f"mixture.steps={cfg.steps}: an epoch has at least 1 optimizer step (null: what the rows give)."
@@ -54,6 +59,7 @@ def epoch_indices(
     pools = _pools(agents)
     if not pools:
         raise UserError("There are no training examples to mix: no agent has a row.")
+    pools = _thinned(pools, cfg)
     draw = f"{cfg.seed}/{epoch if cfg.resample else 'once'}"
     if cfg.name == "undersample":
         smallest = min(map(len, pools.values()))
@@ -90,6 +96,19 @@ def _pools(agents: Sequence[Agent]) -> dict[Agent, list[int]]:
     for number, agent in enumerate(agents):
         rows[agent].append(number)
     return {agent: numbers for agent, numbers in rows.items() if numbers}
+
+
+def _thinned(pools: Mapping[Agent, list[int]], cfg: MixtureConfig) -> dict[Agent, list[int]]:
+    """As many rows as the ratio allows; an agent that it does not name keeps all of its rows."""
+    named = {agent: rows for agent, rows in pools.items() if agent in cfg.ratio}
+    if not named:
+        return dict(pools)
+    unit = min(len(rows) / cfg.ratio[agent] for agent, rows in named.items())
+    counts = {agent: min(len(rows), max(1, round(unit * cfg.ratio[agent]))) for agent, rows in named.items()}
+    return {
+        agent: _draw(rows, counts[agent], f"{cfg.seed}/ratio/{agent}") if agent in counts else rows
+        for agent, rows in pools.items()
+    }
 
 
 def _weights(cfg: MixtureConfig, pools: Mapping[Agent, Sequence[int]]) -> dict[Agent, float]:

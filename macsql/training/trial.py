@@ -11,17 +11,14 @@ A trial knows neither Optuna nor MLflow nor the sweep that it may belong to. `py
 FOLDER` runs one; the same command on a folder that was interrupted goes on from its last checkpoint.
 """
 
-import dataclasses
 import json
-import os
 import shutil
 import sys
 import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from macsql.codecs import Codec
 from macsql.codecs import codec as codec_named
@@ -32,25 +29,12 @@ from macsql.records import Example, write_jsonl
 from macsql.training.events import EventLog
 from macsql.training.generate import generate, sample
 from macsql.training.prepare import Prepared, prepare
-from macsql.training.stopping import Diverged, Interrupted, StopRequest, stop_with_parent
+from macsql.training.process import complete, serve
+from macsql.training.result import Result
+from macsql.training.result import read_result as read_result
+from macsql.training.stopping import StopRequest
 
-EXIT_STOPPED = 3  # interrupted with a checkpoint on disk
-DIVERGED = "diverged"  # how the reason of a failure begins that no retry can cure
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a trial ended."""
-
-    status: Status
-    metrics: Mapping[str, float]
-    reason: str = ""  # FAILED: one sentence
-    steps: int = 0  # optimizer steps done
-    seconds: float = 0.0  # wall clock of the last attempt
-    parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of it
-
-
+LIGER = "no effect: stock liger-kernel has no T5"
 Tell = Callable[[int, float, dict[str, float]], None]
 
 
@@ -70,6 +54,11 @@ def check(config: Config) -> None:
     if trainer.num_train_epochs <= 0 and trainer.max_steps <= 0:
         raise UserError(f"trainer.num_train_epochs={trainer.num_train_epochs}: more than 0 is needed.")
     seq2seq.check(config.model)
+
+
+def notes(config: Config) -> list[str]:
+    """A sentence for each thing that the configuration asks for and that changes nothing."""
+    return [f"trainer.use_liger_kernel=true has {LIGER}."] if config.trainer.use_liger_kernel else []
 
 
 def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopRequest, tell: Tell) -> Result:
@@ -119,7 +108,7 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     write_jsonl(folder / "verdicts.jsonl", scored.verdicts)
     clock.lap("score")
 
-    return Result("FINISHED", {**losses, **scored.metrics}, steps=steps, parts=clock.parts)
+    return Result("FINISHED", {**losses, **scored.metrics}, steps=steps, parts=clock.parts, notes=notes(config))
 
 
 @dataclass(frozen=True)
@@ -135,14 +124,11 @@ def _train(
     config: Config, folder: Path, model: Any, tokenizer: Any, codec: Codec, data: Splits, stop: StopRequest, tell: Tell
 ) -> tuple[int, dict[str, float]]:
     """Run the Trainer, from the last checkpoint where there is one; returns steps and the losses worth keeping."""
-    from transformers.trainer_utils import get_last_checkpoint
-
     from macsql.training.finetune import make_trainer, tokenised
 
     checkpoints = folder / "checkpoints"
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    after = json.loads((Path(last) / "trainer_state.json").read_text(encoding="utf-8"))["global_step"] if last else None
-    events = EventLog(folder / "events.jsonl", after)
+    last = last_whole_checkpoint(checkpoints)
+    events = EventLog(folder / "events.jsonl", None if last is None else last[0])
 
     def on_log(step: int, epoch: float, metrics: dict[str, float]) -> None:
         events.write(step, epoch, metrics)
@@ -159,7 +145,8 @@ def _train(
         on_log,
         stop,
     )
-    trainer.train(resume_from_checkpoint=last)
+    stop.check()
+    trainer.train(resume_from_checkpoint=None if last is None else str(last[1]))
     stop.check()
     trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end
     state = trainer.state
@@ -168,6 +155,19 @@ def _train(
     if state.best_metric is not None:
         losses[config.trainer.metric_for_best_model] = state.best_metric
     return state.global_step, losses
+
+
+def last_whole_checkpoint(checkpoints: Path) -> tuple[int, Path] | None:
+    """(step, folder) of the last checkpoint that was written to its end; what a kill left of a later one is removed.
+
+    The Trainer writes trainer_state.json last, so a checkpoint that has it whole has everything.
+    """
+    for folder in sorted(checkpoints.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2])):
+        try:
+            return json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))["global_step"], folder
+        except (OSError, ValueError):
+            shutil.rmtree(folder)
+    return None
 
 
 class _Clock:
@@ -188,51 +188,26 @@ def run_folder(
     tell: Tell = lambda step, epoch, metrics: None,  # noqa: ARG005
 ) -> Result:
     """Run the trial in `folder` and leave its result there, however it ends. Raises Interrupted alone."""
-    started = time.monotonic()
-    try:
+    asked = stop or StopRequest()
+
+    def work() -> Result:
         config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
-        result = run(config, folder, prepared, stop or StopRequest(), tell)
-    except UserError as error:
-        result = Result("FAILED", {}, str(error))
-    except Interrupted:
-        raise
-    except Diverged as error:
-        result = Result("FAILED", {}, f"{DIVERGED}: {error}")
-    except Exception as error:  # whatever a trial dies of must not pass for "still running"
-        traceback.print_exc()
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        result = Result("FAILED", {}, reason)
-    write_result(folder, dataclasses.replace(result, seconds=round(time.monotonic() - started, 3)))
-    if result.status == "FINISHED":
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # they serve for resuming only
-    return result
+        return run(config, folder, prepared, asked, tell)
 
-
-def write_result(folder: Path, result: Result) -> None:
-    """Put result.json in place in one step."""
-    partial = folder / f"result.{os.getpid()}.partial"
-    partial.write_text(json.dumps(dataclasses.asdict(result), indent=1), encoding="utf-8")
-    partial.replace(folder / "result.json")
-
-
-def read_result(folder: Path) -> Result | None:
-    """The result of a trial that has ended, else None."""
-    path = folder / "result.json"
-    return Result(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    return complete(folder, asked, work)
 
 
 def main() -> None:
     """`python -m macsql.training.trial FOLDER`: exit 0 when finished, 1 when failed, 3 when stopped on request."""
-    stop = StopRequest().listen()
-    stop_with_parent()
     folder = Path(sys.argv[1])
-    about = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
-    prepared = Prepared(Path(about["prepared"])) if "prepared" in about else None
-    try:
-        result = run_folder(folder, prepared, stop)
-    except Interrupted:
-        sys.exit(EXIT_STOPPED)
-    sys.exit(0 if result.status == "FINISHED" else 1)
+
+    def work(stop: StopRequest) -> Result:
+        about = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+        prepared = Prepared(Path(about["prepared"])) if "prepared" in about else None
+        config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+        return run(config, folder, prepared, stop, lambda step, epoch, metrics: None)  # noqa: ARG005
+
+    sys.exit(serve(folder, work))
 
 
 if __name__ == "__main__":
