@@ -60,17 +60,20 @@ class AuditReport:
         return [sentence for audit in self.agents for sentence in _warnings(audit, self.codec)]
 
     def refuse_below(self, ceiling: float | None) -> None:
-        """Raise UserError naming the first agent whose exact match cannot reach `ceiling`, a share; None: any will do."""
-        if ceiling is None:
-            return
-        if not 0 <= ceiling <= 1:
-            raise UserError(f"audit.fail_below={ceiling} is no share: write a number from 0 to 1.")
+        """Raise UserError naming the first agent whose exact match cannot reach `ceiling`, a share (None: any)."""
+        check_ceiling(ceiling)
         for audit in self.agents:
-            if audit.exact_match_ceiling < ceiling:
+            if ceiling is not None and audit.exact_match_ceiling < ceiling:
                 raise UserError(
-                    f"The {audit.agent}'s exact match cannot exceed {audit.exact_match_ceiling:.4g} with "
+                    f"The {audit.agent}'s exact match can be at most {audit.exact_match_ceiling:.4g} with "
                     f"codec={self.codec} and this model, and audit.fail_below={ceiling} asks for more."
                 )
+
+
+def check_ceiling(ceiling: float | None) -> None:
+    """Raise UserError where audit.fail_below is no share."""
+    if ceiling is not None and not 0 <= ceiling <= 1:
+        raise UserError(f"audit.fail_below={ceiling} is no share: write a number from 0 to 1.")
 
 
 def audit_examples(

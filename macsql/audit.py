@@ -1,0 +1,104 @@
+"""`python -m macsql.audit [key=value ...]`: can this model's tokenizer and window represent this data at all?
+
+audit.out=FILE leaves the figures as JSON, an object an agent; audit.fail_below=X refuses where an agent's exact match
+cannot reach X, whatever is trained.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from macsql.app import command
+from macsql.config import Config
+from macsql.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from macsql.training.audit import AuditReport, FieldAudit
+
+
+@command
+def main(config: Config) -> int:
+    """Audit every example of every split; exit code 1 where audit.fail_below refuses."""
+    out = Path(config.audit.out).expanduser() if config.audit.out else None
+    if out is not None and out.is_dir():
+        raise UserError(f"audit.out={config.audit.out} is a folder: name a file.")
+    from rich.console import Console
+
+    with Console(stderr=True).status("making, tokenising and counting the examples"):
+        report = audit(config)
+    if out is not None:
+        _write(out, report)
+    _show(report, config)
+    report.refuse_below(config.audit.fail_below)
+    return 0
+
+
+def audit(config: Config) -> "AuditReport":
+    """The audit of a configuration's examples; they are made where they are not on disk yet."""
+    from macsql.codecs import codec
+    from macsql.models.seq2seq import load_tokenizer
+    from macsql.records import SPLITS
+    from macsql.training.audit import audit_examples, check_ceiling
+    from macsql.training.prepare import prepare
+
+    check_ceiling(config.audit.fail_below)
+    known, model = codec(config.codec.name), config.model
+    prepared = prepare(config)
+    examples = {split: prepared.examples(split) for split in SPLITS}
+    tokenizer = load_tokenizer(model, known, examples["train"], Path(config.tracking.state_dir))
+    rows = [row for split in SPLITS for row in examples[split]]
+    return audit_examples(rows, tokenizer, known, model.max_source_length, model.max_target_length)
+
+
+def _write(out: Path, report: "AuditReport") -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"audit.out={out} cannot be written ({error.strerror}).") from error
+
+
+def _show(report: "AuditReport", config: Config) -> None:
+    import sys
+
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(_table(report, config))
+    for warning in report.warnings():
+        console.print(f"Warning: {warning}", markup=False, soft_wrap=True)
+    if not report.warnings():
+        console.print("Nothing is lost: every answer can be written and every question is read.")
+
+
+def _table(report: "AuditReport", config: Config) -> "Table":
+    """Two rows an agent, source and target; what belongs to the agent as a whole stands in the first."""
+    from rich.table import Table
+
+    from macsql.training.audit import percent
+
+    title = f"data={config.data.format} agents={config.agents.style} codec={report.codec} model={config.model.name}"
+    table = Table(title=title, caption="ceiling: the highest exact match that any model could reach")
+    table.add_column("agent")
+    table.add_column("field")
+    for name in ("rows", "unknown\ntokens", "round-trip\nloss", "tokens:\nmean", "\nmost", "\nwindow", "\ncut"):
+        table.add_column(name, justify="right")
+    table.add_column("question\nin window", justify="right")
+    table.add_column("ceiling", justify="right")
+
+    def figures(field: "FieldAudit") -> list[str]:
+        sizes = [f"{field.mean_tokens:.0f}", str(field.longest), str(field.window)]
+        return [percent(field.unknown_tokens), percent(field.round_trip_loss), *sizes, percent(field.truncated)]
+
+    for audit in report.agents:
+        seen = "unknown" if audit.question_in_window is None else percent(audit.question_in_window)
+        table.add_row(audit.agent, "source", str(audit.rows), *figures(audit.source), seen, "")
+        ceiling = percent(audit.exact_match_ceiling)
+        table.add_row("", "target", "", *figures(audit.target), "", ceiling, end_section=True)
+    return table
+
+
+if __name__ == "__main__":
+    main()

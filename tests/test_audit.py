@@ -1,0 +1,67 @@
+"""The command: table, JSON file, refusal, bad input."""
+
+import json
+import sys
+
+import pytest
+
+from macsql.audit import main
+
+SMALL = ("data.questions=20", "model.pocket.vocab_size=300")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory):
+    return tmp_path_factory.mktemp("state")  # the examples are made once for all tests
+
+
+@pytest.fixture
+def audit(state, monkeypatch, capsys):
+    def run(*overrides: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["macsql.audit", f"tracking.state_dir={state}", *SMALL, *overrides])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_default_is_without_loss_and_the_file_says_so(audit, tmp_path):
+    out = tmp_path / "new" / "audit.json"
+    code, shown, _ = audit(f"audit.out={out}", "audit.fail_below=1")
+    assert code == 0
+    assert "Nothing is lost" in shown
+    figures = json.loads(out.read_text(encoding="utf-8"))
+    assert set(figures) == {"selector", "decomposer", "refiner"}
+    for agent in figures.values():
+        assert agent["exact_match_ceiling"] == agent["question_in_window"] == 1.0
+        assert agent["unknown_tokens"] == agent["truncated"] == 0.0
+
+
+def test_verbatim_is_refused_but_shown_and_written(audit, tmp_path):
+    out = tmp_path / "audit.json"
+    code, shown, err = audit("codec=verbatim", f"audit.out={out}", "audit.fail_below=0.9")
+    assert code == 1
+    assert "cannot write" in shown
+    assert "selector" in err
+    assert len(err.strip().splitlines()) == 1
+    assert json.loads(out.read_text(encoding="utf-8"))["selector"]["exact_match_ceiling"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("audit.fail_below=2", "from 0 to 1"),
+        ("audit.fail_below=often", "audit.fail_below"),
+        ("audit.out=.", "is a folder"),
+        ("audit.file=x.json", "audit.file"),
+        ("codec=morse", "codec"),
+        ("codec.name=morse", "verbatim, compact, tokens"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_1(audit, override, message):
+    code, _, err = audit(override)
+    assert code == 1
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
