@@ -258,7 +258,7 @@ def to_yaml(config: Config) -> str:
 
 def from_yaml(text: str) -> Config:
     """The configuration that `to_yaml` wrote. Raises UserError as `validate` does."""
-    return validate(OmegaConf.create(text))
+    return validate(DictConfig(OmegaConf.create(text)))
 
 
 def flatten(config: Config) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Leakage:
             told.append(
                 f"Train and test share {len(self.databases)} databases ({shown}): schemas are not new to the model."
             )
-        told += [f"The base checkpoint may have seen {name}: scores on it may be too good." for name in self.suspects]
+        told += [warning(name) for name in self.suspects]
         return told
 
 
@@ -53,9 +53,19 @@ def check(corpus: Corpus, known_training_data: Sequence[str] = ()) -> Leakage:
         question for question in shared if any(_same(question, other) for other in seen[normal_text(question.text)])
     ]
     databases = {question.db_id for question in tested} & {q.db_id for known in seen.values() for q in known} - {""}
-    names = (corpus.name, *_KIN.get(corpus.name, ()))
-    suspects = tuple(known for known in known_training_data if any(name in known.lower() for name in names))
-    return Leakage(len(tested), tuple(q.id for q in shared), len(same), tuple(sorted(databases)), suspects)
+    seen_before = suspects(corpus.name, known_training_data)
+    return Leakage(len(tested), tuple(q.id for q in shared), len(same), tuple(sorted(databases)), seen_before)
+
+
+def suspects(corpus: str, known_training_data: Sequence[str]) -> tuple[str, ...]:
+    """The corpora of a checkpoint's known training data that the corpus of this name belongs to."""
+    names = (corpus, *_KIN.get(corpus, ()))
+    return tuple(known for known in known_training_data if any(name in known.lower() for name in names))
+
+
+def warning(suspect: str) -> str:
+    """What a suspect means, in a sentence."""
+    return f"The base checkpoint may have seen {suspect}: scores on it may be too good."
 
 
 def _same(question: Question, other: Question) -> bool:

@@ -46,16 +46,14 @@ def load_model(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase", seed: 
     torch.manual_seed(seed)
     if config.pocket:
         sizes = {key: value for key, value in config.pocket.items() if key != "vocab_size"}
-        return T5ForConditionalGeneration(
-            T5Config(
-                vocab_size=_padded(len(tokenizer)),
-                d_kv=sizes["d_model"] // sizes["num_heads"],
-                decoder_start_token_id=tokenizer.pad_token_id,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                **sizes,
-            )
-        )
+        shape = {
+            "vocab_size": _padded(len(tokenizer)),
+            "d_kv": sizes["d_model"] // sizes["num_heads"],
+            "decoder_start_token_id": tokenizer.pad_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+        }
+        return T5ForConditionalGeneration(T5Config(**shape, **sizes))
     model = _from_pretrained(AutoModelForSeq2SeqLM.from_pretrained, _source(config), config)
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(_padded(len(tokenizer)))

@@ -48,7 +48,7 @@ def generate(
         batch = order[start : start + config.batch_size]
         inputs = tokenizer.pad({"input_ids": [sources[index] for index in batch]}, return_tensors="pt").to(model.device)
         with torch.inference_mode():
-            answers = model.generate(
+            answers = model.generate(  # type: ignore[operator]  # the stubs hide GenerationMixin
                 **inputs,
                 max_new_tokens=config.max_new_tokens,
                 num_beams=config.num_beams,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from macsql import agents, corpora
 from macsql.config import Config
+from macsql.corpora import leakage
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
 from macsql.errors import UserError
@@ -74,20 +75,30 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
     skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
     with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
         for split in SPLITS:
-            questions = [question for question in corpus.questions if question.split == split]
-            made = agents.make_examples(questions, corpus.databases, config.agents, sandbox)
-            counts[split] = {role: sum(row.agent == role for row in made.examples) for role in config.agents.roles}
-            skipped[split] = {agent: dict(reasons) for agent, reasons in made.skipped.items()}
-            write_jsonl(partial / f"{split}.jsonl", made.examples)
-            if not made.examples:
+            rows: Sequence[Example] = corpus.examples_of(split)  # a chat file's rows are examples already
+            if not corpus.examples:
+                made = agents.make_examples(corpus.of(split), corpus.databases, config.agents, sandbox)
+                rows = made.examples
+                skipped[split] = {agent: dict(reasons) for agent, reasons in made.skipped.items()}
+            rows = [row for row in rows if row.agent in config.agents.roles]
+            counts[split] = {role: sum(row.agent == role for row in rows) for role in config.agents.roles}
+            write_jsonl(partial / f"{split}.jsonl", rows)
+            if not rows:
                 raise UserError(
-                    f"data={config.data.format} gives no {split} examples ({len(questions)} questions): "
+                    f"data={config.data.format} gives no {split} examples ({len(corpus.of(split))} questions): "
                     "raise data.limit or the split's fraction."
                 )
     used = {question.db_id for question in corpus.questions}
     databases = [_entry(database) for key, database in sorted(corpus.databases.items()) if key in used]
     (partial / "databases.json").write_text(json.dumps(databases), encoding="utf-8")
-    about = {"fingerprint": fingerprint, "counts": counts, "skipped": skipped, "notes": list(corpus.notes)}
+    notes = [*corpus.notes, *leakage.check(corpus).sentences()]
+    about = {
+        "corpus": corpus.name,
+        "fingerprint": fingerprint,
+        "counts": counts,
+        "skipped": skipped,
+        "notes": notes,
+    }
     (partial / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     try:
         partial.rename(folder)

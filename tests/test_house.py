@@ -1,0 +1,94 @@
+"""The house as a whole: imports point one way, each heavy library has one room, and no room is nameless."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from macsql.app import CONF, REPO
+
+PACKAGE = REPO / "macsql"
+# a module may import its own floor and the floors above it in this list, never one below
+FLOORS = [
+    {"errors", "records", "config", "codecs"},
+    {"database", "app"},
+    {"corpora", "agents", "executors"},
+    {"metrics", "models"},
+    {"training"},
+    {"tracking"},
+    {"search"},
+    {"comparison"},
+    {"train", "build", "audit", "score", "compare", "evaluate", "ask"},
+    {"sweep"},
+]
+ONE_ROOM = {
+    "mlflow": {"tracking.py"},
+    "optuna": {"search/study.py"},
+    "ray": {"executors/ray.py"},
+    "submitit": {"executors/slurm.py"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file names in an import, those inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def floor_of(room: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "macsql" and len(parts) > 1 and parts[1] in set().union(*FLOORS):
+            assert floor_of(parts[1]) <= floor_of(room), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("library", sorted(ONE_ROOM))
+def test_a_heavy_library_has_one_room(library):
+    users = {
+        str(path.relative_to(PACKAGE)) for path in MODULES if any(n.split(".")[0] == library for n in imported(path))
+    }
+    assert users <= ONE_ROOM[library]
+
+
+def test_no_room_is_called_after_nothing():
+    assert not [path for path in MODULES if re.fullmatch(r"(utils?|helpers?|common|misc)\.py", path.name)]
+
+
+def test_every_experiment_begins_with_its_command_and_has_its_row():
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    for path in sorted((CONF / "experiment").glob("*.yaml")):
+        head = path.read_text(encoding="utf-8").splitlines()[:2]
+        assert head[0] == "# @package _global_", path.name
+        assert f"python -m macsql.sweep +experiment={path.stem}" in head[1], path.name
+        assert f"+experiment={path.stem}" in readme, f"README.md has no row for {path.stem}"
+
+
+def test_every_group_is_explained_where_it_is_chosen():
+    lines = [
+        line for line in (CONF / "config.yaml").read_text(encoding="utf-8").splitlines() if line.startswith("  - ")
+    ]
+    assert all("#" in line for line in lines if "_self_" not in line and "hydra_logging" not in line)
+
+
+def test_the_readme_names_no_command_that_is_not_there():
+    readme = (REPO / "README.md").read_text(encoding="utf-8")
+    makefile = (REPO / "Makefile").read_text(encoding="utf-8")
+    for command in set(re.findall(r"python -m macsql\.(\w+)", readme)):
+        assert (PACKAGE / f"{command}.py").exists(), command
+    for target in set(re.findall(r"`make (\w+)", readme)) | set(re.findall(r"^make (\w+)", readme, re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
