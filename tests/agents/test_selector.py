@@ -1,0 +1,129 @@
+"""MAC-SQL's rules for what a selection keeps, and the right selection for a gold query."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from macsql.agents import selector
+from macsql.agents.selector import Selection, apply, chosen, gold_columns, gold_selection, gold_tables, parse, write
+from macsql.agents.sql_tree import SqlUnreadableError
+from macsql.database.schema import Column, ForeignKey, Schema, Table
+
+
+def table(name: str, *columns: str, key: str = "") -> Table:
+    return Table(name, tuple(Column(column, "TEXT", primary_key=column == key) for column in columns))
+
+
+SMALL = Schema(
+    "small",
+    (
+        table("wide", "id", "a", "b", "c", "d", "e", "f", "g", "owner", key="id"),
+        table("owner", "id", "name", key="id"),
+        table("other", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8"),
+    ),
+    (ForeignKey("wide", "owner", "owner", "id"),),
+)
+
+
+def kept(schema: Schema, name: str) -> list[str]:
+    return [column.name for column in schema.by_name[name].columns]
+
+
+def test_an_unreadable_answer_keeps_everything() -> None:
+    assert apply(parse("no idea"), SMALL) == SMALL
+
+
+def test_a_table_that_is_not_mentioned_stays_whole() -> None:
+    assert kept(apply(Selection(True, {"owner": "drop_all"}), SMALL), "wide") == kept(SMALL, "wide")
+
+
+def test_a_dropped_table_keeps_its_first_six_columns() -> None:
+    after = apply(Selection(True, {"other": "drop_all", "wide": "drop_all"}), SMALL)
+    assert kept(after, "other") == ["x1", "x2", "x3", "x4", "x5", "x6"]
+    assert kept(after, "wide") == ["id", "a", "b", "c", "d", "e"]
+    assert after.foreign_keys == (), "wide.owner is gone, so its foreign key must go too"
+
+
+@pytest.mark.parametrize(
+    ("listed", "left"),
+    [
+        (("g",), ["id", "a", "b", "c", "g", "owner"]),  # keys added, then padded from the front
+        (("G", "nonsense"), ["id", "a", "b", "c", "g", "owner"]),
+        (("b", "c", "d", "e", "f", "g"), ["id", "b", "c", "d", "e", "f", "g", "owner"]),  # no padding above six
+        ((), ["id", "a", "b", "c", "d", "owner"]),
+    ],
+)
+def test_a_list_gets_its_keys_and_is_padded_to_six(listed: tuple[str, ...], left: list[str]) -> None:
+    after = apply(Selection(True, {"WIDE": listed}), SMALL)
+    assert kept(after, "wide") == left
+    assert after.foreign_keys == SMALL.foreign_keys
+
+
+def test_a_small_table_is_kept_whole_by_any_list() -> None:
+    assert kept(apply(Selection(True, {"owner": ("name",)}), SMALL), "owner") == ["id", "name"]
+
+
+def test_chosen_is_what_the_answer_says_before_padding() -> None:
+    selection = Selection(True, {"wide": ("G", "none"), "other": "drop_all"})
+    assert chosen(selection, SMALL) == {("wide", "g"), ("owner", "id"), ("owner", "name")}
+
+
+def test_gold_selection(schema: Schema) -> None:
+    sql = (
+        "SELECT T1.name, T2.captain FROM vessel T1 JOIN crossing T2 ON T1.vessel_id = T2.vessel_id WHERE T2.weather = 'fog'"
+    )
+    assert gold_selection(sql, schema).tables == {
+        "vessel": "keep_all",
+        "landing": "drop_all",
+        "crossing": ("captain", "vessel_id", "weather"),
+        "inspection": "drop_all",
+    }
+    assert gold_tables(sql, schema) == {"vessel", "crossing"}
+
+
+def test_a_star_keeps_a_wide_table_whole(schema: Schema) -> None:
+    assert gold_selection("SELECT * FROM crossing", schema).tables["crossing"] == "keep_all"
+
+
+def test_a_count_needs_the_table_but_no_column(schema: Schema) -> None:
+    assert gold_columns("SELECT count(*) FROM crossing", schema) == frozenset()
+    assert gold_selection("SELECT count(*) FROM crossing", schema).tables["crossing"] == ("crossing_id",)
+
+
+def test_an_unreadable_gold_is_an_error(schema: Schema) -> None:
+    for read in (gold_selection, gold_columns, gold_tables):
+        with pytest.raises(SqlUnreadableError):
+            read("SELECT colour FROM boat", schema)
+
+
+NAMES = st.sampled_from([column.name for t in SMALL.tables for column in t.columns])
+DECISIONS = st.one_of(st.just("keep_all"), st.just("drop_all"), st.lists(NAMES, max_size=4).map(tuple))
+SELECTIONS = st.dictionaries(st.sampled_from(["wide", "owner", "other"]), DECISIONS).map(lambda t: Selection(True, t))
+
+
+@given(SELECTIONS, st.sampled_from(["compact", "mac_sql"]))
+def test_a_written_selection_is_read_back(selection: Selection, style: str) -> None:
+    read = parse(write(selection, SMALL, style))
+    assert read.readable
+    assert list(read.tables) == ["wide", "owner", "other"], "every table of the schema is named, in its order"
+    assert apply(read, SMALL) == apply(selection, SMALL)
+    assert chosen(read, SMALL) == chosen(selection, SMALL)
+
+
+@given(SELECTIONS)
+def test_what_is_chosen_or_listed_is_kept(selection: Selection) -> None:
+    after = apply(selection, SMALL)
+    assert chosen(selection, SMALL) <= {(t.name, column.name) for t in after.tables for column in t.columns}
+    for before, now in zip(SMALL.tables, after.tables, strict=True):
+        assert len(now.columns) >= min(len(before.columns), 6)
+        order = [before.columns.index(column) for column in now.columns]
+        assert order == sorted(order)
+
+
+def test_compact_answers_are_one_line(schema: Schema) -> None:
+    selection = gold_selection("SELECT name FROM landing", replace(schema, tables=schema.tables[:2]))
+    two = replace(schema, tables=schema.tables[:2])
+    assert write(selection, two, "compact") == '```json\n{"vessel": "drop_all", "landing": "keep_all"}\n```'
+    assert selector.parse(write(selection, two, "mac_sql")).tables == selection.tables
