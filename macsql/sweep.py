@@ -1,5 +1,9 @@
-"""`python -m macsql.sweep +experiment=lr_bs [+scale=pocket] [key=value ...]`: a sweep; run again, it resumes."""
+"""`python -m macsql.sweep +experiment=lr_bs [+scale=pocket] [key=value ...]`: a sweep; run again, it resumes.
 
+`key=1,2` and `key=choice(1,2)` on the command line are axes of its search space, as in Hydra's own sweeps.
+"""
+
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +15,31 @@ if TYPE_CHECKING:
     from macsql.search.coordinator import Ended
     from macsql.search.preflight import Preflight
     from macsql.search.study import Study
+    from macsql.tracking import SweepRecord
+
+
+LOG_TAIL = 12  # lines of a failed trial's log worth showing
+PATIENCE = 60.0  # seconds without an answer after which MLflow's copy is left to the next call
+HURRIED = 5.0  # the same once somebody has pressed Ctrl-C twice, or something has broken
+
+
+def main() -> None:
+    """The command line: sweep expressions become axes, then Hydra composes."""
+    from macsql.search.space import axes_as_overrides
+
+    if {"-m", "--multirun"} & set(sys.argv[1:]):
+        print("macsql.sweep runs all trials itself: leave out -m / --multirun.", file=sys.stderr)
+        sys.exit(1)
+    try:
+        sys.argv[1:] = axes_as_overrides(sys.argv[1:])
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    sweep()
 
 
 @command
-def main(config: Config) -> int:
+def sweep(config: Config) -> int:
     """Plan, check, run what is missing, compare. Exit code 0 when every trial has finished, 2 when one failed."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -30,18 +55,14 @@ def main(config: Config) -> int:
         return 0
     with StudyLock(Path(config.tracking.state_dir), config.sweep.name):
         study = open_study(preflight)
-        if (
-            all(entry.state in {"COMPLETE", "PRUNED"} for entry in study.entries())
-            and len(study.entries()) >= study.size
-        ):
+        if study.complete:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
-            code = 0
         else:
             preflight.announce()
             preflight.bind_arguments()
             for warning in preflight.warnings():
                 say(f"Warning: {warning}")
-            code = run(preflight, study)
+        code = run(preflight, study)  # with nothing left to run it sends MLflow what an earlier call could not
     if code != 130:
         compare.show(config.sweep.name, Path(config.tracking.state_dir))
     return code
@@ -49,6 +70,7 @@ def main(config: Config) -> int:
 
 def open_study(preflight: "Preflight") -> "Study":
     """The study of this sweep. Raises UserError, naming the differences, where it was begun with something else."""
+    from macsql.search.lock import first_touch
     from macsql.search.plan import differences, sweep_identity
     from macsql.search.study import Study
 
@@ -57,7 +79,8 @@ def open_study(preflight: "Preflight") -> "Study":
     state.mkdir(parents=True, exist_ok=True)
     storage = config.tracking.storage or f"sqlite:///{(state / 'optuna.db').resolve()}"
     directions, repeats = config.sweep.direction, config.sweep.repeats
-    study = Study(config.sweep.name, storage, config.search, preflight.space, directions, repeats)
+    with first_touch(state):
+        study = Study(config.sweep.name, storage, config.search, preflight.space, directions, repeats)
     now = sweep_identity(config, preflight.space, preflight.fingerprints)
     before = study.identity
     if before is None:
@@ -72,45 +95,63 @@ def open_study(preflight: "Preflight") -> "Study":
 
 
 def run(preflight: "Preflight", study: "Study") -> int:
-    """Run what is missing of the study, with MLflow kept up to date beside it."""
+    """Run what is missing of the study, with MLflow kept up to date beside it. Returns the exit code."""
     from macsql.search.coordinator import Coordinator
     from macsql.search.display import Display
+    from macsql.search.interrupts import Interrupts
     from macsql.search.publisher import Publisher
-    from macsql.tracking import Tracker
+    from macsql.tracking import SweepRecord
 
     config = preflight.config
-    state = Path(config.tracking.state_dir)
     tags = describe(preflight)
-    tracker = Tracker(config.tracking.uri, state, config.sweep.name)
-    parent = tracker.parent(config.sweep.name, tags)
-    publisher = Publisher(tracker, parent)
-    with Display(preflight.cost.steps, config.sweep.metric[0]) as display:
-        coordinator = Coordinator(
-            study,
-            preflight.planner,
-            preflight.executor,
-            publisher,
-            lambda trial: preflight.prepared(trial.config).folder,
-            {**tags, "macsql.sweep": config.sweep.name},
-            display,
-        )
-        ended = coordinator.run()
-    late = publisher.close(timeout=60.0)
-    if late:
-        say(
-            f"MLflow did not take {len(late)} trials whole ({publisher.problem}): "
-            "run the same command again to send the rest."
-        )
-    code = report(ended, study.size, coordinator.interrupts > 0)
-    best = best_trial(ended, config)
+    record = SweepRecord(config.tracking.uri, Path(config.tracking.state_dir), config.sweep.name, tags)
+    with Interrupts() as interrupts:
+        try:
+            record.connect()
+        except UserError as error:
+            if not study.entries():
+                raise  # a wrong address must not be found out after hours
+            say(f"{error} The trials go on; what is missing is sent later.")
+        publisher = Publisher(record)
+        ended: list[Ended] = []
+        code = 1
+        try:
+            with Display({} if study.complete else preflight.cost.steps, config.sweep.metric[0]) as display:
+                coordinator = Coordinator(
+                    study,
+                    preflight.planner,
+                    preflight.executor,
+                    publisher,
+                    lambda trial: preflight.prepared(trial.config).folder,
+                    {**tags, "macsql.sweep": config.sweep.name},
+                    display,
+                    interrupts,
+                )
+                ended = coordinator.run()
+            code = report(ended, study.size, interrupts.count > 0)
+        finally:
+            code = 130 if code == 1 and interrupts.count else code
+            pressed = interrupts.count
+            patience = HURRIED if code == 1 or pressed > 1 else PATIENCE
+            if left := publisher.close(patience, hurry=lambda: interrupts.count > pressed):
+                say(
+                    f"MLflow did not take {len(left)} trials whole ({publisher.problem or 'there was no time'}): "
+                    "run the same command again to send the rest."
+                )
+            end(record, code, ended, config)
+    return code
+
+
+def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config) -> None:
+    """Set the sweep's own run in MLflow to how the call ended."""
+    status = {0: "FINISHED", 130: "KILLED"}.get(code, "FAILED")
+    about = {"macsql.trials_finished": str(sum(item.result.status == "FINISHED" for item in ended))}
+    if best := best_trial(ended, config):
+        about |= {"macsql.best_trial": best.trial.key, "macsql.best_point": best.trial.label}
     try:
-        status = {0: "FINISHED", 2: "FAILED", 130: "KILLED"}[code]
-        summary = {"trials_finished": float(sum(item.result.status == "FINISHED" for item in ended))}
-        about = {"macsql.best_trial": best.trial.key, "macsql.best_point": best.trial.label} if best else {}
-        tracker.end_parent(parent, status, summary, tags=about)
+        record.end(status, about)
     except Exception as error:  # the trials' folders hold everything; the parent is set right by the next call
         say(f"MLflow did not take the end of the sweep ({type(error).__name__}).")
-    return code
 
 
 def describe(preflight: "Preflight") -> dict[str, str]:
@@ -132,10 +173,14 @@ def describe(preflight: "Preflight") -> dict[str, str]:
 
 def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
     """Say how the sweep went; returns the exit code."""
+    from macsql.search.coordinator import log_tail
+
     failed = [item for item in ended if item.result.status == "FAILED"]
     for item in failed:
         say(f"Failed: {item.trial.label}: {item.result.reason} (its log: {item.trial.folder / 'log.txt'})")
-    if interrupted:
+        for line in log_tail(item.trial.folder, LOG_TAIL):
+            say(f"    {line}")
+    if interrupted and len(ended) < size:
         say(f"Stopped on request with {len(ended)} of {size} trials done: the same command goes on from here.")
         return 130
     return 2 if failed else 0

@@ -5,18 +5,28 @@ adds what is missing: the run, its parameters, the events behind the last one th
 So a server that was down, or a process that was killed, costs nothing but time.
 """
 
-import json
+import dataclasses
+import logging
 import os
+import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from macsql.errors import UserError
+from macsql.search.lock import first_touch
 from macsql.training.events import read_events
+from macsql.training.ledger import Ledger
+from macsql.training.result import Result, read_result
 
 BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
+PARAMS_A_BATCH = 100  # MLflow's own limit
+PAGE = 1000  # runs a search; MLflow takes at most 50,000
 FILES = ("config.yaml", "predictions.jsonl", "verdicts.jsonl", "result.json", "log.txt")
 
 
@@ -43,37 +53,54 @@ class Tracker:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        import logging
-
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        logging.getLogger("alembic").setLevel(logging.ERROR)
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # it speaks of tables and migrations otherwise
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
+        logging.getLogger("alembic").setLevel(logging.ERROR)
         self.uri = uri or f"sqlite:///{(state_dir / 'mlflow.db').resolve()}"
+        self._runs: dict[str, Run] | None = None  # trial -> its run as it was when this process first looked
         self._compared: set[Path] = set()
         local = uri is None
-        if local:
-            state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(parents=True, exist_ok=True)
         try:
-            self.client = MlflowClient(self.uri)
-            found = self.client.get_experiment_by_name(experiment)
-            # Artifacts would follow the current directory unless their place is absolute.
-            place = (state_dir / "artifacts").resolve().as_uri() if local else None
-            self.experiment_id = (
-                found.experiment_id if found else self.client.create_experiment(experiment, artifact_location=place)
+            with first_touch(state_dir):
+                self.client = MlflowClient(self.uri)
+                found = self.client.get_experiment_by_name(experiment)
+                # Artifacts would follow the current directory unless their place is absolute.
+                place = (state_dir / "artifacts").resolve().as_uri() if local else None
+                self.experiment_id = (
+                    found.experiment_id if found else self.client.create_experiment(experiment, artifact_location=place)
+                )
+        except MlflowException as error:
+            raise UserError(f"tracking.uri={self.uri}: MLflow cannot be used there ({_first_line(error)}).") from error
+        if found and found.lifecycle_stage == "deleted":
+            raise UserError(
+                f"The MLflow experiment {experiment!r} has been deleted: restore it "
+                f"(mlflow experiments restore --experiment-id {self.experiment_id}), or set sweep.name=NAME."
             )
+
+    def parent(self, key: str, tags: Mapping[str, str]) -> str:
+        """The id of the run that holds a sweep's trials together; made where it is missing, set running.
+
+        Raises UserError where MLflow does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._parent(key, tags)
         except MlflowException as error:
             raise UserError(f"tracking.uri={self.uri}: MLflow cannot be used there ({_first_line(error)}).") from error
 
-    def parent(self, key: str, tags: Mapping[str, str]) -> str:
-        """The id of the run that holds a sweep's trials together; made where it is missing, set running."""
-        run_id = self._find(f"tags.`macsql.sweep` = '{key}' and tags.`macsql.role` = 'sweep'")
-        if run_id is None:
-            own = {"macsql.sweep": key, "macsql.role": "sweep", **_source(), **tags}
-            run_id = self.client.create_run(self.experiment_id, run_name=key, tags=own).info.run_id
-        self.client.update_run(run_id, status="RUNNING")
-        return run_id
+    def _parent(self, key: str, tags: Mapping[str, str]) -> str:
+        found = self._search(f"tags.`macsql.sweep` = '{key}' and tags.`macsql.role` = 'sweep'", 1)
+        if found:
+            run_id = found[0].run_id
+            self.client.update_run(run_id, status="RUNNING")
+            return run_id
+        own = {"macsql.sweep": key, "macsql.role": "sweep", **_source(), **tags}
+        return self.client.create_run(self.experiment_id, run_name=key, tags=own).info.run_id
 
     def end_parent(
         self,
@@ -86,8 +113,8 @@ class Tracker:
         """Set a sweep's status and its summary."""
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
-        for name, value in metrics.items():
-            self.client.log_metric(run_id, name, value)
+        for name, number in metrics.items():
+            self.client.log_metric(run_id, name, number)
         for path in files:
             self.client.log_artifact(run_id, str(path))
         self.client.set_terminated(run_id, status)
@@ -100,139 +127,162 @@ class Tracker:
         `status` is RUNNING, FINISHED, FAILED or KILLED; with all but RUNNING the files are logged too and the run ends.
         Safe to repeat, after a kill in the middle as well. Raises what MLflow raises where it cannot be reached.
         """
-        ledger = Ledger.read(folder)
-        if ledger.run_id is None:
-            ledger.run_id = self._child(folder, parent, params, tags)
+        ledger, run = Ledger.read(folder), self._known().get(folder.name)
+        if run is None or ledger.run_id != run.run_id:  # nothing there yet, or a kill came before it was written down
+            ledger = Ledger(run_id=self._begin(folder, run, parent, params, tags))
             ledger.write(folder)
-        if folder not in self._compared:  # a kill may have come between shipping and writing the ledger
-            ledger.seen = self._arrived(ledger.run_id)
-            self._compared.add(folder)
-        self._ship(folder, ledger)
-        if status == ledger.status:
+            run = self._known()[folder.name]
+        if status == ledger.status == run.status and ledger.events == _size(folder / "events.jsonl"):
             return
-        if status == "RUNNING":
-            self.client.update_run(ledger.run_id, status="RUNNING")
-        else:
-            self._finish(folder, ledger.run_id)
-            self.client.set_terminated(ledger.run_id, status)
-        ledger.status = status
-        ledger.write(folder)
+        try:
+            if folder not in self._compared:  # a kill may have come between shipping and writing the ledger
+                ledger.seen = self._arrived(ledger.run_id or "")
+                self._compared.add(folder)
+            self._ship(folder, ledger)
+            if not status == ledger.status == run.status:
+                self._set_status(folder, ledger, status)
+        except Exception:
+            self._compared.discard(folder)  # who knows what of it arrived
+            raise
 
     def runs(self, key: str) -> list[Run]:
         """The trials of a sweep, by their place in the plan."""
-        found = self.client.search_runs(
-            [self.experiment_id], f"tags.`macsql.sweep` = '{key}' and tags.`macsql.role` = 'trial'", max_results=5000
-        )
-        runs = [
-            Run(r.info.run_id, r.info.run_name, r.info.status, r.data.params, r.data.metrics, r.data.tags)
-            for r in found
-        ]
+        runs = self._search(f"tags.`macsql.sweep` = '{key}' and tags.`macsql.role` = 'trial'")
         return sorted(runs, key=lambda run: int(run.tags.get("macsql.index", "0")))
 
-    def _child(self, folder: Path, parent: str | None, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+    def _known(self) -> dict[str, Run]:
+        """Trial -> run for all that are there, asked for once: whoever else writes to them does so at his own risk."""
+        if self._runs is None:
+            self._runs = {run.tags["macsql.trial"]: run for run in self._search("tags.`macsql.role` = 'trial'")}
+        return self._runs
+
+    def _search(self, condition: str, limit: int | None = None) -> list[Run]:
+        runs: list[Run] = []
+        token: str | None = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id], condition, max_results=min(limit or PAGE, PAGE), page_token=token
+            )
+            runs += [
+                Run(r.info.run_id, r.info.run_name, r.info.status, r.data.params, r.data.metrics, r.data.tags)
+                for r in page
+            ]
+            token = page.token
+            if not token or (limit is not None and len(runs) >= limit):
+                return runs
+
+    def _begin(
+        self, folder: Path, run: Run | None, parent: str | None, params: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> str:
+        """The run of a trial with its parameters; taken over where a kill left one half made."""
         from mlflow.entities import Param
 
-        run_id = self._find(f"tags.`macsql.trial` = '{folder.name}'")
-        if run_id is None:
+        name = tags.get("macsql.label", folder.name)
+        if run is None:
             own = {"macsql.trial": folder.name, "macsql.role": "trial", **_source(), **tags}
             if parent is not None:
                 own["mlflow.parentRunId"] = parent
-            name = tags.get("macsql.label", folder.name)
             run_id = self.client.create_run(self.experiment_id, run_name=name, tags=own).info.run_id
-        there = self.client.get_run(run_id).data.params
-        entries = [Param(name, str(value)) for name, value in params.items() if name not in there]
-        for start in range(0, len(entries), 100):
-            self.client.log_batch(run_id, params=entries[start : start + 100])
-        self.client.log_artifact(run_id, str(folder / "config.yaml"))
+            there: Mapping[str, str] = {}
+        else:
+            run_id, there = run.run_id, run.params
+        self._known()[folder.name] = Run(run_id, name, run.status if run else "RUNNING", there, {}, tags)
+        entries = [Param(key, str(value)) for key, value in params.items() if key not in there]
+        for start in range(0, len(entries), PARAMS_A_BATCH):
+            self.client.log_batch(run_id, params=entries[start : start + PARAMS_A_BATCH])
+        if run is None:
+            self._compared.add(folder)
         return run_id
 
     def _ship(self, folder: Path, ledger: "Ledger") -> None:
+        """Send the events behind the last one that arrived."""
         from mlflow.entities import Metric
 
-        events, offset = read_events(folder / "events.jsonl", ledger.offset(folder))
-        new = [
-            Metric(name, value, int(event.time * 1000), event.step)
-            for event in events
-            for name, value in event.metrics.items()
-            if event.step > ledger.seen.get(name, -1)  # told again after a resume, or shipped just before a kill
-        ]
+        events, offset = read_events(folder / "events.jsonl", ledger.events)
+        seen, new = dict(ledger.seen), []
+        for event in events:
+            for name, value in event.metrics.items():
+                if event.step > seen.get(name, -1):  # else told again after a resume, or shipped just before a kill
+                    seen[name] = event.step
+                    new.append(Metric(name, value, int(event.time * 1000), event.step))
         for start in range(0, len(new), BATCH):
             self.client.log_batch(ledger.run_id or "", metrics=new[start : start + BATCH])
         if offset != ledger.events:
-            for metric in new:
-                ledger.seen[metric.key] = max(metric.step, ledger.seen.get(metric.key, -1))
-            ledger.events = offset
-            ledger.file = _inode(folder / "events.jsonl")
+            ledger.seen, ledger.events = seen, offset
             ledger.write(folder)
 
-    def _finish(self, folder: Path, run_id: str) -> None:
-        from mlflow.entities import Metric
+    def _set_status(self, folder: Path, ledger: "Ledger", status: str) -> None:
+        run_id = ledger.run_id or ""
+        if status == "RUNNING":
+            self.client.update_run(run_id, status="RUNNING")
+        else:
+            self._finish(folder, ledger)
+            self.client.set_terminated(run_id, status)
+        ledger.status = status
+        ledger.write(folder)
+        self._known()[folder.name] = dataclasses.replace(self._known()[folder.name], status=status)
 
-        result = json.loads((folder / "result.json").read_text()) if (folder / "result.json").exists() else {}
-        steps, now = result.get("steps", 0), int((folder / "config.yaml").stat().st_mtime * 1000)
+    def _finish(self, folder: Path, ledger: "Ledger") -> None:
+        """Send what a trial's end adds: final metrics, how it ended, its files."""
+        from mlflow.entities import Metric, RunTag
+
+        result = read_result(folder) or Result("KILLED", {})
+        now = int(time.time() * 1000)
         final = {
-            **{name if "/" in name else f"best_{name}": value for name, value in result.get("metrics", {}).items()},
-            **{f"seconds/{name}": value for name, value in result.get("parts", {}).items()},
+            **{name if "/" in name else f"best_{name}": value for name, value in result.metrics.items()},
+            **{f"seconds/{name}": value for name, value in result.parts.items()},
         }
-        batch = [Metric(name, float(value), now, steps) for name, value in final.items()]
-        for start in range(0, len(batch), BATCH):
-            self.client.log_batch(run_id, metrics=batch[start : start + BATCH])
-        if result.get("reason"):
-            self.client.set_tag(run_id, "macsql.reason", result["reason"][:4000])
-        for name in FILES:
-            if (folder / name).exists():
-                self.client.log_artifact(run_id, str(folder / name))
+        batch = [
+            Metric(name, float(value), now, result.steps) for name, value in final.items() if name not in ledger.seen
+        ]
+        tags = [
+            RunTag("macsql.reason", result.reason[:4000]),  # empty again where a later attempt finished
+            RunTag("macsql.pruned", str(result.pruned).lower()),
+        ]
+        self.client.log_batch(ledger.run_id or "", metrics=batch[:BATCH], tags=tags)
+        ledger.seen.update({metric.key: metric.step for metric in batch})
+        files = [folder / name for name in FILES if (folder / name).exists()]
+        with TemporaryDirectory() as together:  # one call for all of them: each call asks MLflow where they belong
+            for path in files:
+                shutil.copy(path, together)
+            self.client.log_artifacts(ledger.run_id or "", together)
 
     def _arrived(self, run_id: str) -> dict[str, int]:
         """The last step that arrived for each metric of a run that exists already."""
-        last: dict[str, int] = {}
-        for name in self.client.get_run(run_id).data.metrics:
-            last[name] = max(point.step for point in self.client.get_metric_history(run_id, name))
-        return last
-
-    def _find(self, condition: str) -> str | None:
-        found = self.client.search_runs([self.experiment_id], condition, max_results=1)
-        return found[0].info.run_id if found else None
+        names = self.client.get_run(run_id).data.metrics
+        return {name: max(point.step for point in self.client.get_metric_history(run_id, name)) for name in names}
 
 
-class Ledger:
-    """What has arrived at MLflow of one trial, kept in its folder as shipped.json."""
+class SweepRecord:
+    """A sweep in MLflow: its own run and its trials'. Connects when first used, and again as often as that fails."""
 
-    def __init__(
-        self,
-        run_id: str | None = None,
-        events: int = 0,
-        file: int = 0,
-        seen: dict[str, int] | None = None,
-        status: str = "",
-    ) -> None:
-        self.run_id = run_id
-        self.events = events  # bytes of events.jsonl that have been shipped
-        self.file = file  # inode of that file: a resumed trial begins a new one
-        self.seen = seen or {}  # metric -> last step shipped
-        self.status = status
+    def __init__(self, uri: str | None, state_dir: Path, name: str, tags: Mapping[str, str]) -> None:
+        self.where, self.tags = (uri, state_dir, name), tags
+        self._connected: tuple[Tracker, str] | None = None
 
-    @classmethod
-    def read(cls, folder: Path) -> "Ledger":
-        """The ledger of a folder; a new one where there is none."""
-        path = folder / "shipped.json"
-        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+    def connect(self) -> tuple[Tracker, str]:
+        """The tracker and the id of the sweep's own run, which is running from now on. Raises UserError."""
+        if self._connected is None:
+            tracker = Tracker(*self.where)
+            self._connected = tracker, tracker.parent(self.where[2], self.tags)
+        return self._connected
 
-    def offset(self, folder: Path) -> int:
-        """Where to read on in the events; from the start where a resumed trial has begun the file anew."""
-        return self.events if _inode(folder / "events.jsonl") == self.file else 0
+    def sync(self, folder: Path, params: Mapping[str, Any], tags: Mapping[str, str], status: str) -> None:
+        """Make MLflow agree with a trial's folder. Raises whatever keeps it from that."""
+        tracker, parent = self.connect()
+        tracker.sync(folder, parent, params, tags, status)
 
-    def write(self, folder: Path) -> None:
-        """Put shipped.json in place in one step."""
-        partial = folder / f"shipped.{os.getpid()}.partial"
-        partial.write_text(json.dumps(vars(self)))
-        partial.replace(folder / "shipped.json")
+    def end(self, status: str, tags: Mapping[str, str]) -> None:
+        """Set the sweep's own run to how it ended."""
+        tracker, parent = self.connect()
+        tracker.end_parent(parent, status, {}, tags=tags)
 
 
-def _inode(path: Path) -> int:
-    return path.stat().st_ino if path.exists() else 0
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
+@lru_cache(maxsize=1)
 def _source() -> dict[str, str]:
     """Where the code stands, for a run's tags."""
     try:

@@ -1,5 +1,6 @@
 """Trials as child processes of this machine."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,10 @@ from pathlib import Path
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
+from macsql.training.stopping import PARENT
 
+TRIAL = "macsql.training.trial"
+OPTIONS = ("module",)  # what executor.options may name
 TINY = 10_000_000  # parameters; below this a second thread gains nothing on a CPU
 
 
@@ -39,15 +43,17 @@ class LocalHandle:
     def kill(self) -> None:
         """End the trial and whatever it started."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
 
 class LocalExecutor:
     """Runs trials side by side, each with its share of threads and, where there are any, one GPU."""
 
-    def __init__(self, shares: list[Share]) -> None:
-        self.shares = shares
+    def __init__(self, shares: list[Share], module: str = TRIAL) -> None:
+        """`module` is what `python -m` runs with a trial's folder as its argument."""
+        self.shares, self.module = shares, module
         self.slots = len(shares)
 
     @classmethod
@@ -62,12 +68,16 @@ class LocalExecutor:
             value = getattr(config, key)
             if value is not None and value < 1:
                 raise UserError(f"executor.{key}={value}: at least 1 is needed.")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        for key in config.options:
+            if key not in OPTIONS:
+                raise UserError(f"executor.options.{key}: executor=local knows {', '.join(OPTIONS)}.")
+        cores = usable_cores()
         gpus = visible_gpus()
         tiny = parameters is not None and parameters < TINY
         threads = config.threads or (1 if tiny else max(1, cores // max(1, len(gpus))))
         workers = config.workers or (len(gpus) or max(1, cores // threads))
-        return cls([Share(threads, gpus[slot % len(gpus)] if gpus else None) for slot in range(workers)])
+        shares = [Share(threads, gpus[slot % len(gpus)] if gpus else None) for slot in range(workers)]
+        return cls(shares, config.options.get("module", TRIAL))
 
     def start(self, folder: Path, slot: int) -> LocalHandle:
         """Start a trial; what it prints goes to <folder>/log.txt."""
@@ -77,12 +87,13 @@ class LocalExecutor:
             "MKL_NUM_THREADS": str(share.threads),
             "TOKENIZERS_PARALLELISM": "false",
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+            PARENT: str(os.getpid()),
         }
         if share.gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = share.gpu
         with (folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "macsql.training.trial", str(folder)],
+                [sys.executable, "-m", self.module, str(folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -93,6 +104,16 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Nothing is held between trials."""
+
+
+def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """The cores that this process may use: those it is bound to, and no more than a container's quota pays for."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        paid, period = quota.read_text(encoding="utf-8").split()
+        return max(1, min(bound, int(paid) // int(period)))
+    except (OSError, ValueError):  # no such file, or "max": no quota
+        return bound
 
 
 def visible_gpus() -> list[str]:

@@ -1,14 +1,16 @@
 """What a sweep will cost, before it is paid: steps, time, disk."""
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
 
-from macsql.config import Config
+from macsql.config import Config, from_yaml
 from macsql.records import Agent
-from macsql.search.plan import PlannedTrial
 from macsql.training import mixture
-from macsql.training.trial import read_result
+from macsql.training.result import Result, read_result
 
 # Sustained multiply-adds x 2 a second and thread in float32 that a plain CPU core gives such small matrices; measured
 # runs vary by a factor of three either way, which is why the plan says "about" until a trial has finished.
@@ -16,6 +18,23 @@ FLOPS_A_THREAD = 12e9
 FLOPS_A_GPU = 20e12
 TOKENS_A_ROW = 160  # source and target of a compact example, on average
 START_SECONDS = 12.0  # importing torch and transformers, loading
+MEASURED = 30  # finished trials that an estimate reads at most; more do not make it better
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one trial has to do."""
+
+    steps: int  # optimizer steps
+    rows: int  # training rows of one step
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial that has finished: what it had to do and how long that took."""
+
+    work: Work
+    result: Result
 
 
 @dataclass(frozen=True)
@@ -38,27 +57,52 @@ def optimizer_steps(config: Config, agents: Sequence[Agent]) -> int:
     return math.ceil(math.ceil(rows / batch) * trainer.num_train_epochs)
 
 
-def estimate(
-    trials: Sequence[PlannedTrial], steps: dict[int, int], parameters: int | None, workers: int, threads: int, gpu: bool
-) -> Cost:
-    """Time from the trials that have finished, else from the model's size; disk from the model's size."""
-    size = parameters or 60_500_000
-    missing = []
-    rates = []
-    for trial in trials:
-        result = read_result(trial.folder)
-        if result is None or result.status != "FINISHED":
-            missing.append(trial)
+def finished(state_dir: Path, name: str) -> dict[int, Finished | None]:
+    """Place in the plan -> a sweep's finished trial; None for those behind the first MEASURED, which only count."""
+    found: dict[int, Finished | None] = {}
+    for path in sorted((state_dir / "trials").glob(f"{name}-*/result.json")):
+        match = re.fullmatch(re.escape(name) + r"-(\d+)-[0-9a-f]{8}", path.parent.name)
+        result = read_result(path.parent)
+        if match is None or result is None or result.status == "FAILED":
             continue
-        rows = result.steps * trial.config.trainer.per_device_train_batch_size
-        rates.append((result.seconds - START_SECONDS) / max(1, rows))
-    if rates:
-        a_row = max(0.0, sum(rates) / len(rates))
+        index = int(match[1])
+        found[index] = None
+        if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
+            trainer = from_yaml((path.parent / "config.yaml").read_text(encoding="utf-8")).trainer
+            rows = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+            found[index] = Finished(Work(result.steps, rows), result)
+    return found
+
+
+def estimate(
+    trials: Mapping[int, Work],
+    done: Mapping[int, Finished | None],
+    parameters: int | None,
+    workers: int,
+    threads: int,
+    gpu: bool,
+) -> Cost:
+    """Time from the trials that have finished, else from the model's size; disk from the model's size.
+
+    A finished trial tells how long a row of training takes and how long everything else does (loading, generating,
+    scoring); the median of each is what the missing ones are expected to take.
+    """
+    size = parameters or 60_500_000
+    missing = [work for index, work in trials.items() if index not in done]
+    measured = [item for item in done.values() if item is not None and item.work.steps]
+    if measured:
+        a_row = median(_train_seconds(item) / (item.work.steps * item.work.rows) for item in measured)
+        fixed = median(item.result.seconds - _train_seconds(item) for item in measured)
     else:
-        speed = FLOPS_A_GPU if gpu else FLOPS_A_THREAD * threads
-        a_row = 6 * size * TOKENS_A_ROW / speed
-    rows = sum(steps[trial.index] * trial.config.trainer.per_device_train_batch_size for trial in missing)
-    seconds = (rows * a_row + START_SECONDS * len(missing)) / max(1, min(workers, len(missing) or 1))
+        a_row = 6 * size * TOKENS_A_ROW / (FLOPS_A_GPU if gpu else FLOPS_A_THREAD * threads)
+        fixed = START_SECONDS
+    alone = [work.steps * work.rows * a_row + fixed for work in missing]
+    # As many side by side as there are workers; the last ones run with fewer beside them.
+    seconds = max([sum(alone) / max(1, workers), *alone]) if alone else 0.0
     # a finished trial keeps its model; a running one has up to two checkpoints with AdamW's two moments each
     disk = 4 * size * (len(missing) + 2 * 3 * min(workers, len(missing)))
-    return Cost(steps, seconds, disk, len(rates))
+    return Cost({index: work.steps for index, work in trials.items()}, seconds, disk, len(measured))
+
+
+def _train_seconds(item: Finished) -> float:
+    return item.result.parts.get("train", item.result.seconds)

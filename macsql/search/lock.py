@@ -1,13 +1,12 @@
-"""One coordinator a study: the lock that the operating system drops when its holder dies."""
+"""One coordinator a study, and one process at a time that creates a database."""
 
-import fcntl
-import json
-import os
-import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from macsql.errors import UserError
+from macsql.file_lock import FileLock
 
 
 class StudyLock:
@@ -15,27 +14,29 @@ class StudyLock:
 
     def __init__(self, state_dir: Path, name: str) -> None:
         self.name = name
-        self.path = state_dir / "locks" / f"{name}.lock"
+        self.lock = FileLock(state_dir / "locks" / f"{name}.lock")
 
     def __enter__(self) -> "StudyLock":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self.path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.file.seek(0)
-            holder = self.file.read().strip() or "unknown"
-            self.file.close()
+        if not self.lock.acquire():
+            process, host = self.lock.holder()
             raise UserError(
-                f"The sweep {self.name!r} is already running (process {holder}): wait for it, stop it, "
+                f"The sweep {self.name!r} is already running (process {process} on {host}): wait for it, stop it, "
                 "or start another under its own name with sweep.name=NAME."
-            ) from error
-        self.file.truncate(0)
-        self.file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        self.file.flush()
+            )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.file.close()
+        self.lock.release()
+
+
+@contextmanager
+def first_touch(state_dir: Path) -> Iterator[None]:
+    """Held while a database is opened: two processes that create its tables at the same time break each other."""
+    lock = FileLock(state_dir / "locks" / "first-touch")
+    lock.wait()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,6 +1,5 @@
 """From a sweep's configuration to its trials: one resolved configuration for each point and seed."""
 
-import copy
 import dataclasses
 import hashlib
 import json
@@ -13,12 +12,13 @@ from typing import Any
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from macsql.app import CONF
 from macsql.config import Config, flatten, validate
 from macsql.errors import UserError
-from macsql.search.space import Point
+from macsql.search.space import Point, Space
+from macsql.search.study import samples
 
 # What may change between two calls of the same sweep without changing what its trials compute.
 FREE_KEYS = (
@@ -30,6 +30,7 @@ FREE_KEYS = (
     "sweep.dry_run",
     "out",
     "audit.",
+    "build.",
 )
 
 
@@ -64,6 +65,7 @@ class Planner:
         """`overrides` are the command line's own, needed where a point chooses a whole configuration group."""
         self.config = config
         self.overrides = tuple(overrides)
+        self._trials: dict[tuple[object, ...], PlannedTrial] = {}  # made once: validating takes milliseconds
 
     @property
     def command(self) -> str:
@@ -72,6 +74,12 @@ class Planner:
 
     def trial(self, index: int, point: Point, repeat: int) -> PlannedTrial:
         """The trial at a place of the plan. Raises UserError where the point does not fit the configuration."""
+        key = (index, repeat, tuple(point.items()))
+        if key not in self._trials:
+            self._trials[key] = self._trial(index, point, repeat)
+        return self._trials[key]
+
+    def _trial(self, index: int, point: Point, repeat: int) -> PlannedTrial:
         config = with_point(self.config, self.overrides, point)
         config = dataclasses.replace(config, seed=config.seed + repeat)
         digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
@@ -81,16 +89,26 @@ class Planner:
 
 def with_point(config: Config, overrides: tuple[str, ...], point: Mapping[str, Any]) -> Config:
     """The configuration at a point; a key without a dot that names a folder of conf/ chooses a whole group."""
-    groups = tuple((key, str(value)) for key, value in point.items() if (CONF / key).is_dir())
-    keys = {key: value for key, value in point.items() if not (CONF / key).is_dir()}
-    config = copy.deepcopy(_with_groups(overrides, groups) if groups else config)
-    tree = OmegaConf.structured(config)
+    groups = tuple((key, str(value)) for key, value in point.items() if is_group(key))
+    keys = {key: value for key, value in point.items() if not is_group(key)}
+    for group, choice in groups:
+        if not (CONF / group / f"{choice}.yaml").exists():
+            options = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
+            raise UserError(f"search.space.{group}: there is no {group} called {choice!r}: choose of {options}.")
+    if groups:
+        config = _with_groups(overrides, groups)
+    tree = DictConfig(OmegaConf.to_container(OmegaConf.structured(config)))
     for key, value in keys.items():
-        try:
-            OmegaConf.update(tree, key, value)
-        except Exception as error:
-            raise UserError(f"search.space.{key}: {value!r} does not fit: {str(error).splitlines()[0]}.") from error
-    return validate(tree)
+        OmegaConf.update(tree, key, value, force_add=True)
+    try:
+        return validate(tree)
+    except UserError as error:
+        raise UserError(f"The search space does not fit the configuration at {dict(point)}: {error}") from error
+
+
+def is_group(key: str) -> bool:
+    """Whether a key of the search space names a whole configuration group."""
+    return (CONF / key).is_dir()
 
 
 @lru_cache(maxsize=256)
@@ -98,7 +116,7 @@ def _with_groups(overrides: tuple[str, ...], groups: tuple[tuple[str, str], ...]
     if not GlobalHydra.instance().is_initialized():
         raise UserError("A space over whole configuration groups needs Hydra: run it as `python -m macsql.sweep`.")
     chosen = {group for group, _ in groups}
-    kept = [override for override in overrides if override.partition("=")[0] not in chosen]
+    kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in chosen]
     return validate(compose("config", overrides=kept + [f"{group}={choice}" for group, choice in groups]))
 
 
@@ -107,9 +125,11 @@ def identity(config: Config) -> dict[str, Any]:
     return {key: value for key, value in flatten(config).items() if not key.startswith(FREE_KEYS)}
 
 
-def sweep_identity(config: Config, space: Mapping[str, Any], data: Mapping[str, str]) -> dict[str, Any]:
+def sweep_identity(config: Config, space: Space, data: Mapping[str, str]) -> dict[str, Any]:
     """The same for a whole sweep: without the keys that its space sets, with the space and the data's fingerprint."""
     fixed = {key: value for key, value in identity(config).items() if key not in space}
+    if samples(config.search, space):
+        fixed["sweep.repeats"] = config.sweep.repeats  # it says which place belongs to which point; a grid may grow
     return json.loads(json.dumps({**fixed, **{f"data fingerprint {name}": value for name, value in data.items()}}))
 
 

@@ -1,5 +1,6 @@
 """Everything that can be known of a sweep before its first step: what is wrong, what it will do, what it will cost."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,10 +12,13 @@ from macsql.errors import UserError
 from macsql.executors import Executor, executor
 from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
+from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner
-from macsql.search.space import Point, Space, grid, read_space
+from macsql.search.space import Choices, Point, Space, read_space
 from macsql.training.prepare import Prepared, prepare
 from macsql.training.trial import check, notes
+
+SHOWN = 24  # trials of the plan that are listed
 
 
 @dataclass
@@ -34,21 +38,19 @@ class Preflight:
     @cached_property
     def points(self) -> list[Point] | None:
         """Every point, where that is known before the first trial; None for a sampler."""
-        if self.config.search.points:
-            return [dict(point) for point in self.config.search.points]
-        return grid(self.space) if self.config.search.sampler == "grid" else None
+        config = self.config.search
+        return None if study.samples(config, self.space) else study.fixed_points(config, self.space)
 
     @property
     def size(self) -> int:
         """How many trials the sweep has."""
-        points = len(self.points) if self.points is not None else self.config.search.n_trials or 0
-        return points * self.config.sweep.repeats
+        return study.points_of(self.config.search, self.space) * self.config.sweep.repeats
 
     @cached_property
     def trials(self) -> list[PlannedTrial]:
-        """The trials as far as they are known: all of a grid; for a sampler one at the configuration's own values."""
+        """The trials as far as they are known: all of a grid; for a sampler a few that span its space."""
         if self.points is None:
-            return [self.planner.trial(0, {}, 0)]
+            return [self.planner.trial(place, point, 0) for place, point in enumerate(_span(self.space))]
         count = len(self.points)
         return [
             self.planner.trial(i, self.points[i % count], i // count) for i in range(count * self.config.sweep.repeats)
@@ -61,14 +63,14 @@ class Preflight:
             raise UserError(f"sweep.repeats={sweep.repeats}: every point is tried at least once.")
         if sweep.max_retries < 0:
             raise UserError(f"sweep.max_retries={sweep.max_retries}: write 0 or more.")
-        if len(sweep.metric) != len(sweep.direction):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", sweep.name):
             raise UserError(
-                f"sweep.metric names {len(sweep.metric)} objectives, sweep.direction {len(sweep.direction)}: "
-                "each objective needs its direction."
+                f"sweep.name={sweep.name!r} becomes a file's name: use letters, digits, dots, dashes and underscores."
             )
         study.check(self.config.search, self.space, sweep.direction)
         for trial in self.trials:
             check(trial.config)
+            check_objectives(trial.config)
 
     def bind_arguments(self) -> None:
         """Build the Trainer's own arguments for every known trial, so that a wrong one dies now (imports torch)."""
@@ -118,12 +120,23 @@ class Preflight:
             prepared = self.prepared(trial.config)
             agents = roles.setdefault(str(prepared.folder), _roles(prepared.about["counts"]["train"]))
             steps[trial.index] = estimate.optimizer_steps(trial.config, agents)
-        trials = self.trials
-        if self.points is None:  # a sampler's trials are like the one that is known, as far as anybody can tell
-            trials = [self.planner.trial(index, {}, 0) for index in range(self.size)]
-            steps = {trial.index: steps[0] for trial in trials}
         threads = self.config.executor.threads or 1
-        return estimate.estimate(trials, steps, self.parameters, self.executor.slots, threads, bool(visible_gpus()))
+        done = estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name)
+        known = list(steps.values())  # a sampler's trials are like the few that are known, as far as anybody can tell
+        work = [(index, steps.get(index, known[index % len(known)])) for index in range(self.size)]
+        return estimate.estimate(
+            {index: estimate.Work(count, self._batch(index)) for index, count in work},
+            done,
+            self.parameters,
+            self.executor.slots,
+            threads,
+            bool(visible_gpus()),
+        )
+
+    def _batch(self, index: int) -> int:
+        """Rows of one optimizer step of a trial."""
+        trainer = self.trials[index % len(self.trials)].config.trainer
+        return trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
 
     def warnings(self) -> list[str]:
         """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""
@@ -166,9 +179,11 @@ class Preflight:
             self.say(f"  note: {note}")
         if config.scale.note:
             self.say(f"Scale {config.scale.name}: {config.scale.note}")
-        for trial in self.trials:
-            where = trial.label if self.points is not None else "each trial"
-            self.say(f"  [{trial.index + 1}/{self.size}] {where}: {cost.steps[trial.index]} optimizer steps")
+        for trial in self.trials[:SHOWN]:
+            place = f"[{trial.index + 1}/{self.size}] " if self.points is not None else "for example "
+            self.say(f"  {place}{trial.label}: {cost.steps[trial.index]} optimizer steps")
+        if len(self.trials) > SHOWN:
+            self.say(f"  … and {len(self.trials) - SHOWN} more")
         basis = (
             f"from {cost.measured} finished trials"
             if cost.measured
@@ -178,6 +193,22 @@ class Preflight:
             f"Cost: {sum(cost.steps.values())} steps; about {_duration(cost.seconds)} for what is missing, "
             f"{self.executor.slots} at once ({basis}); up to {cost.disk_bytes / 2**20:.0f} MiB of disk."
         )
+
+
+def _span(space: Space) -> list[Point]:
+    """A few points at which every value of a choice and the inside of every interval occurs."""
+    columns = {
+        key: list(axis.values)
+        if isinstance(axis, Choices)
+        else [
+            round(axis.low + (axis.high - axis.low) * 0.38)
+            if axis.integer
+            else axis.low + (axis.high - axis.low) * 0.38
+        ]
+        for key, axis in space.items()
+    }
+    count = max(len(values) for values in columns.values())
+    return [{key: values[place % len(values)] for key, values in columns.items()} for place in range(count)]
 
 
 def _roles(counts: Mapping[str, int]) -> list[Agent]:

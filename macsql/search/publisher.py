@@ -2,15 +2,21 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from macsql.tracking import Tracker
+from typing import Any, Protocol
 
 INTERVAL = 2.0  # seconds between two rounds
 LONGEST_PAUSE = 30.0  # seconds between two attempts while the server is down
+CLOSING_PAUSE = 0.5  # the same while the sweep is waiting for the end
+
+
+class Record(Protocol):
+    """What a publisher writes to: macsql.tracking.SweepRecord."""
+
+    def sync(self, folder: Path, params: Mapping[str, Any], tags: Mapping[str, str], status: str) -> None:
+        """Make MLflow agree with a trial's folder; raises where that cannot be done now."""
 
 
 @dataclass
@@ -20,15 +26,17 @@ class _Wanted:
     tags: Mapping[str, str]
     status: str
     done: bool = False  # the final status has arrived
+    failures: int = 0  # attempts that failed
 
 
 class Publisher:
     """Syncs every trial it has been told of until the trial's end has arrived."""
 
-    def __init__(self, tracker: Tracker, parent: str | None) -> None:
-        self.tracker, self.parent = tracker, parent
+    def __init__(self, record: Record) -> None:
+        self.record = record
         self.problem = ""  # the last failure; empty while all is well
         self._wanted: dict[Path, _Wanted] = {}
+        self._arrived = 0  # ends that have arrived
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = False
@@ -42,11 +50,23 @@ class Publisher:
         if status != "RUNNING":
             self._wake.set()
 
-    def close(self, timeout: float) -> list[Path]:
-        """Ship what is left, for at most `timeout` seconds; returns the trials that did not arrive whole."""
+    def close(self, patience: float, hurry: Callable[[], bool] = lambda: False) -> list[Path]:
+        """Ship what is left; returns the trials that did not arrive whole.
+
+        Gives up when nothing has arrived for `patience` seconds, or when `hurry` says so.
+        """
         self._closing = True
         self._wake.set()
-        self._thread.join(timeout)
+        arrived, since = self._arrived, time.monotonic()
+        while self._thread.is_alive() and time.monotonic() - since < patience and not hurry():
+            self._thread.join(0.05)
+            if self._arrived != arrived:
+                arrived, since = self._arrived, time.monotonic()
+        return self.missing
+
+    @property
+    def missing(self) -> list[Path]:
+        """The trials whose end has not arrived."""
         with self._lock:
             return [item.folder for item in self._wanted.values() if not item.done]
 
@@ -54,25 +74,29 @@ class Publisher:
         pause = INTERVAL
         while True:
             with self._lock:
-                items = [item for item in self._wanted.values() if not item.done]
-            pause = INTERVAL if self._round(items) else min(LONGEST_PAUSE, pause * 2)
-            if self._closing and not self.problem:
-                with self._lock:
-                    if all(item.done or item.status == "RUNNING" for item in self._wanted.values()):
-                        return
+                open_items = [item for item in self._wanted.values() if not item.done]
+            # One that cannot be shipped for a reason of its own must not keep the others waiting: it comes last.
+            healthy = self._round(sorted(open_items, key=lambda item: item.failures))
+            pause = INTERVAL if healthy else min(LONGEST_PAUSE, pause * 2)
+            if self._closing and not self.missing:
+                return
             if self._closing:
-                time.sleep(min(pause, 0.5))
+                time.sleep(CLOSING_PAUSE)
             else:
                 self._wake.wait(pause)
-            self._wake.clear()
+                self._wake.clear()
 
     def _round(self, items: list[_Wanted]) -> bool:
         for item in items:
             try:
-                self.tracker.sync(item.folder, self.parent, item.params, item.tags, item.status)
+                self.record.sync(item.folder, item.params, item.tags, item.status)
             except Exception as error:  # the server may be down for any reason; the folder keeps what is missing
-                self.problem = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+                item.failures += 1
+                first = (str(error).strip().splitlines() or [""])[0]
+                self.problem = f"{type(error).__name__}: {first[:200]}"
                 return False
-            item.done = item.status != "RUNNING"
+            if item.status != "RUNNING":
+                item.done = True
+                self._arrived += 1
         self.problem = ""
         return True

@@ -7,11 +7,12 @@
           per_device_train_batch_size: choice(4, 8)
         mixture: choice(real, undersample)          # a whole configuration group
 
+The same may stand on the command line, as in Hydra's own sweeps: `trainer.learning_rate=1e-5,1e-3 mixture=choice(...)`.
 This module is the only one that touches Hydra's override parser; tests/search/test_space.py pins what is used of it.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,30 @@ def grid(space: Space) -> list[Point]:
             )
     columns = [[(key, value) for value in axis.values] for key, axis in space.items() if isinstance(axis, Choices)]
     return [dict(combination) for combination in itertools.product(*columns)]
+
+
+def axes_as_overrides(arguments: Sequence[str]) -> list[str]:
+    """A command line whose sweep expressions (`key=1,2`, `key=choice(1,2)`, …) have become axes of search.space.
+
+    Everything else stays as it is, mistakes included: Hydra has its own sentences for those.
+    """
+    return [_as_axis(argument) for argument in arguments]
+
+
+def _as_axis(argument: str) -> str:
+    if argument.startswith("-") or "=" not in argument:
+        return argument
+    try:
+        parsed = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return argument
+    if not parsed.is_sweep_override() or parsed.key_or_group.startswith("search."):
+        return argument
+    key, expression = parsed.key_or_group, argument.partition("=")[2]
+    if parsed.is_add() and key in {"experiment", "scale"}:
+        raise UserError(f"{argument}: a sweep is of one {key}; run the command once for each.")
+    escaped = expression.replace("\\", "\\\\").replace("'", "\\'")
+    return f"++search.space.{key}='{escaped}'"
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

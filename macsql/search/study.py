@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from macsql.config import SearchConfig
 from macsql.errors import UserError
-from macsql.search.space import Choices, Point, Space, grid
+from macsql.search.objectives import check_pruner
+from macsql.search.space import Choices, Interval, Point, Space, grid
 
 if TYPE_CHECKING:
     import optuna
 
 SAMPLERS = ("grid", "tpe", "random")
+BUSY = 60.0  # seconds to wait for another sweep's write to the same SQLite file
+DONE = ("COMPLETE", "PRUNED")
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,20 @@ class Study:
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         self.name, self.config, self.space, self.repeats = name, config, space, repeats
         self._optuna = optuna
-        self._study = optuna.create_study(
-            study_name=name, storage=storage, directions=list(directions), load_if_exists=True
-        )
+        engine = {"connect_args": {"timeout": BUSY}} if storage.startswith("sqlite") else {}
+        try:
+            self._study = optuna.create_study(
+                study_name=name,
+                storage=optuna.storages.RDBStorage(storage, engine_kwargs=engine),
+                directions=list(directions),  # type: ignore[arg-type]
+                load_if_exists=True,
+            )
+        except Exception as error:  # of Optuna, SQLAlchemy or the database's own driver
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"tracking.storage={storage}: Optuna cannot keep a study there ({reason}).") from error
+        self._study.pruner = optuna.pruners.MedianPruner() if config.pruner == "median" else optuna.pruners.NopPruner()
         self._numbers: dict[int, int] = {}  # index -> number of the Optuna trial that stands for it now
-        self._fixed = self._fixed_points()
+        self._fixed = fixed_points(config, space)
         self._entries = self._read()
 
     @property
@@ -65,8 +77,12 @@ class Study:
     @property
     def size(self) -> int:
         """How many trials the plan holds."""
-        points = len(self._fixed) if self._fixed is not None else self.config.n_trials or 0
-        return points * self.repeats
+        return points_of(self.config, self.space) * self.repeats
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial of the plan is done; a failed one is not."""
+        return all((entry := self.entry(index)) and entry.state in DONE for index in range(self.size))
 
     def entries(self) -> list[Entry]:
         """What is known of every trial that has been proposed, by index."""
@@ -81,7 +97,7 @@ class Study:
         known = self._entries.get(index)
         if known is not None and known.state == "RUNNING":
             return known  # a killed sweep left it so; the same point goes on
-        if known is not None and known.state == "COMPLETE":
+        if known is not None and known.state in DONE:
             raise ValueError(f"trial {index} is complete")
         point = known.point if known is not None else self._point(index)
         self._numbers[index], point = self._ask(index) if point is None else self._begin(index, point)
@@ -95,19 +111,28 @@ class Study:
         A grid is walked once for each seed, so that more seeds can be added later; a sampler's point is repeated at
         once, because the next proposal learns from all of it.
         """
-        if self._fixed is not None:
-            repeat, point = divmod(index, len(self._fixed))
-            return point, repeat
-        return divmod(index, self.repeats)
+        if samples(self.config, self.space):
+            return divmod(index, self.repeats)
+        repeat, point = divmod(index, len(self._fixed))
+        return point, repeat
 
-    def report(self, index: int, step: int, value: float) -> bool:
-        """Tell an intermediate value; whether the pruner would stop the trial there."""
-        if self.config.pruner == "none" or len(self._study.directions) > 1:
+    def report(self, index: int, evaluation: int, value: float) -> bool:
+        """Tell the objective at the n-th evaluation (from 1); whether the pruner would stop the trial there.
+
+        Evaluations are counted, and not optimizer steps, because trials of different batch sizes take different
+        numbers of those in the same epoch. One told again after a kill changes nothing, and is judged again.
+        """
+        if self.config.pruner == "none":
             return False
         trial = self._optuna.trial.Trial(self._study, self._trial_id(index))
-        trial.report(value, step)
-        self._study.pruner = self._optuna.pruners.MedianPruner()
-        return trial.should_prune()
+        known = self._study.get_trials(deepcopy=False)[self._numbers[index]].intermediate_values
+        if evaluation not in known:
+            trial.report(value, evaluation)
+        return evaluation >= max(known, default=evaluation) and trial.should_prune()
+
+    def reported(self, index: int) -> int:
+        """How many evaluations of a trial have been told."""
+        return len(self._study.get_trials(deepcopy=False)[self._numbers[index]].intermediate_values)
 
     def finish(self, index: int, values: Sequence[float] | None, pruned: bool = False) -> None:
         """Tell what a trial gave; None where it failed."""
@@ -119,16 +144,12 @@ class Study:
         entry = self._entries[index]
         self._entries[index] = Entry(index, entry.point, entry.repeat, state.name, tuple(values or ()))
 
-    def _fixed_points(self) -> list[Point] | None:
-        if self.config.points:
-            return [dict(point) for point in self.config.points]
-        return grid(self.space) if self.config.sampler == "grid" else None
-
     def _point(self, index: int) -> Point | None:
         """The point at a place of the plan where that does not depend on the sampler."""
-        if self._fixed is not None:
-            return self._fixed[self.place(index)[0]]
-        first = self.place(index)[0] * self.repeats
+        point = self.place(index)[0]
+        if point < len(self._fixed):
+            return self._fixed[point]
+        first = point * self.repeats
         return self._entries[first].point if first < index else None
 
     def _begin(self, index: int, point: Point) -> tuple[int, Point]:
@@ -153,16 +174,16 @@ class Study:
         # Seeded for each place of the plan: one generator rebuilt on resume would propose the same points again.
         seed = self.config.seed * 1_000_003 + index
         if self.config.sampler == "tpe":
-            return self._optuna.samplers.TPESampler(seed=seed, multivariate=True)
+            # The liar keeps several workers from trying the same place; a single one never meets it.
+            return self._optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
         return self._optuna.samplers.RandomSampler(seed=seed)
 
     def _distribution(self, key: str) -> "optuna.distributions.BaseDistribution":
         kinds = self._optuna.distributions
-        if self.config.points:
-            return kinds.CategoricalDistribution(
-                list(dict.fromkeys(point[key] for point in self.config.points if key in point))
-            )
-        axis = self.space[key]
+        axis = self.space.get(key)
+        if axis is None or (isinstance(axis, Choices) and not samples(self.config, self.space)):
+            told = [point[key] for point in self._fixed if key in point]
+            axis = Choices(tuple({(type(value), value): value for value in told}.values()))
         if isinstance(axis, Choices):
             return kinds.CategoricalDistribution(axis.values)
         if axis.integer:
@@ -186,19 +207,62 @@ class Study:
         return self._study.get_trials(deepcopy=False)[self._numbers[index]]._trial_id
 
 
+def samples(config: SearchConfig, space: Space) -> bool:
+    """Whether a sampler proposes points, beside those that are known from the start."""
+    return config.sampler != "grid" and bool(space)
+
+
+def fixed_points(config: SearchConfig, space: Space) -> list[Point]:
+    """The points that are known before the first trial: the explicit ones, then a grid's own."""
+    listed = [dict(point) for point in config.points]
+    if samples(config, space) or not space:
+        return listed
+    return listed + [point for point in grid(space) if point not in listed]
+
+
+def points_of(config: SearchConfig, space: Space) -> int:
+    """How many points the plan has; a sampler's number counts the explicit ones too."""
+    fixed = len(fixed_points(config, space))
+    return max(fixed, config.n_trials or 0) if samples(config, space) else fixed
+
+
 def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None:
     """Raise UserError for a search that cannot start, before anything is opened."""
     if config.sampler not in SAMPLERS:
         raise UserError(f"search.sampler={config.sampler}: choose one of {', '.join(SAMPLERS)}.")
-    if config.pruner not in {"none", "median"}:
-        raise UserError(f"search.pruner={config.pruner}: choose none or median.")
     for direction in directions:
         if direction not in {"minimize", "maximize"}:
             raise UserError(f"sweep.direction={direction}: write minimize or maximize.")
+    check_pruner(config.pruner, len(directions))
     if not space and not config.points:
         raise UserError(
             "The search space is empty: set search.space (as in +experiment=lr_bs), list search.points, "
             "or run one fine-tune with `python -m macsql.train`."
         )
-    if config.sampler != "grid" and not config.points and not (config.n_trials and config.n_trials > 0):
+    for number, point in enumerate(config.points):
+        if point in config.points[:number]:
+            raise UserError(f"search.points names {point} twice: use sweep.repeats for more seeds of a point.")
+        if not point:
+            raise UserError(f"search.points: the point at place {number + 1} is empty.")
+    if samples(config, space):
+        _check_sampler(config, space)
+
+
+def _check_sampler(config: SearchConfig, space: Space) -> None:
+    if not (config.n_trials and config.n_trials > 0):
         raise UserError(f"search={config.sampler} needs search.n_trials, a number above 0.")
+    for point in config.points:
+        if set(point) != set(space):
+            raise UserError(
+                f"search.points: {point} and the search space have different keys; search={config.sampler} learns "
+                f"from points that name {', '.join(space)}."
+            )
+        for key, value in point.items():
+            axis = space[key]
+            inside = value in axis.values if isinstance(axis, Choices) else _within(axis, value)
+            if not inside:
+                raise UserError(f"search.points: {key}={value} lies outside of search.space.{key}.")
+
+
+def _within(axis: Interval, value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and axis.low <= value <= axis.high

@@ -9,6 +9,8 @@ import signal
 import sys
 from types import FrameType
 
+PARENT = "MACSQL_PARENT"  # environment: the process id whose death ends this one
+
 
 class Interrupted(Exception):
     """Asked to stop; what had been done is on disk."""
@@ -41,8 +43,15 @@ class StopRequest:
         self.requested = True
 
 
-def stop_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent dies, so that no trial outlives its sweep unseen (Linux only)."""
+def stop_with_parent(stop: StopRequest) -> None:
+    """Ask the kernel for SIGTERM when the parent dies, so that no trial outlives its sweep unseen (Linux only).
+
+    A parent that died before the kernel was asked is told by its process id, which whoever starts a trial leaves in
+    the environment.
+    """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGTERM)
+    expected = os.environ.get(PARENT)
+    if expected and os.getppid() != int(expected):
+        stop.requested = True

@@ -1,0 +1,105 @@
+"""A trial's process under the eyes of a task on another machine.
+
+Ray and Slurm both start a Python function there. That function runs the trial as a process of its own, exactly as the
+local executor does, so that a trial cannot tell where it is and a crash takes nothing else down.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from macsql.config import ExecutorConfig
+from macsql.errors import UserError
+from macsql.training.process import EXIT_STOPPED
+from macsql.training.stopping import PARENT
+
+TRIAL = "macsql.training.trial"
+INTERVAL = 0.2  # seconds between two looks at the process
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a task is to run."""
+
+    folder: Path  # the trial's, where the task will find it
+    directory: Path  # current directory of the process: relative paths in the configuration start there
+    threads: int
+    module: str = TRIAL  # what `python -m` runs with the folder as its argument
+
+
+def environment(threads: int) -> dict[str, str]:
+    """This process's environment with what a trial's numbers and its end depend on."""
+    return os.environ | {
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        PARENT: str(os.getpid()),
+    }
+
+
+def supervise(order: Order, asked: Callable[[], int], look: Callable[[], None] = lambda: None) -> int:
+    """Run the trial to its end; returns its exit code.
+
+    `asked` counts the requests to stop: one is passed on as a request for a checkpoint, two kill. `look` is called
+    now and then while the trial runs; what it raises ends the trial and is raised.
+    """
+    if asked():
+        return EXIT_STOPPED
+    with (order.folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", order.module, str(order.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=order.directory,
+            env=environment(order.threads),
+            start_new_session=True,  # so that it can be killed with all it has started
+        )
+    told = 0
+    try:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return process.wait(INTERVAL)
+            if asked() > told:
+                told = asked()
+                process.terminate() if told == 1 else _kill(process)
+            look()
+    finally:
+        _kill(process)
+
+
+def suited_threads(config: ExecutorConfig, tiny: bool, cores: int) -> int:
+    """CPU threads a trial: as configured, else one for a tiny model and all `cores` for another."""
+    return config.threads or (1 if tiny else max(1, cores))
+
+
+def check_options(config: ExecutorConfig, known: Mapping[str, Any]) -> dict[str, Any]:
+    """`known` with the configured values in place. Raises UserError for a key that is none, or a count below 1."""
+    for key in ("workers", "threads"):
+        value = getattr(config, key)
+        if value is not None and value < 1:
+            raise UserError(f"executor.{key}={value}: at least 1 is needed.")
+    for key in config.options:
+        if key not in known:
+            raise UserError(f"executor.options.{key}: executor={config.name} knows {', '.join(sorted(known))}.")
+    return {**known, **config.options}
+
+
+def note(folder: Path, sentence: str) -> None:
+    """Add to the trial's log what its own process could not say."""
+    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        log.write(sentence.rstrip() + "\n")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,65 @@
+"""A lock that the operating system drops when its holder dies, however it dies."""
+
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+from typing import IO
+
+HOST = socket.gethostname()
+
+
+class FileLock:
+    """One process at a time holds the file at `path`; who it is stands in the file.
+
+    A POSIX record lock: a process that the holder forked does not hold it on after the holder's death.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock; False where another process has it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("a+", encoding="utf-8")
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "host": HOST}))
+        file.flush()
+        self._file = file
+        return True
+
+    def wait(self) -> None:
+        """Take the lock, however long another process keeps it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("a+", encoding="utf-8")
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+
+    def release(self) -> None:
+        """Give the lock back; nothing where it is not held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def free(self) -> bool:
+        """Whether nobody holds it at this moment."""
+        if not self.path.exists():
+            return True
+        if self.acquire():
+            self.release()
+            return True
+        return False
+
+    def holder(self) -> tuple[int, str]:
+        """(process id, host) of the last process that took the lock; (0, "") where that cannot be read."""
+        try:
+            about = json.loads(self.path.read_text(encoding="utf-8"))
+            return int(about["pid"]), str(about["host"])
+        except (OSError, ValueError, KeyError):
+            return 0, ""

@@ -1,0 +1,52 @@
+"""How a trial ended: <folder>/result.json, whose presence means "done"."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+DIVERGED = "diverged"  # how the reason of a failure begins that no retry can cure
+PRUNED = "pruned"  # how the reason of a trial begins that was stopped because others were better
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a trial ended."""
+
+    status: Status
+    metrics: Mapping[str, float]
+    reason: str = ""  # FAILED, KILLED: one sentence
+    steps: int = 0  # optimizer steps done
+    seconds: float = 0.0  # wall clock of the last attempt
+    parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of it
+    notes: Sequence[str] = ()  # what was asked for and had no effect, in sentences
+
+    @property
+    def pruned(self) -> bool:
+        """Whether the sweep stopped it because others were better."""
+        return self.status == "KILLED" and self.reason.startswith(PRUNED)
+
+
+def write_result(folder: Path, result: Result) -> None:
+    """Put result.json in place in one step."""
+    write_whole(folder / "result.json", json.dumps(dataclasses.asdict(result), indent=1))
+
+
+def read_result(folder: Path) -> Result | None:
+    """The result of a trial that has ended, else None."""
+    try:
+        text = (folder / "result.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    return Result(**json.loads(text))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put a file in place in one step: whoever reads it, and whoever is killed writing it, leaves it old or new."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
