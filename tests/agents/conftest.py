@@ -1,4 +1,4 @@
-"""A small database of our own, with what is awkward: a wide table, NULLs, a name with a space, rows that do not join."""
+"""A small database of our own, with what is awkward: a wide table, NULLs, a name with a space."""
 
 import sqlite3
 from collections.abc import Iterator

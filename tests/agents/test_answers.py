@@ -33,7 +33,21 @@ def test_sql_answers(row: dict) -> None:
     assert (fix.readable, fix.sql) == (row["readable"], row["sql"])
 
 
-PARTS = ["```", "```sql\n", "```json", "\n", "SELECT", "{", "}", "[", '"t": "keep_all"', "Sub question 1:", "SQL", "x", "'"]
+PARTS = [
+    "```",
+    "```sql\n",
+    "```json",
+    "\n",
+    "SELECT",
+    "{",
+    "}",
+    "[",
+    '"t": "keep_all"',
+    "Sub question 1:",
+    "SQL",
+    "x",
+    "'",
+]
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PARTS), max_size=20).map("".join)))

@@ -71,9 +71,8 @@ def test_chosen_is_what_the_answer_says_before_padding() -> None:
 
 
 def test_gold_selection(schema: Schema) -> None:
-    sql = (
-        "SELECT T1.name, T2.captain FROM vessel T1 JOIN crossing T2 ON T1.vessel_id = T2.vessel_id WHERE T2.weather = 'fog'"
-    )
+    join = "vessel T1 JOIN crossing T2 ON T1.vessel_id = T2.vessel_id"
+    sql = f"SELECT T1.name, T2.captain FROM {join} WHERE T2.weather = 'fog'"
     assert gold_selection(sql, schema).tables == {
         "vessel": "keep_all",
         "landing": "drop_all",

@@ -13,7 +13,8 @@ from macsql.agents.sql_tree import SqlUnreadableError, parse, resolve
 from macsql.database.schema import Database, Schema, read_tables_json
 
 GOLDS = [
-    json.loads(line) for line in (Path(__file__).parent / "data" / "golds.jsonl").read_text(encoding="utf-8").splitlines()
+    json.loads(line)
+    for line in (Path(__file__).parent / "data" / "golds.jsonl").read_text(encoding="utf-8").splitlines()
 ]
 
 
@@ -91,7 +92,25 @@ def test_says_why_it_cannot_read(schema: Schema, sql: str, reason: str) -> None:
     assert caught.value.reason == reason
 
 
-WORDS = ["SELECT", "FROM", "WHERE", "vessel", "name", "(", ")", ",", "*", "=", "'", '"', "JOIN", "WITH", "AS", "UNION", ";"]
+WORDS = [
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "vessel",
+    "name",
+    "(",
+    ")",
+    ",",
+    "*",
+    "=",
+    "'",
+    '"',
+    "JOIN",
+    "WITH",
+    "AS",
+    "UNION",
+    ";",
+]
 
 
 @given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)))
