@@ -1,18 +1,24 @@
 """The trials of a sweep, read from their folders."""
 
 import json
-from dataclasses import dataclass
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from macsql.config import Config, from_yaml
 from macsql.errors import UserError
+from macsql.records import Example, Prediction, Verdict, read_jsonl
+from macsql.training.events import Event, read_events
+from macsql.training.prepare import Prepared
 from macsql.training.trial import Result, read_result
 
 
 @dataclass(frozen=True)
 class ComparedTrial:
-    """One trial as a comparison sees it."""
+    """One trial as a comparison sees it. What is in its files is read when first asked for."""
 
     key: str
     index: int
@@ -22,25 +28,88 @@ class ComparedTrial:
     config: Config
     result: Result | None  # None: not ended yet
     folder: Path
+    command: str = ""  # the sweep's command line, without where it kept its state
+    tags: Mapping[str, str] = field(default_factory=dict)  # what the sweep said of data, model and machine
+    prepared: Path | None = None  # folder of its examples; may be gone
+
+    @property
+    def finished(self) -> bool:
+        """Whether it ended well."""
+        return self.result is not None and self.result.status == "FINISHED"
+
+    @property
+    def state(self) -> str:
+        """FINISHED, FAILED, KILLED or UNFINISHED."""
+        return self.result.status if self.result else "UNFINISHED"
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """Losses as they were told."""
+        return read_events(self.folder / "events.jsonl")[0]
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """Its stored verdicts; none where it was never scored."""
+        path = self.folder / "verdicts.jsonl"
+        return list(read_jsonl(path, Verdict)) if path.exists() else []
+
+    @cached_property
+    def predictions(self) -> list[Prediction]:
+        """Its stored answers."""
+        path = self.folder / "predictions.jsonl"
+        return list(read_jsonl(path, Prediction)) if path.exists() else []
+
+    @cached_property
+    def examples(self) -> Prepared | None:
+        """Its examples, where they are still on disk."""
+        there = self.prepared is not None and (self.prepared / "about.json").exists()
+        return Prepared(self.prepared) if there and self.prepared else None
+
+    def test_examples(self) -> dict[str, Example]:
+        """Example id -> what the model was asked; empty where the examples are gone."""
+        return {row.id: row for row in self.examples.examples("test")} if self.examples else {}
 
 
 def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
     """The trials of a sweep by their place in the plan. Raises UserError where there are none."""
-    found = []
+    found: list[ComparedTrial] = []
+    others: set[str] = set()
     for path in sorted((state_dir / "trials").glob("*/trial.json")):
         about = json.loads(path.read_text(encoding="utf-8"))
-        if about["sweep"] != name:
-            continue
-        folder = path.parent
-        config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
-        result = read_result(folder)
-        found.append(
-            ComparedTrial(
-                folder.name, about["index"], about["label"], about["point"], about["repeat"], config, result, folder
-            )
-        )
+        if about["sweep"] == name:
+            found.append(_trial(path.parent, about))
+        else:
+            others.add(about["sweep"])
     if not found:
-        names = sorted({json.loads(p.read_text())["sweep"] for p in (state_dir / "trials").glob("*/trial.json")})
-        there = f"there are {', '.join(names)}" if names else "no sweep has run there yet"
+        there = f"there are {', '.join(sorted(others))}" if others else "no sweep has run there yet"
         raise UserError(f"No trials of a sweep called {name!r} under {state_dir}: {there}.")
     return sorted(found, key=lambda trial: trial.index)
+
+
+def best_of(trials: list[ComparedTrial]) -> ComparedTrial | None:
+    """The finished trial with the best first objective of its sweep."""
+    sweep = trials[0].config.sweep
+    metric, sign = sweep.metric[0], 1 if sweep.direction[0] == "minimize" else -1
+    candidates = [
+        (sign * trial.result.metrics[metric], trial.index, trial)
+        for trial in trials
+        if trial.finished and trial.result is not None and metric in trial.result.metrics
+    ]
+    return min(candidates, key=lambda item: item[:2])[2] if candidates else None
+
+
+def _trial(folder: Path, about: Mapping[str, Any]) -> ComparedTrial:
+    words = shlex.split(about.get("command", ""))
+    return ComparedTrial(
+        key=folder.name,
+        index=about["index"],
+        label=about["label"],
+        point=about["point"],
+        repeat=about["repeat"],
+        config=from_yaml((folder / "config.yaml").read_text(encoding="utf-8")),
+        result=read_result(folder),
+        folder=folder,
+        command=shlex.join(word for word in words if not word.startswith(("tracking.", "executor."))),
+        tags=about.get("tags", {}),
+        prepared=Path(about["prepared"]) if "prepared" in about else None,
+    )

@@ -1,21 +1,19 @@
-"""The comparison as a table on the screen and as a CSV file."""
-
-import csv
-import json
-from collections.abc import Sequence
-from pathlib import Path
+"""The comparison on the screen."""
 
 from rich.console import Console
 from rich.table import Table
 
-from macsql.app import REPO
-from macsql.comparison.collect import ComparedTrial
+from macsql.comparison.arms import Arm, losses_comparable
+from macsql.comparison.experiment import Comparison, TrialReport
+from macsql.comparison.figures import WHOSE
+from macsql.comparison.verdict import verdict
 
 SHOWN = {
     "eval_loss": "eval loss",
     "train_loss": "train loss",
     "selector/rouge_l": "S ROUGE-L",
     "selector/exact_match": "S EM",
+    "selector/accuracy": "S right",
     "decomposer/rouge_l": "D ROUGE-L",
     "decomposer/exact_match": "D EM",
     "decomposer/execution_accuracy": "D EX",
@@ -23,79 +21,185 @@ SHOWN = {
     "refiner/exact_match": "R EM",
     "refiner/execution_accuracy": "R EX",
 }
+WIDTH = 170  # where there is no terminal
+MOST_SEEDS = 1  # seeds from which on arms have a table of their own
 
 
-def show(name: str, trials: Sequence[ComparedTrial]) -> None:
-    """Print the trials and the poster's figures; write experiments/<name>/results.csv."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=170)
-    first = trials[0].config
-    console.print(
-        f"Experiment {name}: data {first.data.format}, model {first.model.name}, agents {first.agents.style}, "
-        f"codec {first.codec.name}; S = Selector, D = Decomposer, R = Refiner; scored on the test split."
-    )
-    if first.scale.note:
-        console.print(f"Scale {first.scale.name}: {first.scale.note}")
-    table = Table()
+def show(comparison: Comparison, console: Console | None = None) -> None:
+    """Print everything but curves and examples."""
+    console = console or (Console(markup=False) if Console().is_terminal else Console(width=WIDTH, markup=False))
+    made, known = comparison.provenance, comparison.published
+    console.print(f"{known.title}. {known.question}", highlight=False)
+    rows = ", ".join(f"{count} {agent}" for agent, count in made.test_rows.items())
+    said = [
+        f"Data {made.data} (fingerprint {made.fingerprint}), model {made.model}, scale {made.scale}, seeds "
+        f"{', '.join(map(str, made.seeds))}; scored on {rows or 'no'} test rows; machine: {made.machine}.",
+        *([f"Command: {made.command}"] if made.command else []),
+        *([f"Scale {made.scale}: {made.scale_note}"] if made.scale_note else []),
+    ]
+    for line in said:
+        console.print(line, highlight=False)
+    tables = [
+        _trials(comparison),
+        _seeds(comparison),
+        _poster(comparison),
+        _answers(comparison),
+        _contrasts(comparison),
+    ]
+    for table in [*tables, _systems(comparison)]:
+        if table is not None and table.row_count:
+            console.print(table)
+    for line in [*_reading(comparison), *comparison.disagreements]:
+        console.print(line, highlight=False)
+    console.print(f"Verdict: {verdict(comparison)}", highlight=False)
+
+
+def _trials(comparison: Comparison) -> Table:
+    table = _table("Trials (S = Selector, D = Decomposer, R = Refiner; * the best by the sweep's objective)")
     table.add_column("trial")
     for heading in SHOWN.values():
         table.add_column(heading, justify="right")
-    best = best_of(trials)
-    for trial in trials:
-        metrics = trial.result.metrics if trial.result else {}
-        state = "" if trial.result and trial.result.status == "FINISHED" else f" ({_state(trial)})"
-        mark = " *" if trial is best else ""
-        cells = ["-" if key not in metrics else f"{metrics[key]:.3f}" for key in SHOWN]
-        table.add_row(f"{trial.label}{state}{mark}", *cells)
-    console.print(table)
-    if best is not None:
-        console.print(f"* best by {first.sweep.metric[0]}: {best.label}")
-    for line in _published(name):
-        console.print(line)
-    folder = REPO / "experiments" / name
-    path = write_csv(trials, folder / "results.csv")
-    console.print(f"Written: {path}")
+    for report in comparison.trials:
+        table.add_row(_name(comparison, report), *(_number(report.figures.get(key)) for key in SHOWN))
+    return table
 
 
-def best_of(trials: Sequence[ComparedTrial]) -> ComparedTrial | None:
-    """The finished trial with the best first objective."""
-    sweep = trials[0].config.sweep
-    metric, sign = sweep.metric[0], 1 if sweep.direction[0] == "minimize" else -1
-    finished = [trial for trial in trials if trial.result and metric in trial.result.metrics]
-    return min(finished, key=lambda trial: sign * trial.result.metrics[metric] if trial.result else 0, default=None)
+def _seeds(comparison: Comparison) -> Table | None:
+    if not any(len(arm.trials) > MOST_SEEDS for arm in comparison.arms):
+        return None
+    table = _table("Arms over their seeds: mean and standard deviation")
+    for heading in ("arm", "seeds", *SHOWN.values()):
+        table.add_column(heading, justify="left" if heading == "arm" else "right")
+    for arm in comparison.arms:
+        table.add_row(arm.label, str(len(arm.trials)), *(_scattered(arm, key) for key in SHOWN))
+    return table
 
 
-def write_csv(trials: Sequence[ComparedTrial], path: Path) -> Path:
-    """One line a trial: its point, its end and every metric."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    keys = sorted({key for trial in trials for key in trial.point})
-    names = sorted({name for trial in trials if trial.result for name in trial.result.metrics})
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["trial", "repeat", "seed", *keys, "status", "steps", "seconds", *names])
-        for trial in trials:
-            result = trial.result
-            row = [
-                trial.key,
-                trial.repeat,
-                trial.config.seed,
-                *(trial.point.get(key, "") for key in keys),
-                _state(trial),
-            ]
-            row += [result.steps, result.seconds] if result else ["", ""]
-            writer.writerow(row + [result.metrics.get(name, "") if result else "" for name in names])
-    return path
+def _poster(comparison: Comparison) -> Table:
+    table = _table("The poster beside this sweep (difference = ours - poster)")
+    for heading in ("figure", "arm", "poster", "kind", "ours", "kind", "seeds", "difference", "reproduction?"):
+        table.add_column(heading, justify="right" if heading in {"poster", "ours", "difference", "seeds"} else "left")
+    for row in comparison.rows:
+        table.add_row(
+            row.title,
+            row.arm,
+            row.poster.text,
+            row.poster.kind,
+            _number(row.ours.value),
+            row.ours.kind,
+            row.ours.seeds or "-",
+            _signed(row.difference),
+            "-" if row.difference is None else "no, see below" if row.reasons else "yes",
+        )
+    return table
 
 
-def _state(trial: ComparedTrial) -> str:
-    return trial.result.status if trial.result else "UNFINISHED"
+def _answers(comparison: Comparison) -> Table:
+    table = _table("Answers of the best trial, right and wrong (accuracy with its exact 95 % interval)")
+    for heading in ("agent", "correct", "incorrect", "not judged", "accuracy", "poster", "notes"):
+        table.add_column(heading, justify="left" if heading in {"agent", "notes"} else "right")
+    for row in comparison.answers:
+        found = row.accuracy
+        table.add_row(
+            WHOSE[row.agent],
+            str(row.correct),
+            str(row.incorrect),
+            str(row.unjudged),
+            f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})" if found else "-",
+            row.poster.printed if row.poster else "-",
+            ", ".join(f"{word} {count}" for word, count in row.notes),
+        )
+    return table
 
 
-def _published(name: str) -> list[str]:
-    path = REPO / "experiments" / name / "published.json"
-    if not path.exists():
-        return []
-    published = json.loads(path.read_text(encoding="utf-8"))
-    lines = [f"The poster ({published['question']}):"]
-    return lines + [f"  {row['metric']} {row['value']}: {row['note']}" for row in published["figures"]]
+def _contrasts(comparison: Comparison) -> Table:
+    against = comparison.reference.label if comparison.reference else ""
+    table = _table(f"Each arm minus {against}, question by question")
+    table.add_column("arm", no_wrap=True)
+    table.add_column("figure", no_wrap=True)
+    for heading in ("questions", "seeds", "difference (95 %)", "better", "worse", "p", "p (Holm)", "visible"):
+        table.add_column(heading, justify="right")
+    last = ""
+    for item in comparison.contrasts:
+        if last and item.arm != last:
+            table.add_section()
+        found = item.difference
+        table.add_row(
+            item.arm if item.arm != last else "",
+            item.title,
+            str(item.questions),
+            str(item.seeds),
+            f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})",
+            *([str(item.better), str(item.worse)] if item.p is not None else ["", ""]),
+            _p(item.p),
+            _p(item.p_holm),
+            "" if item.detectable is None else f"{item.detectable:.3f}",
+        )
+        last = item.arm
+    return table
+
+
+def _systems(comparison: Comparison) -> Table:
+    table = _table("The poster's three systems, and others (published, in percent)")
+    table.add_column("system")
+    names = list(comparison.systems[0].cells) if comparison.systems else []
+    for name in names:
+        table.add_column(name, justify="right")
+    for row in comparison.systems:
+        cells = [row.cells[name] for name in names]
+        mark = " (poster)" if row.on_poster else ""
+        shown = ["n/a" if cell.value is None else f"{cell.value:.4g} {cell.kind}" for cell in cells]
+        table.add_row(f"{row.name}{mark}", *shown)
+    return table
+
+
+def _reading(comparison: Comparison) -> list[str]:
+    """How to read the tables, in sentences."""
+    lines = []
+    reasons = dict.fromkeys(reason for row in comparison.rows for reason in row.reasons)
+    if reasons:
+        lines.append("Why these are no reproductions of the poster's figures:")
+        lines += [f"  {reason}" for reason in reasons]
+    doubts = dict.fromkeys(row.poster.note for row in comparison.rows if row.poster.note)
+    if doubts:
+        lines.append("What the poster leaves open:")
+        lines += [f"  {doubt}" for doubt in doubts]
+    if comparison.sight is not None:
+        seen = comparison.sight
+        lines.append(
+            f"With {seen.questions} test questions no difference below {seen.smallest:.1%} can show in one test "
+            f"(McNemar, 5 %), none below {seen.smallest_holm:.1%} in one of {seen.tests}; `visible` is the true difference "
+            "that a test finds four times out of five, given how many answers changed."
+        )
+    if not losses_comparable(comparison.arms):
+        lines.append("The eval losses above do not compare from arm to arm.")
+    return lines + [f"Note: {note}" for note in comparison.notes]
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left")
+
+
+def _name(comparison: Comparison, report: TrialReport) -> str:
+    trial = report.trial
+    state = "" if trial.finished else f" ({trial.state})"
+    return f"{trial.label}{state}{' *' if trial is comparison.best else ''}"
+
+
+def _scattered(arm: Arm, metric: str) -> str:
+    found = arm.figure(metric)
+    if found is None:
+        return "-"
+    return f"{found.mean:.3f}" + (f" ±{found.deviation:.3f}" if found.deviation is not None else "")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,85 @@
+"""A sweep's arms: the trials of one point, which differ in nothing but their seed."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from macsql.comparison.collect import ComparedTrial
+from macsql.comparison.figures import figures
+from macsql.comparison.published import Arm as Part
+from macsql.comparison.published import matches
+from macsql.comparison.statistics import Spread, spread
+from macsql.config import flatten
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A point of a sweep with its finished trials, by seed."""
+
+    label: str
+    point: dict[str, Any]
+    trials: tuple[ComparedTrial, ...]
+    by_seed: tuple[dict[str, float], ...]  # the figures of each trial
+
+    @property
+    def repeats(self) -> list[int]:
+        """Which seeds of the point have finished."""
+        return [trial.repeat for trial in self.trials]
+
+    def figure(self, metric: str) -> Spread | None:
+        """A figure over the seeds that have it; None where none has."""
+        values = [found[metric] for found in self.by_seed if metric in found]
+        return spread(values) if values else None
+
+
+def arms(trials: Sequence[ComparedTrial]) -> list[Arm]:
+    """The arms that have a finished trial, in the order of the plan."""
+    groups: dict[str, list[ComparedTrial]] = {}
+    for trial in trials:
+        if trial.finished:
+            groups.setdefault(json.dumps(trial.point, sort_keys=True), []).append(trial)
+    found = []
+    for group in groups.values():
+        first = group[0]
+        found.append(Arm(label(first.point), first.point, tuple(group), tuple(figures(trial) for trial in group)))
+    return found
+
+
+def label(point: Part) -> str:
+    """What a person tells a point by; "the one setting" where a sweep has but one."""
+    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in point.items()) or "the one setting"
+
+
+def find(arms: Iterable[Arm], part: Part) -> Arm | None:
+    """The first arm that agrees with part of a point."""
+    return next((arm for arm in arms if matches(part, arm.point)), None)
+
+
+def loss_notes(arms: Sequence[Arm]) -> list[str]:
+    """Which losses of the arms may be compared, in sentences."""
+    notes = []
+    if _differ(arms, ("mixture.",)):
+        notes.append(
+            "The arms train on different mixtures: their training losses are of different rows and do not compare. "
+            "Their evaluation losses do, because every arm is evaluated on the same rows, which no mixture touches."
+        )
+    if not losses_comparable(arms):
+        notes.append(
+            "The arms read or write different texts: a loss a token of one says nothing beside a loss a token of "
+            "another. Compare EX, which is of the rows that the SQL gives."
+        )
+    return notes
+
+
+def losses_comparable(arms: Sequence[Arm]) -> bool:
+    """Whether evaluation losses of the arms are of the same targets in the same tokens."""
+    return not _differ(arms, ("data.", "agents.", "codec.", "model.", "trainer.label_smoothing_factor"))
+
+
+def _differ(arms: Sequence[Arm], prefixes: tuple[str, ...]) -> bool:
+    settings = {
+        json.dumps({key: value for key, value in flatten(arm.trials[0].config).items() if key.startswith(prefixes)})
+        for arm in arms
+    }
+    return len(settings) > 1

@@ -1,0 +1,121 @@
+"""Each arm against one reference arm, question by question: how large is the difference, and could it be chance?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from macsql.comparison.arms import Arm
+from macsql.comparison.figures import chosen, title
+from macsql.comparison.statistics import (
+    Interval,
+    Unit,
+    detectable_difference,
+    holm,
+    mcnemar,
+    paired_bootstrap,
+    smallest_discordance,
+)
+from macsql.records import Verdict
+
+YES_OR_NO = (
+    "selector/accuracy",
+    "decomposer/exact_match",
+    "decomposer/execution_accuracy",
+    "refiner/execution_accuracy",
+)
+GRADED = ("all/rouge_l", "all/exact_match")  # pooled or graded: an interval, no test of yes against no
+MOST_ARMS = 12  # that are held against the reference, the first of the plan
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One arm minus the reference in one figure."""
+
+    metric: str
+    title: str
+    arm: str
+    reference: str
+    questions: int  # answered by both arms
+    seeds: int
+    difference: Interval  # 95 %
+    by_seed: tuple[float, ...]
+    better: int = 0  # questions that the arm alone gets right (with several seeds: more often)
+    worse: int = 0
+    p: float | None = None  # McNemar's exact test; None for graded figures
+    p_holm: float | None = None  # the same, adjusted for all tests of this comparison
+    detectable: float | None = None  # the difference found with 80 % power at this many discordant questions
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How small a difference this test set can show at all."""
+
+    questions: int
+    tests: int  # that share the error rate
+    smallest: float  # share of the questions that must change, all to one side, for p <= 0.05 in one test; at most 1
+    smallest_holm: float  # the same where the error rate is shared
+
+
+def contrasts(arms: Sequence[Arm], reference: Arm) -> list[Contrast]:
+    """Every other arm against the reference, for each figure that both have; p-values adjusted together."""
+    others = [arm for arm in arms if arm is not reference][:MOST_ARMS]
+    found = [
+        contrast
+        for arm in others
+        for metric in (*YES_OR_NO, *GRADED)
+        if (contrast := contrast_of(arm, reference, metric)) is not None
+    ]
+    tested = [place for place, contrast in enumerate(found) if contrast.p is not None]
+    adjusted = dict(zip(tested, holm([found[place].p or 0.0 for place in tested]), strict=True))
+    return [replace(contrast, p_holm=adjusted.get(place)) for place, contrast in enumerate(found)]
+
+
+def contrast_of(arm: Arm, reference: Arm, metric: str) -> Contrast | None:
+    """One arm against another in one figure; None where no question was answered by both under a common seed."""
+    common = sorted(set(arm.repeats) & set(reference.repeats))
+    ours = [_by_question(_verdicts(arm, repeat), metric) for repeat in common]
+    theirs = [_by_question(_verdicts(reference, repeat), metric) for repeat in common]
+    if not common:
+        return None
+    pairs = list(zip(ours, theirs, strict=True))
+    shared = set.intersection(*(set(one) & set(other) for one, other in pairs))
+    questions = sorted(key for key in shared if all(_unit(one[key], other[key])[1] for one, other in pairs))
+    if not questions:
+        return None
+    seeds = [[_unit(one[key], other[key]) for key in questions] for one, other in pairs]
+    by_seed = tuple(sum(total for total, _ in row) / sum(count for _, count in row) for row in seeds)
+    result = Contrast(
+        metric, title(metric), arm.label, reference.label, len(questions), len(common), paired_bootstrap(seeds), by_seed
+    )
+    if metric in GRADED:
+        return result
+    totals = [round(sum(row[place][0] for row in seeds), 9) for place in range(len(questions))]
+    better, worse = sum(total > 0 for total in totals), sum(total < 0 for total in totals)
+    detectable = detectable_difference(len(questions), (better + worse) / len(questions))
+    return replace(result, better=better, worse=worse, p=mcnemar(better, worse), detectable=detectable)
+
+
+def sight(found: Sequence[Contrast], questions: int) -> Sight | None:
+    """What `questions` test questions can show, tested as often as `found` does; None without questions."""
+    if not questions:
+        return None
+    tests = max(1, sum(contrast.p is not None for contrast in found))
+    alone, shared = smallest_discordance(ALPHA), smallest_discordance(ALPHA / tests)
+    return Sight(questions, tests, min(1.0, alone / questions), min(1.0, shared / questions))
+
+
+def _verdicts(arm: Arm, repeat: int) -> Sequence[Verdict]:
+    return next(trial.verdicts for trial in arm.trials if trial.repeat == repeat)
+
+
+def _by_question(verdicts: Sequence[Verdict], metric: str) -> Mapping[str, dict[str, float]]:
+    """Question id -> verdict id -> value."""
+    rows: dict[str, dict[str, float]] = {}
+    for verdict, value in chosen(verdicts, metric):
+        rows.setdefault(verdict.question_id, {})[verdict.id] = value
+    return rows
+
+
+def _unit(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Unit:
+    both = [key for key in ours if key in theirs]
+    return sum(ours[key] - theirs[key] for key in both), len(both)

@@ -1,0 +1,174 @@
+"""Everything that a report on an experiment needs, computed once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from macsql.comparison import collect
+from macsql.comparison.arms import Arm, arms, find, loss_notes
+from macsql.comparison.collect import ComparedTrial, best_of
+from macsql.comparison.contrasts import MOST_ARMS, Contrast, Sight, contrast_of, contrasts, sight
+from macsql.comparison.figures import Curve, curve, disagreements, figures
+from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
+from macsql.comparison.published import EXPERIMENTS, Published, published, systems
+from macsql.comparison.side_by_side import Row, SystemRow, side_by_side, systems_table
+from macsql.records import AGENTS, Agent
+from macsql.training.mixture import epoch_indices
+
+UNEQUAL = 1.5  # the largest agent's training rows over the smallest's from which on there is a balance to speak of
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made the figures."""
+
+    command: str
+    machine: str
+    data: str
+    fingerprint: str
+    model: str
+    scale: str
+    scale_note: str
+    seeds: tuple[int, ...]
+    time_limit: float  # seconds for one SQL statement
+    test_rows: dict[Agent, int]
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """One trial: what was asked, what came out, how its losses ran."""
+
+    trial: ComparedTrial
+    figures: dict[str, float]  # derived from what is stored; empty where it has not been scored
+    curve: Curve
+    train_rows: dict[Agent, int]  # an epoch, as the mixture gives them; empty where the examples are gone
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An experiment, compared; only what hangs on a ComparedTrial is still read from its folder."""
+
+    name: str
+    published: Published
+    provenance: Provenance
+    trials: tuple[TrialReport, ...]  # in the order of the plan, unfinished ones too
+    arms: tuple[Arm, ...]  # with a finished trial
+    best: ComparedTrial | None  # by the sweep's first objective
+    best_arm: Arm | None  # that trial's
+    reference: Arm | None  # what the others are held against
+    rows: tuple[Row, ...]  # the poster's figure, ours, the difference
+    systems: tuple[SystemRow, ...]
+    contrasts: tuple[Contrast, ...]
+    claim: Contrast | None  # the better arm of published.claim minus the worse one
+    sight: Sight | None
+    answers: tuple[AgentAnswers, ...]  # of the best trial
+    examples: tuple[ShownExample, ...]  # of the best trial
+    notes: tuple[str, ...]
+    disagreements: tuple[str, ...]  # between result.json and what follows from the stored verdicts and events
+
+
+def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Comparison:
+    """The comparison of a sweep. `folder` holds what is published. Raises UserError where there are no trials."""
+    trials = collect.trials(name, state_dir)
+    known = published(name, folder)
+    reports = [_report(trial) for trial in trials]
+    found = arms(trials)
+    best = best_of(trials)
+    best_arm = next((arm for arm in found if best is not None and best in arm.trials), None)
+    reference = (find(found, known.reference) if known.reference is not None else None) or best_arm
+    held = contrasts(found, reference) if reference is not None else []
+    verdicts = best.verdicts if best is not None else []
+    return Comparison(
+        name=name,
+        published=known,
+        provenance=_provenance(trials),
+        trials=tuple(reports),
+        arms=tuple(found),
+        best=best,
+        best_arm=best_arm,
+        reference=reference,
+        rows=tuple(side_by_side(known, found, best_arm)),
+        systems=tuple(systems_table(systems(folder), best_arm)),
+        contrasts=tuple(held),
+        claim=_claim(known, found),
+        sight=sight(held, len({verdict.question_id for verdict in verdicts})),
+        answers=tuple(answers(verdicts, known)),
+        examples=tuple(examples(best)) if best is not None else (),
+        notes=tuple(_notes(known, reports, found, held)),
+        disagreements=tuple(line for report in reports for line in disagreements(report.trial, report.figures)),
+    )
+
+
+def _report(trial: ComparedTrial) -> TrialReport:
+    return TrialReport(trial, figures(trial), curve(trial.events), _train_rows(trial))
+
+
+def _train_rows(trial: ComparedTrial) -> dict[Agent, int]:
+    if trial.examples is None:
+        return {}
+    counts, config = trial.examples.about["counts"]["train"], trial.config
+    rows = [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
+    batch = config.trainer.per_device_train_batch_size * config.trainer.gradient_accumulation_steps
+    taken = Counter(rows[index] for index in epoch_indices(rows, config.mixture, 0, batch, config.seed))
+    return {agent: taken[agent] for agent in AGENTS if taken[agent]}
+
+
+def _provenance(trials: Sequence[ComparedTrial]) -> Provenance:
+    first = trials[0]
+    config, tags = first.config, first.tags
+    scored = next((trial for trial in trials if trial.verdicts), first)
+    counts = Counter(verdict.agent for verdict in scored.verdicts)
+    return Provenance(
+        command=first.command,
+        machine=tags.get("macsql.machine", "not recorded"),
+        data=config.data.format,
+        fingerprint=tags.get("macsql.data_fingerprint", "not recorded"),
+        model=config.model.name,
+        scale=config.scale.name,
+        scale_note=config.scale.note,
+        seeds=tuple(sorted({trial.config.seed for trial in trials})),
+        time_limit=config.metrics.time_limit,
+        test_rows={agent: counts[agent] for agent in AGENTS if counts[agent]},
+    )
+
+
+def _claim(known: Published, found: Sequence[Arm]) -> Contrast | None:
+    if known.claim is None:
+        return None
+    better, worse = find(found, known.claim.better), find(found, known.claim.worse)
+    return contrast_of(better, worse, known.claim.metric) if better is not None and worse is not None else None
+
+
+def _notes(
+    known: Published, reports: Sequence[TrialReport], found: Sequence[Arm], held: Sequence[Contrast]
+) -> list[str]:
+    lines = [*known.notes, *(note for note in loss_notes(found))]
+    lines += dict.fromkeys(
+        note for report in reports if report.trial.result is not None for note in report.trial.result.notes
+    )
+    lines += _balance(reports)
+    tests = sum(contrast.p is not None for contrast in held)
+    if tests > 1:
+        lines.append(
+            f"{tests} tests are made at once: the adjusted p (Holm) holds the chance of even one false alarm among "
+            "them at 5 %; the intervals are for one figure each."
+        )
+    if found and all(len(arm.trials) == 1 for arm in found):
+        lines.append(
+            "One seed an arm: the intervals cover the choice of questions, not that of the seed; sweep.repeats=5 adds "
+            "seeds to this sweep."
+        )
+    if len(found) > MOST_ARMS + 1:
+        lines.append(f"Of {len(found)} arms the first {MOST_ARMS} are tested against the reference.")
+    return lines
+
+
+def _balance(reports: Sequence[TrialReport]) -> list[str]:
+    if len({report.trial.config.mixture.name for report in reports}) < 2:
+        return []
+    real = next((report.train_rows for report in reports if report.trial.config.mixture.name == "real"), {})
+    if not real or max(real.values()) >= UNEQUAL * min(real.values()):
+        return []
+    shown = ", ".join(f"{count} {agent}" for agent, count in real.items())
+    return [f"The agents' training rows are nearly equal as they are ({shown}): there is no imbalance to remove here."]

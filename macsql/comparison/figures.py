@@ -1,0 +1,141 @@
+"""A trial's figures, every one derived again from what it stored, and checked against what it reported.
+
+Names are those of macsql.metrics ("<agent>/<metric>") and, besides them:
+
+    all/<metric>           mean over the verdicts of all agents to which it applies, as the poster pools them
+    <agent>/accuracy       share of right answers among those that could be judged (macsql.metrics.taxonomy)
+    eval_loss, train_loss  as the trial reports them: best evaluation; mean of the last 50 logged training losses
+    pair/train_loss        mean training loss over the epoch of the best evaluation; pair/eval_loss is that evaluation
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from macsql.comparison.collect import ComparedTrial
+from macsql.metrics import summary
+from macsql.metrics.taxonomy import UNJUDGED, Finding
+from macsql.records import AGENTS, Agent, Verdict
+from macsql.training.events import Event
+
+POOLED = ("rouge_l", "exact_match", "execution_accuracy")
+LAST = 50  # logged training losses in `train_loss`, as in macsql.training.trial
+TITLES = {
+    "rouge_l": ("ROUGE-L", "F1 of rouge_score, without stemming, of the whole answer"),
+    "exact_match": ("EM", "string exact match of the whole answer, white space apart"),
+    "execution_accuracy": ("EX", "spider-ex"),
+    "execution_accuracy_fixed": ("EX fixed", "spider-ex, fixed reading"),
+    "spider_em": ("Spider EM", "spider-em"),
+    "accuracy": (
+        "right",
+        "failure taxonomy: spider-ex in its fixed reading; Selector: keeps what gold needs",
+    ),
+    "eval_loss": ("eval loss", "cross-entropy a target token on the fixed evaluation set"),
+    "train_loss": ("train loss", "cross-entropy a target token on the rows trained on"),
+}
+WHOSE = {"all": "all agents", "selector": "Selector", "decomposer": "Decomposer", "refiner": "Refiner"}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation of a trial."""
+
+    epoch: float
+    step: int
+    eval_loss: float
+    train_loss: float | None  # mean over the steps since the evaluation before
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A trial's losses as it told them: (step, epoch, training loss) a logged step, and its evaluations."""
+
+    training: tuple[tuple[int, float, float], ...]
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def best(self) -> Evaluation | None:
+        """The evaluation with the lowest loss, the first of equal ones."""
+        return min(self.evaluations, key=lambda item: item.eval_loss, default=None)
+
+
+def title(metric: str) -> str:
+    """What a person calls a figure: "ROUGE-L, Decomposer"."""
+    whose, _, name = metric.rpartition("/")
+    words = TITLES.get(name, (name.replace("_", " "), ""))[0]
+    return f"{words}, {WHOSE[whose]}" if whose in WHOSE else words
+
+
+def protocol(metric: str) -> str:
+    """The rule behind a figure."""
+    return TITLES.get(metric.rpartition("/")[2], ("", ""))[1]
+
+
+def curve(events: Sequence[Event]) -> Curve:
+    """A trial's losses from its events."""
+    training = [(event.step, event.epoch, event.metrics["loss"]) for event in events if "loss" in event.metrics]
+    evaluations, after = [], 0
+    for event in events:
+        if "eval_loss" in event.metrics:
+            since = [loss for step, _, loss in training if after < step <= event.step]
+            mean = sum(since) / len(since) if since else None
+            evaluations.append(Evaluation(event.epoch, event.step, event.metrics["eval_loss"], mean))
+            after = event.step
+    return Curve(tuple(training), tuple(evaluations))
+
+
+def score_of(verdict: Verdict, metric: str) -> float | None:
+    """A verdict's value for a metric without its agent's prefix; None: does not apply."""
+    if metric == "accuracy":
+        return None if verdict.outcome in UNJUDGED else float(verdict.outcome == Finding.RIGHT)
+    return verdict.scores.get(metric)
+
+
+def chosen(verdicts: Sequence[Verdict], metric: str) -> list[tuple[Verdict, float]]:
+    """The verdicts to which a figure ("<agent>/<metric>" or "all/<metric>") applies, with their values."""
+    whose, _, name = metric.partition("/")
+    rows = [verdict for verdict in verdicts if whose in ("all", verdict.agent)]
+    return [(verdict, value) for verdict in rows if (value := score_of(verdict, name)) is not None]
+
+
+def mean(verdicts: Sequence[Verdict], metric: str) -> float | None:
+    """A figure over verdicts; None where it applies to none."""
+    values = [value for _, value in chosen(verdicts, metric)]
+    return sum(values) / len(values) if values else None
+
+
+def figures(trial: ComparedTrial) -> dict[str, float]:
+    """Every figure of a trial, from its stored verdicts and events alone."""
+    found = summary(trial.verdicts)
+    own = [f"all/{name}" for name in POOLED] + [f"{agent}/accuracy" for agent in AGENTS]
+    found |= {metric: value for metric in own if (value := mean(trial.verdicts, metric)) is not None}
+    told = curve(trial.events)
+    if told.training:
+        recent = [loss for _, _, loss in told.training][-LAST:]
+        found["train_loss"] = sum(recent) / len(recent)
+    if told.best is not None:
+        found["eval_loss"] = found["pair/eval_loss"] = told.best.eval_loss
+        if told.best.train_loss is not None:
+            found["pair/train_loss"] = told.best.train_loss
+    return found
+
+
+def disagreements(trial: ComparedTrial, derived: dict[str, float]) -> list[str]:
+    """A sentence for each figure that the trial reported and its stored verdicts or events do not give."""
+    if not trial.finished or trial.result is None:
+        return []
+    lines = []
+    for name, reported in trial.result.metrics.items():
+        again = derived.get(name)
+        if again is None:
+            lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json and cannot be derived again.")
+        elif not math.isclose(again, reported, rel_tol=1e-9, abs_tol=1e-12):
+            lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json, {again:.6g} from what is stored.")
+    unreported = sorted(name for name in summary(trial.verdicts) if name not in trial.result.metrics)
+    lines += [f"{trial.key}: {name} follows from verdicts.jsonl and is not in result.json." for name in unreported]
+    return lines
+
+
+def agents_of(verdicts: Sequence[Verdict]) -> list[Agent]:
+    """The agents that have a verdict."""
+    return [agent for agent in AGENTS if any(verdict.agent == agent for verdict in verdicts)]

@@ -1,0 +1,110 @@
+"""Tables in the READMEs of experiments/, between two marks, written from comparisons and never by hand."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from macsql.comparison.experiment import Comparison
+from macsql.comparison.figures import WHOSE
+from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
+from macsql.errors import UserError
+
+BEGIN = "<!-- written by python -m macsql.compare -->"
+END = "<!-- end of what is written -->"
+
+
+def write_overview(comparisons: Sequence[Comparison], path: Path) -> Path:
+    """One row an experiment: the question, the poster, ours, the verdict; below it what made the figures.
+
+    Experiments that are not among the comparisons lose their row: the table is of one set of runs.
+    """
+    head = ["experiment", "question", "poster", "ours", "verdict"]
+    rows = [
+        [
+            f"[{item.published.title}]({item.name}/README.md)",
+            item.published.question,
+            poster_in_words(item),
+            ours_in_words(item),
+            verdict(item),
+        ]
+        for item in comparisons
+    ]
+    made = [f"- `{item.name}`: {_made(item)}" for item in comparisons]
+    return write_between(path, "\n".join([markdown(head, rows), "", "Made by:", "", *made]))
+
+
+def write_results(comparison: Comparison, path: Path) -> Path:
+    """What came out of one experiment, in its README: poster, ours and difference; answers; the verdict."""
+    parts = [verdict(comparison), ""]
+    if comparison.rows:
+        head = ["figure", "arm", "poster", "ours", "difference"]
+        cells = [
+            [row.title, row.arm, row.poster.text, _cell(row.ours.value, row.ours.kind), _signed(row.difference)]
+            for row in comparison.rows
+        ]
+        parts += [markdown(head, cells), ""]
+    elif comparison.arms:
+        names = ["all/rouge_l", "all/exact_match", "all/execution_accuracy", "eval_loss"]
+        cells = [[arm.label, *(_mean(arm.figure(name)) for name in names)] for arm in comparison.arms]
+        parts += [markdown(["arm", "ROUGE-L", "EM", "EX", "eval loss"], cells), ""]
+    if comparison.answers:
+        head = ["agent", "correct", "incorrect", "accuracy", "poster", "notes"]
+        cells = [
+            [
+                WHOSE[row.agent],
+                str(row.correct),
+                str(row.incorrect),
+                f"{row.accuracy.value:.1%}" if row.accuracy else "-",
+                row.poster.printed if row.poster else "-",
+                ", ".join(f"{word} {count}" for word, count in row.notes) or "-",
+            ]
+            for row in comparison.answers
+        ]
+        parts += ["Answers of the best trial:", "", markdown(head, cells), ""]
+    parts.append(f"Made by {_made(comparison)}")
+    return write_between(path, "\n".join(parts))
+
+
+def write_between(path: Path, text: str) -> Path:
+    """Put `text` between the two marks of a README, the rest untouched. Raises UserError where a mark is missing."""
+    whole = path.read_text(encoding="utf-8") if path.exists() else ""
+    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
+        raise UserError(f"{path} needs one line {BEGIN!r} and, behind it, one line {END!r} for its table.")
+    before, rest = whole.split(BEGIN)
+    after = rest.split(END)[1]
+    path.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}", encoding="utf-8")
+    return path
+
+
+def has_marks(path: Path) -> bool:
+    """Whether a README has a place for a table."""
+    return path.exists() and BEGIN in path.read_text(encoding="utf-8")
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
+    )
+
+
+def _made(comparison: Comparison) -> str:
+    made = comparison.provenance
+    seeds = ", ".join(map(str, made.seeds))
+    return (
+        f"`{made.command or 'a command that was not recorded'}` on {made.machine}; data {made.data} "
+        f"(fingerprint {made.fingerprint}), model {made.model}, scale {made.scale}, seeds {seeds}."
+    )
+
+
+def _cell(value: float | None, kind: str) -> str:
+    return kind if value is None else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else f"{value:+.3f}"
+
+
+def _mean(found: object) -> str:
+    value = getattr(found, "mean", None)
+    return "-" if value is None else f"{value:.3f}"

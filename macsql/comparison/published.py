@@ -1,0 +1,140 @@
+"""Figures that others have printed, as experiments/<name>/published.json and experiments/systems.json keep them.
+
+published.json   what the poster reports for an experiment, cell by cell, each with the words that the poster prints and
+                 what is doubtful about them; `claim`: what those figures say, where they say something
+systems.json     published figures of whole systems on public benchmarks
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from macsql.app import REPO
+from macsql.errors import UserError
+
+EXPERIMENTS = REPO / "experiments"
+Arm = Mapping[str, Any]  # key of a point -> value; a part of the point is enough
+
+
+@dataclass(frozen=True)
+class PublishedFigure:
+    """One figure of the poster."""
+
+    metric: str  # of ours that stands beside it (macsql.comparison.figures)
+    value: float
+    printed: str  # as the poster prints it
+    quote: str  # the words round it, found in the poster's text
+    arm: Arm | None = None  # which of our arms it belongs to; None: the poster does not say, ours is the best one
+    doubt: str = ""
+    reasons: tuple[str, ...] = ()  # why it cannot be reproduced, whatever one runs
+
+
+@dataclass(frozen=True)
+class PublishedCurve:
+    """A table of losses by epoch."""
+
+    heading: str  # as the poster prints it
+    arm: Arm
+    epochs: tuple[int, ...]
+    train_loss: tuple[float, ...]
+    eval_loss: tuple[float, ...]
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That one arm is better than another."""
+
+    metric: str
+    better: Arm
+    worse: Arm
+    words: str
+    by: str = "the poster"
+
+
+@dataclass(frozen=True)
+class Published:
+    """All that is known beforehand of an experiment."""
+
+    title: str
+    question: str
+    source: str
+    setting: Mapping[str, str]  # data, model, scale, seeds, protocol of the poster's figures
+    figures: tuple[PublishedFigure, ...] = ()
+    curves: tuple[PublishedCurve, ...] = ()
+    claim: Claim | None = None
+    reference: Arm | None = None  # the arm that the others are held against; None: the best one
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class System:
+    """A system and what is published of it; None: not published, or not known to us."""
+
+    name: str
+    model: str
+    on_poster: bool
+    source: str
+    figures: Mapping[str, float] = field(default_factory=dict)  # "BIRD dev EX" -> percent
+    note: str = ""
+
+
+def published(name: str, folder: Path = EXPERIMENTS) -> Published:
+    """What is published on an experiment; for one that has no file, nothing. Raises UserError for a broken file."""
+    path = folder / name / "published.json"
+    if not path.exists():
+        return Published(name, "", "", {})
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        return Published(
+            title=tree["title"],
+            question=tree["question"],
+            source=tree["source"],
+            setting=tree["setting"],
+            figures=tuple(
+                PublishedFigure(**{**row, "reasons": tuple(row.get("reasons", ()))}) for row in tree["figures"]
+            ),
+            curves=tuple(_curve(row) for row in tree.get("curves", ())),
+            claim=Claim(**tree["claim"]) if tree.get("claim") else None,
+            reference=tree.get("reference"),
+            notes=tuple(tree.get("notes", ())),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} is not a file of published figures ({error}).") from error
+
+
+def systems(folder: Path = EXPERIMENTS) -> list[System]:
+    """The systems that published figures are known of, the poster's three first; none where there is no file."""
+    path = folder / "systems.json"
+    if not path.exists():
+        return []
+    try:
+        return [System(**row) for row in json.loads(path.read_text(encoding="utf-8"))["systems"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path} is not a file of systems ({error}).") from error
+
+
+def matches(arm: Arm, point: Arm) -> bool:
+    """Whether a point agrees with all that an arm states, numbers by value."""
+    return all(key in point and (point[key] == value or _same_number(point[key], value)) for key, value in arm.items())
+
+
+def _same_number(one: Any, other: Any) -> bool:
+    try:
+        return float(one) == float(other)
+    except (TypeError, ValueError):
+        return False
+
+
+def _curve(row: Mapping[str, Any]) -> PublishedCurve:
+    epochs = row["epochs"]
+    return PublishedCurve(
+        heading=row["heading"],
+        arm=row["arm"],
+        epochs=tuple(int(epoch) for epoch, _, _ in epochs),
+        train_loss=tuple(train for _, train, _ in epochs),
+        eval_loss=tuple(evaluation for _, _, evaluation in epochs),
+        doubt=row.get("doubt", ""),
+    )

@@ -1,0 +1,181 @@
+"""The poster's figure, ours and the difference, each cell with what one must know to read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from macsql.comparison.arms import Arm, find
+from macsql.comparison.arms import label as label_of
+from macsql.comparison.figures import protocol, title
+from macsql.comparison.published import Published, PublishedFigure, System
+from macsql.comparison.statistics import exact_interval
+from macsql.config import Config
+
+POSTER_BASE = "cssupport/t5-small-awesome-text-to-sql"
+Kind = Literal["measured", "poster", "published", "not applicable"]
+REASONS = {
+    "other_data": "Other data: the poster's rows are the SQL-Llama instruct set (from BIRD's training part), ours are "
+    "data={data}.",
+    "other_base": "Another base: the poster fine-tunes {poster_base}, ours is model={model}.",
+    "other_rate": "Another rate: every learning rate is multiplied by {factor:g} here.",
+    "em_ceiling": "The poster's EM was 0 before any training: T5's vocabulary cannot write braces or backticks, and "
+    "the fixed text of its Selector and Decomposer prompts (about 1,241 and 2,075 tokens) left the question outside a "
+    "window of 512; python -m macsql.audit measures both. Ours has agents={agents}, codec={codec}.",
+    "two_examples": "Two examples prove nothing: 0 of 2 fits every true accuracy up to {upper:.0%} (exact 95 % "
+    "interval).",
+    "loss_units": "A loss a token depends on the tokenizer and on how answers are spelt (codec={codec}), not on the "
+    "quality of the answers alone.",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure and where it comes from."""
+
+    kind: Kind
+    value: float | None = None
+    text: str = ""  # as it should be shown; empty: the value
+    protocol: str = ""
+    data: str = ""
+    model: str = ""
+    scale: str = ""
+    seeds: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of the poster beside ours."""
+
+    metric: str
+    title: str
+    arm: str
+    poster: Cell
+    ours: Cell
+    difference: float | None  # ours minus the poster's
+    reasons: tuple[str, ...]  # why the difference is not one of reproduction; none: it is
+
+
+@dataclass(frozen=True)
+class SystemRow:
+    """A system with a cell for each of the benchmark figures that are known of any."""
+
+    name: str
+    model: str
+    on_poster: bool
+    cells: dict[str, Cell]
+    note: str
+
+
+def side_by_side(published: Published, arms: Sequence[Arm], best: Arm | None) -> list[Row]:
+    """A row for each figure of the poster, in its order."""
+    return [_row(figure, published, _ours(figure, arms, best)) for figure in published.figures]
+
+
+def systems_table(systems: Sequence[System], best: Arm | None) -> list[SystemRow]:
+    """The systems with their published figures, and below them our best arm where it was tested on one of the same."""
+    names = list(dict.fromkeys(name for system in systems for name in system.figures))
+    rows = []
+    for system in systems:
+        cells = {
+            name: Cell("published", system.figures[name], data=name, model=system.model, note=system.source)
+            if name in system.figures
+            else Cell("not applicable", note="not published")
+            for name in names
+        }
+        rows.append(SystemRow(system.name, system.model, system.on_poster, cells, system.note))
+    if systems and best is not None:
+        rows = _with_own(rows, names, best)
+    return rows
+
+
+def reasons(figure: PublishedFigure, config: Config) -> tuple[str, ...]:
+    """Why a run with this configuration does not reproduce a figure of the poster; none where it could."""
+    kinds = list(figure.reasons)
+    if config.data.format != "chat":
+        kinds.append("other_data")
+    if config.model.hub_id != POSTER_BASE:
+        kinds.append("other_base")
+    if config.scale.learning_rate_factor != 1:
+        kinds.append("other_rate")
+    known = {
+        "data": config.data.format,
+        "model": config.model.name,
+        "factor": config.scale.learning_rate_factor,
+        "agents": config.agents.style,
+        "codec": config.codec.name,
+        "poster_base": POSTER_BASE,
+        "upper": exact_interval(0, 2).high,
+    }
+    return tuple(REASONS[kind].format(**known) for kind in kinds)
+
+
+def measured(arm: Arm, metric: str) -> Cell:
+    """Our figure for an arm: the mean over its seeds."""
+    found, config = arm.figure(metric), arm.trials[0].config
+    if found is None:
+        return Cell("not applicable", note="not measured by this arm")
+    scatter = "" if found.deviation is None else f"; standard deviation over seeds {found.deviation:.3g}"
+    return Cell(
+        "measured",
+        found.mean,
+        protocol=protocol(metric),
+        data=f"{config.data.format} test split" if "loss" not in metric else f"{config.data.format}",
+        model=config.model.name,
+        scale=config.scale.name,
+        seeds=str(found.seeds),
+        note=f"{arm.label}{scatter}",
+    )
+
+
+def _row(figure: PublishedFigure, published: Published, arm: Arm | None) -> Row:
+    poster = Cell("poster", figure.value, figure.printed, **published.setting, note=figure.doubt)
+    if arm is None:
+        nothing = Cell("not applicable", note="no arm of this sweep has finished that it could stand beside")
+        return Row(figure.metric, title(figure.metric), label_of(figure.arm or {}), poster, nothing, None, ())
+    ours = measured(arm, figure.metric)
+    difference = None if ours.value is None else ours.value - figure.value
+    why = reasons(figure, arm.trials[0].config)
+    return Row(figure.metric, title(figure.metric), _place(figure, arm), poster, ours, difference, why)
+
+
+def _place(figure: PublishedFigure, arm: Arm) -> str:
+    return label_of(figure.arm) if figure.arm is not None else f"not stated; ours: {arm.label}"
+
+
+def _ours(figure: PublishedFigure, arms: Sequence[Arm], best: Arm | None) -> Arm | None:
+    return best if figure.arm is None else find(arms, figure.arm)
+
+
+def _with_own(rows: list[SystemRow], names: Sequence[str], arm: Arm) -> list[SystemRow]:
+    """Our best arm in the row of the poster's own system where it is that model, else in a row of its own."""
+    own = _own(names, arm)
+    if arm.trials[0].config.model.hub_id != POSTER_BASE:
+        return [*rows, own]
+    return [
+        replace(row, cells={name: _better_known(own.cells[name], row.cells[name]) for name in names}, note=own.note)
+        if row.on_poster and row.name == "T5-small"
+        else row
+        for row in rows
+    ]
+
+
+def _better_known(measured: Cell, published: Cell) -> Cell:
+    return measured if measured.value is not None else published
+
+
+def _own(names: Sequence[str], arm: Arm) -> SystemRow:
+    """Our best arm: its Decomposer alone, on the benchmark that it was tested on, where that is one of them."""
+    config = arm.trials[0].config
+    own = {("spider", "EX"): "decomposer/execution_accuracy", ("spider", "EM"): "decomposer/spider_em"}
+    cells = {}
+    for name in names:
+        corpus, _, what = name.replace(" dev ", " ").lower().partition(" ")
+        metric = own.get((corpus, what.upper())) if config.data.split_by == "published" else None
+        found = measured(arm, metric) if metric and config.data.format == corpus else None
+        if found is None or found.value is None:
+            cells[name] = Cell("not applicable", note=f"tested on data={config.data.format}")
+        else:
+            cells[name] = Cell("measured", 100 * found.value, protocol=found.protocol, data=name, model=found.model)
+    note = "The Decomposer alone; the three agents end to end: python -m macsql.evaluate."
+    return SystemRow("this sweep's best", config.model.name, False, cells, note)

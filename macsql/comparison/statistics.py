@@ -1,0 +1,155 @@
+"""What a difference between two arms is worth: intervals, tests and the smallest difference that can be seen.
+
+Pure functions on numbers, seeded where they draw. An arm is a point of a sweep; its answers to the same questions pair
+it with another arm, which is what every function here builds on.
+"""
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+
+Unit = tuple[float, int]  # one question: sum of the differences of its answers, and how many there are
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Values of the same figure under several seeds."""
+
+    mean: float
+    deviation: float | None  # sample standard deviation (n - 1); None for one seed
+    lowest: float
+    highest: float
+    seeds: int
+
+
+def paired_bootstrap(
+    seeds: Sequence[Sequence[Unit]], level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Percentile interval for a mean difference (Efron and Tibshirani, 1993, chapter 13), questions drawn anew.
+
+    `seeds[s][q]` are question q's differences under seed s; every seed has the same questions in the same order. A
+    question's answers are drawn together, because they are alike. With several seeds these are drawn too, independently
+    of the questions (Owen, 2007, "The pigeonhole bootstrap": on the safe side for two crossed factors); with one seed
+    the interval says nothing about other seeds. Raises ValueError without questions.
+    """
+    if not seeds or not any(count for row in seeds for _, count in row):
+        raise ValueError("a bootstrap needs at least one question with an answer")
+    if len({len(row) for row in seeds}) > 1:
+        raise ValueError("every seed needs the same questions")
+    questions, generator, means = len(seeds[0]), random.Random(seed), []
+    for _ in range(resamples):
+        rows = generator.choices(seeds, k=len(seeds)) if len(seeds) > 1 else seeds
+        places = generator.choices(range(questions), k=questions)
+        total = sum(row[place][0] for row in rows for place in places)
+        count = sum(row[place][1] for row in rows for place in places)
+        if count:
+            means.append(total / count)
+    means.sort()
+    tail = (1 - level) / 2
+    value = sum(total for row in seeds for total, _ in row) / sum(count for row in seeds for _, count in row)
+    return Interval(value, _quantile(means, tail), _quantile(means, 1 - tail))
+
+
+def mcnemar(better: int, worse: int) -> float:
+    """Two-sided exact p of McNemar's test (1947): the discordant pairs as throws of a fair coin.
+
+    `better` and `worse` count the questions that one arm alone, or the other alone, gets right. With means over several
+    seeds, counting the signs of the differences, it is the sign test (Dixon and Mood, 1946).
+    """
+    throws, fewer = better + worse, min(better, worse)
+    tail = sum(math.comb(throws, successes) for successes in range(fewer + 1))
+    return min(1.0, 2 * tail / 2**throws)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for their number (Holm, 1979), in the order given: step down, never above 1, never falling."""
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda place: p_values[place])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+def exact_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
+    """A share with its exact interval (Clopper and Pearson, 1934). Raises ValueError without trials."""
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} of {trials} is no share")
+    tail = (1 - level) / 2
+    low, high = 0.0, 1.0
+    if successes:
+        low = _root(lambda share: 1 - _at_most(successes - 1, trials, share) - tail)
+    if successes < trials:
+        high = _root(lambda share: tail - _at_most(successes, trials, share))
+    return Interval(successes / trials, low, high)
+
+
+def smallest_discordance(alpha: float) -> int:
+    """How many questions must differ, all in the same direction, for McNemar's exact p to come down to `alpha`."""
+    return math.ceil(round(1 - math.log2(alpha), 9))  # 2 / 2**d <= alpha
+
+
+def detectable_difference(questions: int, discordant: float, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """The smallest true difference of two shares that McNemar's test finds with probability `power`.
+
+    `discordant` is the share of questions on which the arms differ. Connor (1987): n d**2 = (z(1 - alpha/2) sqrt(psi) +
+    z(power) sqrt(psi - d**2))**2, solved for d. None where not even all of `discordant` in one direction would do.
+    """
+    if questions < 1 or not 0 < discordant <= 1:
+        return None
+    significance, strength = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
+
+    def missing(difference: float) -> float:
+        spread = significance * math.sqrt(discordant) + strength * math.sqrt(max(0.0, discordant - difference**2))
+        return math.sqrt(questions) * difference - spread
+
+    return _root(missing, high=discordant) if missing(discordant) >= 0 else None
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and scatter of a figure over seeds. Raises ValueError without values."""
+    if not values:
+        raise ValueError("no values")
+    deviation = stdev(values) if len(values) > 1 else None
+    return Spread(fmean(values), deviation, min(values), max(values), len(values))
+
+
+def _at_most(successes: int, trials: int, share: float) -> float:
+    """P(X <= successes) for a binomial X."""
+    if share in (0.0, 1.0):
+        return 1.0 if share == 0.0 or successes >= trials else 0.0
+    logs = (
+        math.lgamma(trials + 1)
+        - math.lgamma(count + 1)
+        - math.lgamma(trials - count + 1)
+        + count * math.log(share)
+        + (trials - count) * math.log1p(-share)
+        for count in range(successes + 1)
+    )
+    return min(1.0, math.fsum(map(math.exp, logs)))
+
+
+def _root(rising: Callable[[float], float], low: float = 0.0, high: float = 1.0) -> float:
+    """Where a rising function crosses 0 between `low` and `high`."""
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+    return (low + high) / 2
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    """Linear between the neighbouring order statistics (type 7 of Hyndman and Fan, 1996)."""
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

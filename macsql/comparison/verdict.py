@@ -1,0 +1,92 @@
+"""What an experiment says, in one sentence, beside what the poster says."""
+
+from macsql.comparison.arms import label
+from macsql.comparison.contrasts import Contrast
+from macsql.comparison.experiment import Comparison
+from macsql.comparison.figures import WHOSE, title
+from macsql.comparison.statistics import exact_interval
+
+SHOWN = ("all/execution_accuracy", "all/rouge_l", "all/exact_match")
+
+
+def poster_in_words(comparison: Comparison) -> str:
+    """The poster's figures in a line: "ROUGE-L 0.354 (mixture=real), 0.19 (mixture=undersample); EM 0"."""
+    groups: dict[str, list[str]] = {}
+    for figure in comparison.published.figures:
+        place = f" ({label(figure.arm)})" if figure.arm else ""
+        groups.setdefault(title(figure.metric).replace(", all agents", ""), []).append(f"{figure.printed}{place}")
+    words = [f"{name} {', '.join(dict.fromkeys(values))}" for name, values in groups.items()]
+    return "; ".join(words) or "no such experiment"
+
+
+def ours_in_words(comparison: Comparison) -> str:
+    """Our figures for the same, in the same order."""
+    if comparison.answers and all(row.poster for row in comparison.answers):
+        return "; ".join(
+            f"{WHOSE[row.agent]} {row.correct} of {row.correct + row.incorrect}" for row in comparison.answers
+        )
+    groups: dict[str, list[str]] = {}
+    for row in comparison.rows:
+        if row.ours.value is not None:
+            groups.setdefault(row.title.replace(", all agents", ""), []).append(
+                f"{row.ours.value:.3g} ({row.ours.note})"
+            )
+    if not groups and comparison.best_arm is not None:
+        for arm in comparison.arms:
+            for metric in SHOWN:
+                if (found := arm.figure(metric)) is not None:
+                    groups.setdefault(title(metric).replace(", all agents", ""), []).append(
+                        f"{found.mean:.3g} ({arm.label})"
+                    )
+    return "; ".join(f"{name} {', '.join(dict.fromkeys(values))}" for name, values in groups.items()) or "not run"
+
+
+def verdict(comparison: Comparison) -> str:
+    """One sentence. It never speaks of the poster's own model where ours is another."""
+    claim = comparison.published.claim
+    if claim is not None:
+        if comparison.claim is None:
+            return (
+                f"Not decided: one of the two arms has not finished, so {claim.words} is neither confirmed nor denied."
+            )
+        return f"{_decided(comparison.claim, claim.words, claim.by)}{_elsewhere(comparison)}."
+    if comparison.answers and all(row.poster for row in comparison.answers):
+        upper = exact_interval(0, 2).high
+        shares = ", ".join(
+            f"{WHOSE[row.agent]} {row.accuracy.value:.0%} ({row.accuracy.low:.0%} to {row.accuracy.high:.0%})"
+            for row in comparison.answers
+            if row.accuracy
+        )
+        poster = f"the poster's 0 of 2 fits anything up to {upper:.0%}"
+        return f"Right over the whole test set: {shares}; {poster}{_elsewhere(comparison)}."
+    if comparison.best_arm is None:
+        return "Not decided: no trial has finished."
+    metric = comparison.best_arm.trials[0].config.sweep.metric[0]
+    detected = [
+        contrast for contrast in comparison.contrasts if contrast.p_holm is not None and contrast.p_holm <= 0.05
+    ]
+    arms = {contrast.arm for contrast in comparison.contrasts}
+    apart = {contrast.arm for contrast in detected}
+    against = comparison.reference.label if comparison.reference else ""
+    return (
+        f"Best by {title(metric)}: {comparison.best_arm.label}; {len(apart)} of {len(arms)} other points differ from "
+        f"{against} by more than chance (Holm, 5 %){_elsewhere(comparison)}."
+    )
+
+
+def _decided(contrast: Contrast, words: str, by: str) -> str:
+    found = contrast.difference
+    shown = f"{contrast.title} {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    if found.low > 0:
+        return f"Agrees with {by} that {words}: {shown}"
+    if found.high < 0:
+        return f"Contradicts {by}, which has that {words}: {shown}"
+    return f"Undecided whether {words}: {shown} holds 0"
+
+
+def _elsewhere(comparison: Comparison) -> str:
+    """That ours is another model on other data, where it is."""
+    made = comparison.provenance
+    reasons = {reason for row in comparison.rows for reason in row.reasons}
+    other = any(reason.startswith(("Other data", "Another base")) for reason in reasons)
+    return f" (model {made.model} on data {made.data}, not the poster's)" if other else ""
