@@ -38,4 +38,12 @@ def executor(config: Config, parameters: int | None) -> Executor:
         from macsql.executors.local import LocalExecutor
 
         return LocalExecutor.suited(config.executor, parameters)
-    raise UserError(f"executor.name={config.executor.name}: there is only local so far.")
+    if config.executor.name == "ray":
+        from macsql.executors.ray import RayExecutor
+
+        return RayExecutor(config.executor, parameters)
+    if config.executor.name == "slurm":
+        from macsql.executors.slurm import SlurmExecutor
+
+        return SlurmExecutor(config.executor, parameters)
+    raise UserError(f"executor.name={config.executor.name}: choose local, ray or slurm.")

@@ -1,0 +1,154 @@
+"""Trials on a real Ray cluster: two nodes on this machine, with and without a common disk, one of them lost."""
+
+import os
+import signal
+
+import psutil
+import pytest
+from conftest import ended, steps_told, wait_for
+from remote_stub import undisturbed
+
+from macsql.config import ExecutorConfig
+from macsql.errors import UserError
+from macsql.executors.mirror import INCOMING, whole_checkpoints
+from macsql.executors.ray import RayExecutor
+from macsql.training.process import EXIT_STOPPED
+from macsql.training.result import read_result
+
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
+
+MEMORY = 80 * 2**20  # bytes of each node's object store
+HEALTH = {  # a node that says nothing for a second and a half is dead
+    "health_check_initial_delay_ms": 500,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 3,
+    "health_check_timeout_ms": 2000,
+}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without CPUs, where the coordinator lives, and nodes with one CPU each."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY, "_system_config": HEALTH}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    for _ in range(2):
+        cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def executor(cluster):
+    made = []
+
+    def make(**options):
+        config = ExecutorConfig("ray", threads=1, options={"module": "remote_stub", "address": cluster.address, **options})
+        made.append(RayExecutor(config, None))
+        return made[-1]
+
+    yield make
+    for executor in made:
+        executor.close()
+
+
+def nodes_with_work(cluster):
+    """The raylets below which a stub trial runs."""
+    found = {}
+    for node in cluster.worker_nodes:
+        raylet = node.all_processes["raylet"][0].process.pid
+        for child in psutil.Process(raylet).children(recursive=True):
+            try:
+                if "remote_stub" in child.cmdline():
+                    found[node] = child
+            except psutil.NoSuchProcess:
+                continue
+    return found
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_trials_run_on_both_nodes_at_once_and_leave_everything_at_home(cluster, executor, stub_folder, shared):
+    there = executor(shared=shared)
+    assert there.slots == 2
+    folders = [stub_folder(name, steps=60) for name in ("one", "two")]
+    handles = [there.start(folder, slot) for slot, folder in enumerate(folders)]
+    wait_for(lambda: len(nodes_with_work(cluster)) == 2, "a trial on each node")
+    wait_for(lambda: all(steps_told(folder) for folder in folders), "events while the trials run")
+    assert [ended(handle) for handle in handles] == [0, 0]
+    for folder in folders:
+        assert read_result(folder).metrics == {"eval_loss": undisturbed(60)}
+        assert steps_told(folder) == 60
+        assert (folder / "log.txt").read_text() == "from step 0\n"
+        assert (folder / "model" / "model.bin").stat().st_size == 1000
+        assert (folder / "model" / "empty").exists()
+        assert (folder / "predictions.jsonl").exists()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_trial_that_is_stopped_goes_on_from_there(executor, stub_folder, shared):
+    there = executor(shared=shared)
+    folder = stub_folder(steps=60)
+    first = there.start(folder, 0)
+    wait_for(lambda: steps_told(folder) > 6, "some events")
+    first.stop()
+    assert ended(first) == EXIT_STOPPED
+    assert read_result(folder) is None
+    last = whole_checkpoints(folder)[-1]
+    assert f'"best_model_checkpoint": "{folder}/' in (last / "trainer_state.json").read_text()
+    assert ended(there.start(folder, 0)) == 0
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(60)}
+    assert (folder / "log.txt").read_text().splitlines() == ["from step 0", f"from step {last.name.split('-')[1]}"]
+
+
+def test_a_trial_waits_for_room_and_may_be_stopped_there(executor, stub_folder):
+    there = executor()
+    handles = [there.start(stub_folder(str(n), steps=500), n) for n in range(3)]
+    wait_for(lambda: sum(steps_told(handle.folder) > 0 for handle in handles) == 2, "two running trials")
+    waiting = next(handle for handle in handles if not steps_told(handle.folder))
+    assert waiting.poll() is None
+    waiting.stop()
+    assert ended(waiting) == EXIT_STOPPED
+    for handle in handles:
+        handle.kill()
+    assert sorted(ended(handle) for handle in handles) == [-signal.SIGKILL, -signal.SIGKILL, EXIT_STOPPED]
+
+
+def test_what_a_task_dies_of_is_in_the_log(executor, stub_folder):
+    there = executor(shared=False, module="no_such_trial")
+    folder = stub_folder()
+    assert ended(there.start(folder, 0)) == 1
+    assert "no_such_trial" in (folder / "log.txt").read_text()
+    assert not (folder / INCOMING).exists() or not any((folder / INCOMING).iterdir())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_lost_node_costs_an_attempt_and_nothing_else(cluster, executor, stub_folder, shared):
+    there = executor(shared=shared)
+    folder = stub_folder(steps=150)
+    first = there.start(folder, 0)
+    wait_for(lambda: whole_checkpoints(folder), "a checkpoint at home")
+    node, process = next(iter(nodes_with_work(cluster).items()))
+    cluster.remove_node(node, allow_graceful=False)
+    cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    assert ended(first) == -signal.SIGKILL
+    assert "Ray lost the trial" in (folder / "log.txt").read_text()
+    wait_for(lambda: not process.is_running(), "the orphan's end")
+    assert ended(there.start(folder, 0)) == 0
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(150)}
+    log = (folder / "log.txt").read_text().splitlines()
+    assert log[0] == "from step 0"
+    assert int(log[-1].removeprefix("from step ")) >= 5
+
+
+def test_an_executor_that_cannot_work_is_refused_in_a_sentence(cluster):
+    for options, words in [
+        ({"adress": "auto"}, "executor.options.adress"),
+        ({"address": "127.0.0.1:1"}, "executor.options.address=127.0.0.1:1"),
+        ({"address": "ray://127.0.0.1:1"}, "host:port"),
+        ({"address": cluster.address, "gpus": 1}, "No node of the Ray cluster"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            RayExecutor(ExecutorConfig("ray", threads=1, options=options), None)
