@@ -33,9 +33,28 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+exp1: $(READY)  ## the poster's experiment 1: the agents' real shares or equal ones, embedded scale
+	$(BIN)/python -m macsql.sweep +experiment=balance +scale=pocket $(ARGS)
+	$(BIN)/python -m macsql.compare balance --html experiments/balance/report.html
+
+exp2: $(READY)  ## the poster's experiment 2: batch size, embedded scale
+	$(BIN)/python -m macsql.sweep +experiment=batch_size +scale=pocket $(ARGS)
+	$(BIN)/python -m macsql.compare batch_size --html experiments/batch_size/report.html
+
 exp3: $(READY)  ## the poster's experiment 3: learning rate x batch size, embedded scale
 	$(BIN)/python -m macsql.sweep +experiment=lr_bs +scale=pocket $(ARGS)
-	$(BIN)/python -m macsql.compare lr_bs
+	$(BIN)/python -m macsql.compare lr_bs --html experiments/lr_bs/report.html
+
+exp4: $(READY)  ## the poster's experiment 4: are the answers right?, embedded scale
+	$(BIN)/python -m macsql.sweep +experiment=generation +scale=pocket $(ARGS)
+	$(BIN)/python -m macsql.compare generation --html experiments/generation/report.html
+
+poster: $(READY)  ## all four experiments, one after the other, and the table of experiments/README.md
+	$(MAKE) exp1
+	$(MAKE) exp2
+	$(MAKE) exp3
+	$(MAKE) exp4
+	$(BIN)/python -m macsql.compare balance batch_size lr_bs generation --overview
 
 ui: $(READY)  ## the MLflow UI over mlruns/
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --port 5000

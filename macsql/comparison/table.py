@@ -168,8 +168,8 @@ def _reading(comparison: Comparison) -> list[str]:
         seen = comparison.sight
         lines.append(
             f"With {seen.questions} test questions no difference below {seen.smallest:.1%} can show in one test "
-            f"(McNemar, 5 %), none below {seen.smallest_holm:.1%} in one of {seen.tests}; `visible` is the true difference "
-            "that a test finds four times out of five, given how many answers changed."
+            f"(McNemar, 5 %), none below {seen.smallest_holm:.1%} in one of {seen.tests}; `visible` is the true "
+            "difference that a test finds four times out of five, given how many answers changed."
         )
     if not losses_comparable(comparison.arms):
         lines.append("The eval losses above do not compare from arm to arm.")
