@@ -266,3 +266,33 @@ def _check_sampler(config: SearchConfig, space: Space) -> None:
 
 def _within(axis: Interval, value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and axis.low <= value <= axis.high
+
+
+def importances(tried: Sequence[tuple[Point, float]], space: Space) -> dict[str, float]:
+    """Key -> share of the objective's variance that it explains, adding up to 1; the largest first.
+
+    fANOVA (Hutter, Hoos and Leyton-Brown, 2014) in Optuna's reading, seeded. A key that never varied is left out, and
+    so is one that only some points name; empty where there is nothing to explain.
+    """
+    import optuna
+
+    shared = [key for key in (tried[0][0] if tried else {}) if all(key in point for point, _ in tried)]
+    values = {key: list(dict.fromkeys(point[key] for point, _ in tried)) for key in shared}
+    varied = {key: found for key, found in values.items() if len(found) > 1}
+    if not varied or len({value for _, value in tried}) < 2:
+        return {}
+    kinds = optuna.distributions
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {}
+    for key, found in varied.items():
+        axis = space.get(key)
+        if isinstance(axis, Interval):
+            distributions[key] = kinds.FloatDistribution(axis.low, axis.high, log=axis.log)
+        else:
+            distributions[key] = kinds.CategoricalDistribution(found)
+    study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
+    for point, value in tried:
+        params = {key: point[key] for key in varied}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=value))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    found_shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {key: float(share) for key, share in found_shares.items()}

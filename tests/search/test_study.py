@@ -4,8 +4,8 @@ import pytest
 
 from macsql.config import SearchConfig
 from macsql.errors import UserError
-from macsql.search.space import read_space
-from macsql.search.study import Study, check
+from macsql.search.space import Interval, read_space
+from macsql.search.study import Study, check, importances
 
 SPACE = read_space({"a": "choice(1, 2, 3)", "b": ["x", None]})
 CURVE = read_space({"a": "tag(log, interval(1, 100))", "b": "choice(x, y)"})
@@ -124,3 +124,20 @@ def test_explicit_points_may_have_different_keys(storage):
 def test_a_search_that_cannot_start_is_refused(config, space, directions, words):
     with pytest.raises(UserError, match=words):
         check(config, space, directions)
+
+
+def test_importances_name_the_key_that_moves_the_objective_and_leave_out_what_never_varied():
+    tried = [
+        ({"rate": rate, "batch": batch, "model": "one"}, 10 * rate + batch) for rate in (1, 2, 3) for batch in (0, 1)
+    ]
+    found = importances(tried, {})
+    assert list(found) == ["rate", "batch"]
+    assert found["rate"] > 0.9
+    assert sum(found.values()) == pytest.approx(1)
+    assert importances(tried, {}) == found
+    assert importances([], {}) == importances(tried[:1], {}) == importances([(p, 1.0) for p, _ in tried], {}) == {}
+
+
+def test_importances_over_an_interval_and_over_points_with_different_keys():
+    tried = [({"rate": 10.0**-power, "own": power} if power else {"rate": 1.0}, float(power)) for power in range(6)]
+    assert importances(tried, {"rate": Interval(1e-5, 1.0, log=True, integer=False)}) == {"rate": 1.0}
