@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from macsql.agents import decomposer, refiner, selector, sub_questions
-from macsql.agents.corruption import Gold, Trigger, candidates
+from macsql.agents.corruption import Trigger, candidates
+from macsql.agents.gold import Gold
 from macsql.agents.schema_text import CountTokens, Values
 from macsql.agents.sql_tree import Resolved, SqlUnreadableError, resolve
 from macsql.config import AgentsConfig
@@ -25,7 +26,7 @@ from macsql.records import AGENTS, Agent, Example, Question
 STYLES = ("compact", "mac_sql")
 BATCH = 256  # questions that go through the sandbox together
 MAX_TRIES = 10  # broken versions of one gold query that are run at most
-LIMITS = Limits(seconds=10.0)
+LIMITS = Limits(seconds=10.0)  # of what is made here; a gold query gets the sandbox's own
 
 _ERRORS = {Status.SYNTAX, Status.NO_SUCH_TABLE, Status.NO_SUCH_COLUMN, Status.ERROR}
 
@@ -146,14 +147,14 @@ class _Factory:
         for agent in agents:
             self.skipped[agent][reason] += 1
 
-    def _run(self, statements: list[tuple[Database, str]]) -> Iterator[Outcome]:
-        return self.sandbox.run_many(((database.path, sql) for database, sql in statements), LIMITS)
+    def _run(self, statements: list[tuple[Database, str]], limits: Limits | None = LIMITS) -> Iterator[Outcome]:
+        return self.sandbox.run_many(((database.path, sql) for database, sql in statements), limits)
 
     def _check(self, questions: list[Question]) -> Iterator[_Checked]:
         known = [question for question in questions if question.db_id in self.databases]
         for _ in range(len(questions) - len(known)):
             self._skip("its database is missing", self.roles)
-        outcomes = self._run([(self.databases[question.db_id], question.sql) for question in known])
+        outcomes = self._run([(self.databases[question.db_id], question.sql) for question in known], None)
         for question, outcome in zip(known, outcomes, strict=True):
             database = self.databases[question.db_id]
             if not outcome.ok:

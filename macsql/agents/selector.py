@@ -82,9 +82,14 @@ def parse(answer: str) -> Selection:
 
 def write(selection: Selection, schema: Schema, style: str) -> str:
     """A selection as the answer that `parse` reads, tables in the schema's order; in the compact style on one line."""
-    decisions = {table.name: selection.decision(table.name) for table in schema.tables}
-    data = {name: list(d) if isinstance(d, tuple) else d for name, d in decisions.items()}
-    return fenced(json.dumps(data, ensure_ascii=False, indent=None if style == "compact" else 2), "json")
+    decisions = [(table.name, selection.decision(table.name)) for table in schema.tables]
+    lines = [f"{_json(name)}: {_json(list(d) if isinstance(d, tuple) else d)}" for name, d in decisions]
+    body = f"{{{', '.join(lines)}}}" if style == "compact" else "{\n  " + ",\n  ".join(lines) + "\n}"
+    return fenced(body, "json")
+
+
+def _json(value: str | list[str]) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def chosen(selection: Selection, schema: Schema) -> frozenset[tuple[str, str]]:

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from macsql.agents import refiner
-from macsql.agents.corruption import CORRUPTIONS, Gold, candidates
+from macsql.agents.corruption import CORRUPTIONS, candidates
+from macsql.agents.gold import Gold
 from macsql.agents.sql_tree import resolve
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database
