@@ -79,14 +79,14 @@ def through(tokenizer, known: Codec, text: str) -> str:
 
 @given(texts)
 @example("".join(FRAGMENTS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_text_comes_back(text):
     for name in ("verbatim", *REVERSIBLE):
         assert codec(name).decode(codec(name).encode(text)) == text
 
 
 @given(texts)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_compact_writes_nothing_but_words_of_the_alphabet(text):
     encoded = codec("compact").encode(text)
     assert set(encoded) <= {" ", *ALPHABET}
@@ -97,14 +97,14 @@ def test_compact_writes_nothing_but_words_of_the_alphabet(text):
 @given(text=texts)
 @example(text="= '' AND b = '''x' y")
 @example(text="`a` . `b` 's n't ` 'm")
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_text_comes_back_through_t5(t5, name, text):
     assert through(t5[name], codec(name), text) == text
 
 
 @pytest.mark.parametrize("name", REVERSIBLE)
 @given(text=texts)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_every_text_comes_back_through_a_pocket_tokenizer(pocket, name, text):
     assert through(pocket[name], codec(name), text) == text
 

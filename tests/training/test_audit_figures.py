@@ -112,6 +112,12 @@ def test_what_is_cut_cannot_match(pocket):
     ]
 
 
+def test_a_row_counts_as_cut_whichever_side_is(pocket):
+    rows = [row(), row(source="a" * 99), row(target="b" * 99), row(source="a" * 99, target="b" * 99)]
+    [agent] = report(pocket, rows, source=80, target=80).agents
+    assert (agent.truncated, agent.source.truncated, agent.target.truncated) == (0.75, 0.5, 0.5)
+
+
 texts = st.lists(
     st.sampled_from(["SELECT a", " <= 5", "\n", "  ", "`", "{", "é", " , ", "x.y", "'s", " 's", "fog?"])
 ).map("".join)
