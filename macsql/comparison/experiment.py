@@ -109,6 +109,8 @@ def _train_rows(trial: ComparedTrial) -> dict[Agent, int]:
         return {}
     counts, config = trial.examples.about["counts"]["train"], trial.config
     rows = [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
+    if not rows:
+        return {}
     batch = config.trainer.per_device_train_batch_size * config.trainer.gradient_accumulation_steps
     taken = Counter(rows[index] for index in epoch_indices(rows, config.mixture, 0, batch, config.seed))
     return {agent: taken[agent] for agent in AGENTS if taken[agent]}

@@ -47,14 +47,15 @@ def paired_bootstrap(
         raise ValueError("a bootstrap needs at least one question with an answer")
     if len({len(row) for row in seeds}) > 1:
         raise ValueError("every seed needs the same questions")
-    questions, generator, means = len(seeds[0]), random.Random(seed), []
+    questions, generator, means = range(len(seeds[0])), random.Random(seed), []
+    totals = [[total for total, _ in row].__getitem__ for row in seeds]
+    counts = [[count for _, count in row].__getitem__ for row in seeds]
     for _ in range(resamples):
-        rows = generator.choices(seeds, k=len(seeds)) if len(seeds) > 1 else seeds
-        places = generator.choices(range(questions), k=questions)
-        total = sum(row[place][0] for row in rows for place in places)
-        count = sum(row[place][1] for row in rows for place in places)
+        places = generator.choices(questions, k=len(questions))
+        rows = generator.choices(range(len(seeds)), k=len(seeds))
+        count = sum(sum(map(counts[row], places)) for row in rows)
         if count:
-            means.append(total / count)
+            means.append(sum(sum(map(totals[row], places)) for row in rows) / count)
     means.sort()
     tail = (1 - level) / 2
     value = sum(total for row in seeds for total, _ in row) / sum(count for row in seeds for _, count in row)
@@ -67,8 +68,10 @@ def mcnemar(better: int, worse: int) -> float:
     `better` and `worse` count the questions that one arm alone, or the other alone, gets right. With means over several
     seeds, counting the signs of the differences, it is the sign test (Dixon and Mood, 1946).
     """
-    throws, fewer = better + worse, min(better, worse)
-    tail = sum(math.comb(throws, successes) for successes in range(fewer + 1))
+    throws, ways, tail = better + worse, 1, 0
+    for successes in range(min(better, worse) + 1):
+        tail += ways
+        ways = ways * (throws - successes) // (successes + 1)
     return min(1.0, 2 * tail / 2**throws)
 
 

@@ -1,0 +1,143 @@
+"""The command: what it prints, what it writes, how it ends."""
+
+import csv
+import json
+import sys
+
+import pytest
+from hand_made import base_config, verdicts
+
+from macsql import compare
+from macsql.comparison import overview
+from macsql.comparison.overview import BEGIN, END
+from macsql.errors import UserError
+
+
+@pytest.fixture
+def ends(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            compare.main()
+        said = capsys.readouterr()
+        return stop.value.code, said.out, said.err
+
+    return run
+
+
+def test_the_tables_and_the_files(ends, balance, tmp_path):
+    out = tmp_path / "out"
+    code, said, error = ends("balance", "--state-dir", balance.state, "--out", out, "--html", out / "report.html")
+    assert (code, error) == (0, "")
+    for words in (
+        "Experiment 1: task balance",
+        "fingerprint feedbeeffeedbeef",
+        "machine: 2 cores",
+        "Command: python -m macsql.sweep +experiment=balance 'data.root=my data'",
+        "0.354",
+        "Why these are no reproductions",
+        "tables are headed",
+        "GPT-4 (poster)",
+        "Verdict: Agrees with the poster",
+    ):
+        assert words in said or words in " ".join(said.split()), words
+    with (out / "results.csv").open() as file:
+        real, undersample = csv.DictReader(file)
+    assert (real["mixture"], undersample["mixture"]) == ("real", "undersample")
+    assert float(real["decomposer/execution_accuracy"]) == 0.75
+    assert float(real["all/rouge_l"]) == pytest.approx(0.8125)
+    assert (real["machine"], real["data_fingerprint"], real["seed"]) == ("2 cores", "feedbeeffeedbeef", "0")
+    assert real["command"] == "python -m macsql.sweep +experiment=balance 'data.root=my data'"
+    with (out / "comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    first = rows[0]
+    assert (first["poster_kind"], first["poster_value"], first["ours_kind"]) == ("poster", "0.354", "measured")
+    assert all(row["poster_model"] == "cssupport/t5-small-awesome-text-to-sql" for row in rows)
+    assert str(balance.state) not in (out / "results.csv").read_text()
+    assert "<html" in (out / "report.html").read_text()
+
+
+def test_a_figure_that_does_not_hold_ends_with_2(ends, balance, tmp_path):
+    path = balance.state / "trials" / "balance-0000" / "result.json"
+    result = json.loads(path.read_text())
+    result["metrics"]["decomposer/execution_accuracy"] = 0.99
+    path.write_text(json.dumps(result))
+    code, said, _ = ends("balance", "--state-dir", balance.state, "--out", tmp_path)
+    assert code == 2
+    assert "decomposer/execution_accuracy is 0.99 in result.json, 0.75 from what is stored" in " ".join(said.split())
+    with (tmp_path / "results.csv").open() as file:
+        assert float(next(csv.DictReader(file))["decomposer/execution_accuracy"]) == 0.75
+
+
+def test_mistakes_are_one_sentence(ends, balance, tmp_path):
+    code, _, error = ends("nope", "--state-dir", balance.state)
+    assert code == 1
+    assert error.strip().count("\n") == 0
+    assert "there are balance" in error
+    code, _, error = ends("balance", "nope", "--state-dir", balance.state, "--out", tmp_path)
+    assert (code, error.strip()) == (1, "--html and --out take one NAME at a time.")
+
+
+def test_a_sweep_that_kept_its_state_elsewhere_leaves_its_files_there(balance, capsys):
+    compare.show("balance", balance.state)
+    assert (balance.state / "experiments" / "balance" / "results.csv").exists()
+    assert str(balance.state / "experiments") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+def test_nothing_finished_is_still_a_comparison(ends, sweeps, tmp_path, status):
+    sweeps.trial("lr_bs", 0, {"trainer.learning_rate": 1e-4}, [], status=status)
+    code, said, _ = ends("lr_bs", "--state-dir", sweeps.state, "--out", tmp_path)
+    assert code == 0
+    assert f"({status})" in said
+    assert "no trial has finished" in said
+    with (tmp_path / "results.csv").open() as file:
+        [row] = csv.DictReader(file)
+    assert (row["status"], row["reason"]) == (status, "it broke")
+
+
+def test_labels_are_not_read_as_markup(ends, sweeps, tmp_path):
+    sweeps.trial("odd", 0, {"data.forms": "[bold]x[/]"}, verdicts({1}))
+    sweeps.trial("odd", 1, {"data.forms": "[/]"}, verdicts({2}))
+    code, said, _ = ends("odd", "--state-dir", sweeps.state, "--out", tmp_path)
+    assert code == 0
+    assert "forms=[bold]x[/]" in said
+
+
+def test_readmes_get_their_tables_between_the_marks(balance, sweeps, tmp_path):
+    sweeps.trial("generation", 0, {}, verdicts({0, 1, 2}), config=base_config())
+    folder = tmp_path / "experiments" / "balance"
+    folder.mkdir(parents=True)
+    readme = folder / "README.md"
+    readme.write_text(f"# Balance\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    for _ in range(2):  # writing again changes nothing
+        comparison = compare.show("balance", balance.state, folder)
+        text = readme.read_text()
+        assert text.startswith("# Balance\n")
+        assert text.endswith(f"{END}\n\nafter\n")
+        assert "old" not in text
+        assert "| ROUGE-L, all agents | mixture=real | 0.354 | 0.812 | +0.459 |" in text
+        assert "on 2 cores; data pocket (fingerprint feedbeeffeedbeef)" in text
+
+    top = tmp_path / "README.md"
+    top.write_text(f"{BEGIN}\n{END}\n")
+    overview.write_overview([comparison, compare.show("generation", balance.state, tmp_path)], top)
+    table = top.read_text()
+    assert "[Experiment 1: task balance](balance/README.md)" in table
+    assert "| right, Decomposer 0 of 2; right, Refiner 0 of 2; right, Selector 0 of 2 |" in table
+    assert "Selector 3 of 20; Decomposer 3 of 20; Refiner 3 of 20" in table
+    assert "- `generation`: `python -m macsql.sweep +experiment=generation" in table
+    assert all(line.count("|") == 6 for line in table.splitlines() if line.startswith("|"))
+
+
+def test_a_readme_without_marks_is_refused(tmp_path):
+    path = tmp_path / "README.md"
+    for text in ("", f"{END}\n{BEGIN}", f"{BEGIN}", f"{BEGIN}{BEGIN}{END}"):
+        path.write_text(text)
+        with pytest.raises(UserError, match="needs one line"):
+            overview.write_between(path, "x")
+        assert path.read_text() == text
+
+
+def test_bars_and_line_breaks_stay_in_their_cell():
+    assert overview.markdown(["a"], [["x|y\nz"]]).splitlines()[-1] == "| x\\|y z |"

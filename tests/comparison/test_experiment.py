@@ -1,0 +1,162 @@
+"""Arms, contrasts and the poster beside ours, on sweeps made by hand."""
+
+import pytest
+from hand_made import base_config, verdicts
+from hand_made import verdict as verdict_of
+
+from macsql.comparison.experiment import compare
+from macsql.comparison.statistics import mcnemar
+from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
+
+
+def test_the_poster_beside_ours(balance):
+    found = compare("balance", balance.state)
+    rows = {(row.metric, row.arm): row for row in found.rows}
+    real = rows["all/rouge_l", "mixture=real"]
+    assert (real.poster.kind, real.poster.value, real.poster.text) == ("poster", 0.354, "0.354")
+    assert (real.ours.kind, real.ours.seeds, real.ours.model, real.ours.scale) == ("measured", "1", "pocket", "pocket")
+    assert real.ours.value == pytest.approx(0.75 + 0.25 * 0.25)
+    assert real.difference == pytest.approx(real.ours.value - 0.354)
+    assert any("Other data" in reason for reason in real.reasons)
+    assert any("Another base" in reason for reason in real.reasons)
+    assert any("T5's vocabulary cannot write" in reason for reason in rows["all/exact_match", "mixture=real"].reasons)
+    assert rows["pair/eval_loss", "mixture=undersample"].poster.value == 0.313996
+
+
+def test_on_the_posters_own_ground_a_difference_is_one_of_reproduction(sweeps):
+    sweeps.prepare({})
+    config = base_config(
+        data={"format": "chat", "root": "rows"},
+        model={"name": "t5", "hub_id": "cssupport/t5-small-awesome-text-to-sql"},
+        scale={"name": "full", "learning_rate_factor": 1.0},
+    )
+    sweeps.trial("lr_bs", 0, {"trainer.learning_rate": 5e-5}, verdicts({1}), config=config)
+    rows = {row.metric: row for row in compare("lr_bs", sweeps.state).rows}
+    assert rows["all/rouge_l"].reasons == ()
+    assert rows["all/rouge_l"].arm.startswith("not stated; ours: learning_rate")
+    assert len(rows["pair/eval_loss"].reasons) == 1  # a loss a token stays one
+
+
+def test_an_arm_that_has_not_finished_is_not_applicable(sweeps):
+    sweeps.prepare({})
+    sweeps.trial("balance", 0, {"mixture": "real"}, verdicts({1}))
+    sweeps.trial("balance", 1, {"mixture": "undersample"}, [], status="FAILED")
+    found = compare("balance", sweeps.state)
+    row = next(row for row in found.rows if row.arm == "mixture=undersample")
+    assert (row.ours.kind, row.difference) == ("not applicable", None)
+    assert found.trials[1].figures["eval_loss"] == pytest.approx(0.51)  # what it told before it broke
+    assert len(found.arms) == 1
+    assert verdict(found).startswith("Not decided")
+
+
+def test_contrasts_pair_the_questions(balance):
+    found = compare("balance", balance.state)
+    assert found.reference.label == "mixture=real"
+    [ex] = [item for item in found.contrasts if item.metric == "decomposer/execution_accuracy"]
+    assert (ex.arm, ex.questions, ex.better, ex.worse) == ("mixture=undersample", 20, 0, 10)
+    assert ex.difference.value == -0.5
+    assert ex.difference.low < -0.5 < ex.difference.high < 0
+    assert ex.p == mcnemar(0, 10)
+    assert ex.p_holm == pytest.approx(4 * ex.p)  # four tests with the same p
+    assert found.sight.questions == 20
+    assert found.sight.smallest == 6 / 20
+    assert found.sight.smallest_holm == 8 / 20
+    graded = next(item for item in found.contrasts if item.metric == "all/rouge_l")
+    assert graded.p is None
+    assert graded.difference.value == pytest.approx(-0.375)
+
+
+def test_a_claim_is_judged_by_its_interval(balance):
+    found = compare("balance", balance.state)
+    assert found.claim.difference.low > 0
+    assert verdict(found).startswith("Agrees with the poster that the real distribution gives the higher ROUGE-L")
+    assert "not the poster's" in verdict(found)
+    assert "0.354 (mixture=real)" in poster_in_words(found)
+    assert "0.812 (mixture=real)" in ours_in_words(found)
+
+
+@pytest.mark.parametrize(
+    ("real", "undersample", "begins"),
+    [(range(5), range(15), "Contradicts the poster"), (range(10), range(1, 11), "Undecided whether")],
+)
+def test_other_outcomes_of_a_claim(sweeps, real, undersample, begins):
+    sweeps.prepare({})
+    sweeps.trial("balance", 0, {"mixture": "real"}, verdicts(set(real)))
+    sweeps.trial("balance", 1, {"mixture": "undersample"}, verdicts(set(undersample)))
+    assert verdict(compare("balance", sweeps.state)).startswith(begins)
+
+
+def test_seeds_are_a_factor(sweeps):
+    sweeps.prepare({})
+    point = {"mixture": "real"}, {"mixture": "undersample"}
+    for repeat, right in enumerate([(12, 8), (10, 10), (14, 6)]):
+        for arm in (0, 1):
+            sweeps.trial("balance", 2 * repeat + arm, point[arm], verdicts(set(range(right[arm]))), repeat=repeat)
+    found = compare("balance", sweeps.state)
+    assert [len(arm.trials) for arm in found.arms] == [3, 3]
+    assert found.provenance.seeds == (0, 1, 2)
+    figure = found.arms[0].figure("decomposer/execution_accuracy")
+    assert (figure.mean, figure.seeds) == (pytest.approx(0.6), 3)
+    assert figure.deviation == pytest.approx(0.1)
+    ex = next(item for item in found.contrasts if item.metric == "decomposer/execution_accuracy")
+    assert (ex.seeds, ex.by_seed) == (3, pytest.approx((-0.2, 0.0, -0.4)))
+    assert ex.worse == 8  # questions 6 to 13: under some seed one arm has them right and the other not
+    assert ex.difference.high >= 0  # one of three seeds shows nothing
+    assert not any("One seed" in note for note in found.notes)
+
+
+def test_what_may_not_be_compared_is_said(balance, sweeps):
+    notes = compare("balance", balance.state).notes
+    assert any(
+        "training losses are of different rows" in note and "evaluated on the same rows" in note for note in notes
+    )
+    assert any("nearly equal as they are (100 selector, 100 decomposer, 100 refiner)" in note for note in notes)
+    assert any("8 tests" in note or "4 tests" in note for note in notes)
+    for index, codec in enumerate(("verbatim", "compact")):
+        config = base_config(codec={"name": codec})
+        sweeps.trial("representation", index, {"codec": codec, "agents": "mac_sql"}, verdicts({index}), config=config)
+    assert any("a loss a token of one says nothing" in note for note in compare("representation", sweeps.state).notes)
+
+
+def test_unequal_agents_are_thinned_rows(sweeps):
+    sweeps.prepare({"selector": 100, "decomposer": 100, "refiner": 100})
+    ratio = {"decomposer": 2029, "selector": 1009, "refiner": 337}
+    for index, name in enumerate(("real", "undersample")):
+        config = base_config(mixture={"name": name, "ratio": ratio})
+        sweeps.trial("balance", index, {"mixture": name}, verdicts({1}), config=config)
+    found = compare("balance", sweeps.state)
+    assert found.trials[0].train_rows == {"selector": 50, "decomposer": 100, "refiner": 17}
+    assert found.trials[1].train_rows == {"selector": 17, "decomposer": 17, "refiner": 17}
+    assert not any("nearly equal" in note for note in found.notes)
+
+
+def test_what_had_no_effect_is_a_note(sweeps):
+    sweeps.trial(
+        "batch_size", 0, {"trainer.per_device_train_batch_size": 4}, verdicts({1}), notes=("Liger did nothing.",)
+    )
+    assert "Liger did nothing." in compare("batch_size", sweeps.state).notes
+
+
+def test_no_more_arms_than_can_be_read_are_tested(sweeps):
+    for index in range(15):
+        sweeps.trial("many", index, {"trainer.learning_rate": index + 1.0}, [verdict_of("decomposer", 0, index > 3)])
+    found = compare("many", sweeps.state)
+    assert len({item.arm for item in found.contrasts}) == 12
+    assert any("Of 15 arms the first 12" in note for note in found.notes)
+
+
+def test_systems_have_their_rows_until_measured(balance, sweeps):
+    found = {row.name: row for row in compare("balance", balance.state).systems}
+    assert found["GPT-4"].cells["BIRD dev EX"].value == 59.39
+    assert found["GPT-4"].cells["BIRD dev EX"].kind == "published"
+    assert found["T5-small"].cells["Spider dev EX"].kind == "not applicable"
+    assert found["this sweep's best"].cells["Spider dev EX"].kind == "not applicable"
+    spider = base_config(
+        data={"format": "spider", "root": "x"},
+        model={"name": "t5", "hub_id": "cssupport/t5-small-awesome-text-to-sql"},
+    )
+    sweeps.trial("on_spider", 0, {"seed": 0}, verdicts({0, 1, 2, 3}), config=spider)
+    measured = {row.name: row for row in compare("on_spider", sweeps.state).systems}
+    cell = measured["T5-small"].cells["Spider dev EX"]
+    assert (cell.kind, cell.value, cell.protocol) == ("measured", 20.0, "spider-ex")
+    assert measured["T5-small"].cells["BIRD dev EX"].kind == "not applicable"

@@ -1,0 +1,125 @@
+"""conf/experiment, experiments/ and the Makefile say the same."""
+
+import re
+
+import pytest
+
+from macsql.app import CONF, REPO, command
+from macsql.comparison.overview import BEGIN, has_marks
+from macsql.comparison.published import matches, published
+from macsql.records import AGENTS
+from macsql.search.space import grid, read_space
+from macsql.training.mixture import epoch_indices
+from macsql.training.trial import LIGER, notes
+
+NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+TARGETS = {"balance": "exp1", "batch_size": "exp2", "lr_bs": "exp3", "generation": "exp4"}
+
+
+@pytest.fixture
+def config(monkeypatch):
+    def compose(*arguments):
+        seen = []
+        monkeypatch.setattr("sys.argv", ["macsql", *arguments])
+        with pytest.raises(SystemExit):
+            command(lambda config: seen.append(config))()
+        return seen[0]
+
+    return compose
+
+
+def points(found):
+    return [dict(point) for point in found.search.points] or grid(read_space(found.search.space))
+
+
+def test_the_posters_four_are_there():
+    assert set(TARGETS) <= set(NAMES)
+    assert {"representation", "mixtures"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_is_an_overlay_headed_by_its_command(name):
+    first, second, *_ = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert first == "# @package _global_"
+    assert second.startswith(f"# python -m macsql.sweep +experiment={name}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_has_its_folder_and_its_row(name):
+    folder = REPO / "experiments" / name
+    readme = (folder / "README.md").read_text()
+    assert f"python -m macsql.sweep +experiment={name}" in readme
+    assert f"python -m macsql.compare {name}" in readme
+    assert has_marks(folder / "README.md")
+    assert (folder / "published.json").exists()
+    assert f"({name}/README.md)" in (REPO / "experiments" / "README.md").read_text().split(BEGIN)[0]
+
+
+@pytest.mark.parametrize(("name", "target"), TARGETS.items())
+def test_a_target_runs_its_experiment(name, target):
+    lines = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (REPO / "Makefile").read_text(), re.MULTILINE)[1]
+    assert f"macsql.sweep +experiment={name} +scale=pocket $(ARGS)" in lines
+    assert f"macsql.compare {name}" in lines
+    assert f"`make {target}`" in (REPO / "experiments" / "README.md").read_text()
+
+
+def test_poster_runs_all_four():
+    lines = re.search(r"^poster:.*\n((?:\t.*\n)+)", (REPO / "Makefile").read_text(), re.MULTILINE)[1]
+    assert [line.split()[-1] for line in lines.splitlines()[:4]] == ["exp1", "exp2", "exp3", "exp4"]
+    assert "macsql.compare balance batch_size lr_bs generation --overview" in lines
+
+
+@pytest.mark.parametrize("scale", [(), ("+scale=pocket",), ("+scale=pocket_brief",)])
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_composes_and_the_arms_that_are_spoken_of_exist(config, name, scale):
+    found = config(f"+experiment={name}", *scale)
+    assert found.sweep.name == name
+    known = published(name)
+    spoken = [known.reference, *(figure.arm for figure in known.figures), *(curve.arm for curve in known.curves)]
+    spoken += [known.claim.better, known.claim.worse] if known.claim else []
+    for arm in spoken:
+        assert arm is None or any(matches(arm, point) for point in points(found)), arm
+
+
+def test_what_each_varies(config):
+    batch = "trainer.per_device_train_batch_size"
+    assert points(config("+experiment=balance")) == [{"mixture": "real"}, {"mixture": "undersample"}]
+    assert points(config("+experiment=batch_size")) == [{batch: 4}, {batch: 8}]
+    assert len(points(config("+experiment=lr_bs"))) == 6
+    assert points(config("+experiment=generation")) == [{}]
+    assert len(points(config("+experiment=representation"))) == 6
+    assert len(points(config("+experiment=mixtures"))) == 5
+
+
+def test_the_posters_initial_parameters(config):
+    trainer = config("+experiment=generation").trainer
+    assert (trainer.per_device_train_batch_size, trainer.num_train_epochs, trainer.learning_rate) == (1, 10, 5e-5)
+    assert (trainer.metric_for_best_model, trainer.load_best_model_at_end, trainer.bf16) == ("eval_loss", True, "auto")
+
+
+def test_batch_size_says_that_liger_changes_nothing(config):
+    found = config("+experiment=batch_size")
+    assert found.trainer.use_liger_kernel
+    assert found.trainer.early_stopping_patience is not None
+    assert [note for note in notes(found) if LIGER in note]
+    assert notes(config("+experiment=lr_bs")) == []
+
+
+def test_balance_thins_equal_agents_to_the_posters_counts_and_leaves_real_data_alone(config):
+    rows = [agent for _ in range(560) for agent in AGENTS]
+    taken = [rows[index] for index in epoch_indices(rows, config("+experiment=balance", "+scale=pocket").mixture, 0)]
+    shares = {agent: taken.count(agent) / len(taken) for agent in AGENTS}
+    assert shares == pytest.approx(
+        {"selector": 1009 / 3375, "decomposer": 2029 / 3375, "refiner": 337 / 3375}, abs=2e-3
+    )
+    assert len(epoch_indices(rows, config("+experiment=balance").mixture, 0)) == len(rows)
+    assert config("+experiment=lr_bs", "+scale=pocket").mixture.ratio == {}
+
+
+def test_mixtures_take_equal_steps(config):
+    found = config("+experiment=mixtures", "+scale=pocket")
+    rows = [agent for number, agent in enumerate(AGENTS) for _ in range(100 * (number + 1))]
+    batch = found.trainer.per_device_train_batch_size
+    for point in points(found):
+        found.mixture.name = point["mixture"]
+        assert len(epoch_indices(rows, found.mixture, 0, batch)) == found.mixture.steps * batch
