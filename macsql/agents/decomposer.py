@@ -42,12 +42,11 @@ def prompt(
     question: str,
     schema: Schema,
     evidence: str = "",
-    values: Values | None = None,
+    values: Values = schema_text.NO_VALUES,
     budget: int = 512,
     count_tokens: CountTokens | None = None,
 ) -> str:
     """What the Decomposer reads. `budget` (tokens, counted by `count_tokens`) binds the compact style only."""
-    values = values or {}
     if style == "compact":
         fields = [("question", question), ("evidence", evidence)]
         return schema_text.compact_prompt("decompose", fields, schema, values, budget, count_tokens)

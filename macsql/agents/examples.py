@@ -14,7 +14,7 @@ from typing import Any
 from macsql.agents import decomposer, refiner, selector, sub_questions
 from macsql.agents.corruption import Trigger, candidates
 from macsql.agents.gold import Gold
-from macsql.agents.schema_text import CountTokens, Values
+from macsql.agents.schema_text import NO_VALUES, CountTokens, Values
 from macsql.agents.sql_tree import Resolved, SqlUnreadableError, resolve
 from macsql.config import AgentsConfig
 from macsql.database.sandbox import Limits, Outcome, Sandbox, Status
@@ -140,7 +140,7 @@ class _Factory:
         """The value examples of a database, read once."""
         if database.id not in self._values:
             most = self.cfg.value_examples
-            self._values[database.id] = read_value_examples(database, most) if most > 0 else {}
+            self._values[database.id] = read_value_examples(database, most) if most > 0 else NO_VALUES
         return self._values[database.id]
 
     def _skip(self, reason: str, agents: Iterable[Agent]) -> None:

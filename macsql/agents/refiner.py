@@ -49,12 +49,11 @@ def prompt(
     error: str,
     exception: str = "",
     evidence: str = "",
-    values: Values | None = None,
+    values: Values = schema_text.NO_VALUES,
     budget: int = 512,
     count_tokens: CountTokens | None = None,
 ) -> str:
     """What the Refiner reads. `budget` (tokens, counted by `count_tokens`) binds the compact style only."""
-    values = values or {}
     if style == "compact":
         fields = [("question", question), ("evidence", evidence), ("sql", sql), ("error", error)]
         return schema_text.compact_prompt("refine", fields, schema, values, budget, count_tokens)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from macsql.agents import decomposer, refiner, schema_text, selector
+from macsql.agents import decomposer, refiner, schema_text, selector, squeeze
 from macsql.agents.schema_text import estimate_tokens
 from macsql.corpora.chat_prompts import agent_of
 from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
@@ -181,7 +181,7 @@ def test_a_compact_prompt_holds_the_question_and_its_budget(schema, question, bu
 @given(schemas(), QUESTIONS)
 def test_nothing_is_cut_that_need_not_be(schema, question) -> None:
     shown = selector.prompt("compact", question=question, schema=schema, budget=10**6)
-    assert all(schema_text._name(table.name) in shown for table in schema.tables)
+    assert all(squeeze._name(table.name) in shown for table in schema.tables)
     assert sum(len(table.columns) for table in schema.tables) <= len(shown)
 
 
