@@ -10,6 +10,8 @@ from macsql.comparison.statistics import Interval
 from macsql.metrics.taxonomy import Finding
 
 RIGHT, OTHER = "#009e73", "#dde2e8"
+WIDTH = 520.0
+PALE = (OTHER, "#56b4e9", "#cc79a7")  # colours that dark figures stand on
 WORDS = 5  # kinds of failure with a colour of their own, the most frequent ones; the rest is one piece
 
 
@@ -51,13 +53,13 @@ def answers_bar(row: AgentAnswers, colours: dict[str, str]) -> Markup:
     total = sum(count for _, count, _ in pieces) or 1
     marks, x = [], 0.0
     for word, count, colour in pieces:
-        width = 600 * count / total
+        width = WIDTH * count / total
         marks.append(
             element("rect", element("title", f"{word}: {count}"), x=x, y=0, width=width, height=22, fill=colour)
         )
-        if width > 26:
-            ink = INK if colour in (OTHER, "#56b4e9", "#cc79a7") else "#ffffff"
-            marks.append(element("text", str(count), x=x + width / 2, y=15, fill=ink, class_="in-bar"))
+        if width > 20:
+            css = "in-bar" if colour in PALE else "in-bar light"
+            marks.append(element("text", str(count), x=x + width / 2, y=15, class_=css))
         x += width
     words = ", ".join(f"{word} {count}" for word, count, _ in pieces)
-    return picture(600, 22, words, *marks, css="answers")
+    return picture(WIDTH, 22, words, *marks, css="answers")

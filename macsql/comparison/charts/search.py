@@ -23,6 +23,7 @@ from macsql.comparison.charts.canvas import (
 from macsql.comparison.experiment import TrialReport
 from macsql.search.space import Interval, Space
 
+FEW = 16  # trials up to which each place has its number
 RAMP = ((0.0, (0, 66, 118)), (0.5, (84, 150, 185)), (1.0, (205, 205, 205)))  # best to worst: dark to pale
 
 
@@ -49,7 +50,7 @@ def history(reports: Sequence[TrialReport], objective: Objective) -> Markup | No
         best.append((place, choose(value, best[-1][1]) if best else value))
     missing = [report for report in reports if value_of(report, objective) is None]
     crosses = [_cross(plot.x(report.trial.index + 1), 250 - 6, report) for report in missing]
-    ticks = sorted({round(tick) for tick in plot.x.ticks if round(tick) in places})
+    ticks = places if len(places) <= FEW else [tick for tick in plot.x.ticks if tick in places]
     words = f"{objective.metric}{' (log scale)' if plot.y.log else ''}"
     axes = plot.axes("trial, by its place in the plan", words, ticks)
     marks = [plot.line(best, "#d55e00", 2), plot.dots(told, "#0072b2", size=3.6), *crosses]
@@ -72,9 +73,8 @@ def parallel(reports: Sequence[TrialReport], objective: Objective, space: Space)
     for rank, (report, value) in enumerate(ranked):
         heights = [axis.height(report.trial.point[key]) for key, axis in zip(keys, axes, strict=True)] + [last(value)]
         points = " ".join(f"{left + place * gap:.1f},{height:.1f}" for place, height in enumerate(heights))
-        goodness = 1 - rank / (len(ranked) - 1)
         is_best = rank == len(ranked) - 1
-        colour = "#d55e00" if is_best else _ramp(1 - goodness)
+        colour = "#d55e00" if is_best else _ramp(1 - rank / (len(ranked) - 1))
         title = element("title", f"{report.trial.label}: {number(value)}")
         lines.append(
             element("polyline", title, points=points, class_="line", stroke=colour, stroke_width=3 if is_best else 1.5)
@@ -153,7 +153,7 @@ def _axis_marks(axis: _Axis, x: float, top: float, bottom: float) -> Markup:
     parts = [element("line", x1=x, x2=x, y1=top - 6, y2=bottom + 6, class_="axis")]
     title = element("title", axis.title)
     parts.append(
-        element("text", title, shortened(axis.title, 24), x=x, y=top - 18, class_="title", text_anchor="middle")
+        element("text", title, shortened(axis.title, 30), x=x, y=top - 18, class_="title", text_anchor="middle")
     )
     for word, y in axis.ticks:
         shown = shortened(word, 18)
