@@ -8,6 +8,7 @@ from macsql.app import CONF, REPO, command
 from macsql.comparison.overview import BEGIN, has_marks
 from macsql.comparison.published import matches, published
 from macsql.records import AGENTS
+from macsql.search import study
 from macsql.search.space import grid, read_space
 from macsql.training.mixture import epoch_indices
 from macsql.training.trial import LIGER, notes
@@ -79,6 +80,12 @@ def test_an_experiment_composes_and_the_arms_that_are_spoken_of_exist(config, na
     spoken += [known.claim.better, known.claim.worse] if known.claim else []
     for arm in spoken:
         assert arm is None or any(matches(arm, point) for point in points(found)), arm
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sweep_can_start(config, name):
+    found = config(f"+experiment={name}", "+scale=pocket")
+    study.check(found.search, read_space(found.search.space), found.sweep.direction)
 
 
 def test_what_each_varies(config):

@@ -242,8 +242,6 @@ def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None
     for number, point in enumerate(config.points):
         if point in config.points[:number]:
             raise UserError(f"search.points names {point} twice: use sweep.repeats for more seeds of a point.")
-        if not point:
-            raise UserError(f"search.points: the point at place {number + 1} is empty.")
     if samples(config, space):
         _check_sampler(config, space)
 
