@@ -1,7 +1,7 @@
 """Source and target as token ids within the model's windows: the one way, for training, audit and generation alike."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -52,18 +52,20 @@ def encode_examples(
 
     What is longer than its window is cut on the right, and the end-of-sequence token put back, as T5 was trained.
     """
-    inputs = token_ids(tokenizer, [codec.encode(text) for text in sources])
-    labels = token_ids(tokenizer, [codec.encode(text) for text in targets])
     return [
         EncodedExample(
-            cut(tokenizer, source, max_source_length),
-            cut(tokenizer, target, max_target_length),
-            len(source),
-            len(target),
-            len(source) > max_source_length,
-            len(target) > max_target_length,
+            input_ids,
+            labels,
+            source_tokens,
+            target_tokens,
+            source_tokens > max_source_length,
+            target_tokens > max_target_length,
         )
-        for source, target in zip(inputs, labels, strict=True)
+        for (input_ids, source_tokens), (labels, target_tokens) in zip(
+            _windowed(tokenizer, codec, sources, max_source_length),
+            _windowed(tokenizer, codec, targets, max_target_length),
+            strict=True,
+        )
     ]
 
 
@@ -71,9 +73,16 @@ def source_ids(
     tokenizer: "PreTrainedTokenizerBase", codec: Codec, sources: Sequence[str], max_source_length: int
 ) -> list[list[int]]:
     """What `encode_examples` gives as input_ids, for generation, where there is no target."""
-    return [
-        cut(tokenizer, ids, max_source_length) for ids in token_ids(tokenizer, [codec.encode(text) for text in sources])
-    ]
+    return [ids for ids, _ in _windowed(tokenizer, codec, sources, max_source_length)]
+
+
+def _windowed(
+    tokenizer: "PreTrainedTokenizerBase", codec: Codec, texts: Sequence[str], length: int
+) -> Iterator[tuple[list[int], int]]:
+    """For each text its ids within the window, and how many there were; uncut ids are held for one batch only."""
+    for start in range(0, len(texts), BATCH):
+        for ids in token_ids(tokenizer, [codec.encode(text) for text in texts[start : start + BATCH]]):
+            yield cut(tokenizer, ids, length), len(ids)
 
 
 def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
