@@ -79,7 +79,8 @@ def _table(report: "AuditReport", config: Config) -> "Table":
 
     from macsql.training.audit import percent
 
-    title = f"data={config.data.format} agents={config.agents.style} codec={report.codec} model={config.model.name}"
+    style = "" if config.data.format == "chat" else f"agents={config.agents.style} "  # chat brings its own prompts
+    title = f"data={config.data.format} {style}codec={report.codec} model={config.model.name}"
     table = Table(title=title, caption="ceiling: the highest exact match that any model could reach")
     table.add_column("agent")
     table.add_column("field")
