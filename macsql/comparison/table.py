@@ -33,7 +33,7 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     rows = ", ".join(f"{count} {agent}" for agent, count in made.test_rows.items())
     said = [
         f"Data {made.data} (fingerprint {made.fingerprint}), model {made.model}, scale {made.scale}, seeds "
-        f"{', '.join(map(str, made.seeds))}; scored on {rows or 'no'} test rows; machine: {made.machine}.",
+        f"{', '.join(map(str, made.seeds))}; scored on {rows or 'no'} test answers; machine: {made.machine}.",
         *([f"Command: {made.command}"] if made.command else []),
         *([f"Scale {made.scale}: {made.scale_note}"] if made.scale_note else []),
     ]
@@ -166,10 +166,14 @@ def _reading(comparison: Comparison) -> list[str]:
         lines += [f"  {doubt}" for doubt in doubts]
     if comparison.sight is not None:
         seen = comparison.sight
+        shared = f", none below {seen.smallest_holm:.1%} in one of {seen.tests}" if seen.tests > 1 else ""
         lines.append(
             f"With {seen.questions} test questions no difference below {seen.smallest:.1%} can show in one test "
-            f"(McNemar, 5 %), none below {seen.smallest_holm:.1%} in one of {seen.tests}; `visible` is the true "
-            "difference that a test finds four times out of five, given how many answers changed."
+            f"(McNemar, 5 %){shared}."
+        )
+    if any(contrast.detectable is not None for contrast in comparison.contrasts):
+        lines.append(
+            "`visible`: the true difference that a test finds four times out of five, given how many answers changed."
         )
     if not losses_comparable(comparison.arms):
         lines.append("The eval losses above do not compare from arm to arm.")

@@ -6,6 +6,7 @@ from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.statistics import exact_interval
 
+FEWEST = 20  # questions from which on an interval made of them by drawing anew is to be believed
 SHOWN = ("all/execution_accuracy", "all/rouge_l", "all/exact_match")
 
 
@@ -77,6 +78,8 @@ def verdict(comparison: Comparison) -> str:
 def _decided(contrast: Contrast, words: str, by: str) -> str:
     found = contrast.difference
     shown = f"{contrast.title} {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    if contrast.questions < FEWEST:
+        return f"Undecided whether {words}: {shown}, but {contrast.questions} questions are too few to tell"
     if found.low > 0:
         return f"Agrees with {by} that {words}: {shown}"
     if found.high < 0:

@@ -86,6 +86,14 @@ def test_other_outcomes_of_a_claim(sweeps, real, undersample, begins):
     assert verdict(compare("balance", sweeps.state)).startswith(begins)
 
 
+def test_a_handful_of_questions_decides_nothing(sweeps):
+    sweeps.trial("balance", 0, {"mixture": "real"}, verdicts({0, 1, 2}, questions=3))
+    sweeps.trial("balance", 1, {"mixture": "undersample"}, verdicts(set(), questions=3))
+    found = compare("balance", sweeps.state)
+    assert found.claim.difference.low > 0
+    assert "3 questions are too few to tell" in verdict(found)
+
+
 def test_seeds_are_a_factor(sweeps):
     sweeps.prepare({})
     point = {"mixture": "real"}, {"mixture": "undersample"}
