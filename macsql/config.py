@@ -7,7 +7,7 @@ read-only afterwards. No heavy import here: `--help` and `--cfg job` come throug
 
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -253,7 +253,7 @@ def validate(cfg: DictConfig) -> Config:
 
 def to_yaml(config: Config) -> str:
     """The configuration as YAML that `from_yaml` reads back to an equal object."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    return OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
 
 
 def from_yaml(text: str) -> Config:
@@ -263,7 +263,7 @@ def from_yaml(text: str) -> Config:
 
 def flatten(config: Config) -> dict[str, Any]:
     """Dotted key -> value for every leaf, lists and nulls included."""
-    return dict(_flat(OmegaConf.to_container(OmegaConf.structured(config)), ""))
+    return dict(_flat(asdict(config), ""))
 
 
 def _flat(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ each tenth of the sweep what the coordinator took, so that growth shows.
 """
 
 import argparse
+import itertools
 import os
 import sys
 import tempfile
@@ -104,7 +105,7 @@ def sweep(state: Path, trials: int, sampler: str, record: Any, tenths: list[floa
         ended = coordinator.run()
     publisher.close(60)
     if tenths is not None:
-        tenths += [1000 * (b - a) * 10 / study.size for a, b in zip(marks, marks[1:], strict=False)]
+        tenths += [1000 * (b - a) * 10 / study.size for a, b in itertools.pairwise(marks)]
     return len(ended)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from macsql.app import CONF
 from macsql.config import Config, flatten, validate
@@ -97,13 +98,29 @@ def with_point(config: Config, overrides: tuple[str, ...], point: Mapping[str, A
             raise UserError(f"search.space.{group}: there is no {group} called {choice!r}: choose of {options}.")
     if groups:
         config = _with_groups(overrides, groups)
-    tree = DictConfig(OmegaConf.to_container(OmegaConf.structured(config)))
+    try:
+        return _with_typed_keys(config, keys)
+    except (AttributeError, KeyError, TypeError, OmegaConfBaseException):  # not a plain typed key, or not its type
+        tree = DictConfig(dataclasses.asdict(config))
     for key, value in keys.items():
         OmegaConf.update(tree, key, value, force_add=True)
     try:
         return validate(tree)
     except UserError as error:
         raise UserError(f"The search space does not fit the configuration at {dict(point)}: {error}") from error
+
+
+def _with_typed_keys(config: Config, keys: Mapping[str, Any]) -> Config:
+    """The same for "group.key" alone, binding the touched groups only: validating everything takes ten times longer."""
+    changed: dict[str, Any] = {}
+    for key, value in keys.items():
+        group, name = key.split(".") if key.count(".") == 1 else (key, "")
+        bound = changed.setdefault(group, OmegaConf.structured(getattr(config, group)))
+        if name not in bound:
+            raise KeyError(key)
+        bound[name] = value
+    groups: dict[str, Any] = {group: OmegaConf.to_object(bound) for group, bound in changed.items()}
+    return dataclasses.replace(config, **groups)
 
 
 def is_group(key: str) -> bool:
