@@ -274,6 +274,7 @@ def importances(tried: Sequence[tuple[Point, float]], space: Space) -> dict[str,
     """
     import optuna
 
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     shared = [key for key in (tried[0][0] if tried else {}) if all(key in point for point, _ in tried)]
     values = {key: list(dict.fromkeys(point[key] for point, _ in tried)) for key in shared}
     varied = {key: found for key, found in values.items() if len(found) > 1}

@@ -176,10 +176,10 @@ def shortened(text: str, most: int) -> str:
 
 
 def _linear_ticks(low: float, high: float) -> list[float]:
-    rough = (high - low) / 5
+    rough = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return [round(place * step, 12) for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [float(f"{place * step:.12g}") for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _short(value: Attribute) -> str:

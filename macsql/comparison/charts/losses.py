@@ -62,7 +62,7 @@ def poster_losses(published: Published, report: TrialReport) -> PosterLosses:
 
 def overview(reports: Sequence[TrialReport], published: Published) -> Chart | None:
     """Evaluation loss an epoch of every trial in one chart; None where none has been evaluated."""
-    drawn = [report for report in reports if report.curve.evaluations]
+    drawn = [report for report in reports if math.isfinite(_lowest(report))]
     if not drawn:
         return None
     posters = _different([poster_losses(published, report) for report in drawn])
