@@ -1,6 +1,6 @@
 """The poster's figure, ours and the difference, each cell with what one must know to read it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,12 +10,15 @@ from macsql.comparison.figures import protocol, title
 from macsql.comparison.published import Published, PublishedFigure, System
 from macsql.comparison.statistics import exact_interval
 from macsql.config import Config
+from macsql.records import AGENTS
 
 POSTER_BASE = "cssupport/t5-small-awesome-text-to-sql"
+POSTER_ROWS = {"decomposer": 2029, "selector": 1009, "refiner": 337}
 Kind = Literal["measured", "poster", "published", "not applicable"]
 REASONS = {
     "other_data": "Other data: the poster's rows are the SQL-Llama instruct set (from BIRD's training part), ours are "
     "data={data}.",
+    "other_rows": "Other rows: the poster's are 2029 Decomposer, 1009 Selector and 337 Refiner, ours {rows}.",
     "other_base": "Another base: the poster fine-tunes {poster_base}, ours is model={model}.",
     "other_rate": "Another rate: every learning rate is multiplied by {factor:g} here.",
     "em_ceiling": "The poster's EM was 0 before any training: T5's vocabulary cannot write braces or backticks, and "
@@ -89,11 +92,16 @@ def systems_table(systems: Sequence[System], best: Arm | None) -> list[SystemRow
     return rows
 
 
-def reasons(figure: PublishedFigure, config: Config) -> tuple[str, ...]:
-    """Why a run with this configuration does not reproduce a figure of the poster; none where it could."""
+def reasons(figure: PublishedFigure, config: Config, rows: Mapping[str, int]) -> tuple[str, ...]:
+    """Why a run with this configuration does not reproduce a figure of the poster; none where it could.
+
+    `rows` counts the examples of each agent over all splits; empty where that is not known any more.
+    """
     kinds = list(figure.reasons)
     if config.data.format != "chat":
         kinds.append("other_data")
+    elif rows and any(rows.get(agent, 0) != count for agent, count in POSTER_ROWS.items()):
+        kinds.append("other_rows")
     if config.model.hub_id != POSTER_BASE:
         kinds.append("other_base")
     if config.scale.learning_rate_factor != 1:
@@ -105,6 +113,7 @@ def reasons(figure: PublishedFigure, config: Config) -> tuple[str, ...]:
         "agents": config.agents.style,
         "codec": config.codec.name,
         "poster_base": POSTER_BASE,
+        "rows": ", ".join(f"{count} {agent}" for agent, count in rows.items()),
         "upper": exact_interval(0, 2).high,
     }
     return tuple(REASONS[kind].format(**known) for kind in kinds)
@@ -135,8 +144,14 @@ def _row(figure: PublishedFigure, published: Published, arm: Arm | None) -> Row:
         return Row(figure.metric, title(figure.metric), label_of(figure.arm or {}), poster, nothing, None, ())
     ours = measured(arm, figure.metric)
     difference = None if ours.value is None else ours.value - figure.value
-    why = reasons(figure, arm.trials[0].config)
+    why = reasons(figure, arm.trials[0].config, _rows(arm))
     return Row(figure.metric, title(figure.metric), _place(figure, arm), poster, ours, difference, why)
+
+
+def _rows(arm: Arm) -> dict[str, int]:
+    prepared = arm.trials[0].examples
+    counts = list(prepared.about["counts"].values()) if prepared is not None else []
+    return {agent: sum(split.get(agent, 0) for split in counts) for agent in AGENTS} if counts else {}
 
 
 def _place(figure: PublishedFigure, arm: Arm) -> str:

@@ -24,7 +24,7 @@ def test_the_poster_beside_ours(balance):
 
 
 def test_on_the_posters_own_ground_a_difference_is_one_of_reproduction(sweeps):
-    sweeps.prepare({})
+    sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 337})
     config = base_config(
         data={"format": "chat", "root": "rows"},
         model={"name": "t5", "hub_id": "cssupport/t5-small-awesome-text-to-sql"},
@@ -35,6 +35,9 @@ def test_on_the_posters_own_ground_a_difference_is_one_of_reproduction(sweeps):
     assert rows["all/rouge_l"].reasons == ()
     assert rows["all/rouge_l"].arm.startswith("not stated; ours: learning_rate")
     assert len(rows["pair/eval_loss"].reasons) == 1  # a loss a token stays one
+    sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 336})
+    [why] = {row.metric: row for row in compare("lr_bs", sweeps.state).rows}["all/rouge_l"].reasons
+    assert "ours 1009 selector, 2029 decomposer, 336 refiner" in why
 
 
 def test_an_arm_that_has_not_finished_is_not_applicable(sweeps):
