@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from macsql.codecs import Codec
+from macsql.codecs import Codec, extend
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.records import Example
@@ -34,11 +34,11 @@ def load_tokenizer(
     source = _pocket_tokenizer(config, codec, train, state_dir) if config.pocket else _source(config)
     tokenizer = _from_pretrained(AutoTokenizer.from_pretrained, source, config)
     if codec.added_tokens:
-        tokenizer.add_tokens(list(codec.added_tokens))
+        extend(tokenizer, codec)
     return tokenizer
 
 
-def load_model(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase", seed: int) -> "PreTrainedModel":
+def load_model(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase", codec: Codec, seed: int) -> "PreTrainedModel":
     """The model with an embedding at least as long as the tokenizer; random weights from `seed` for the pocket T5."""
     import torch
     from transformers import AutoModelForSeq2SeqLM, T5Config, T5ForConditionalGeneration
@@ -55,8 +55,7 @@ def load_model(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase", seed: 
         }
         return T5ForConditionalGeneration(T5Config(**shape, **sizes))
     model = _from_pretrained(AutoModelForSeq2SeqLM.from_pretrained, _source(config), config)
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
-        model.resize_token_embeddings(_padded(len(tokenizer)))
+    extend(tokenizer, codec, model)
     return model
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import Config
+from macsql.corpora.leakage import suspects, warning
 from macsql.errors import UserError
 from macsql.executors import Executor, executor
 from macsql.records import AGENTS, Agent
@@ -159,6 +160,9 @@ class Preflight:
             windows = (config.model.max_source_length, config.model.max_target_length)
             report = audit_examples(train + prepared.examples("test"), tokenizer, spelling, *windows)
             said.update(dict.fromkeys(report.warnings()))
+            report.refuse_below(config.audit.fail_below)
+            corpus = prepared.about["corpus"]
+            said.update((warning(suspect), None) for suspect in suspects(corpus, config.model.known_training_data))
         return list(said)
 
     def announce(self) -> None:

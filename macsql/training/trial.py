@@ -84,7 +84,7 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     clock.lap("prepare")
 
     tokenizer = seq2seq.load_tokenizer(config.model, codec, train, state)
-    model = seq2seq.load_model(config.model, tokenizer, config.seed)
+    model = seq2seq.load_model(config.model, tokenizer, codec, config.seed)
     clock.lap("load")
 
     data = Splits(train, prepared.examples("eval"), sample(prepared.examples("test"), config.generation.limit))

@@ -30,7 +30,7 @@ def pocket() -> ModelConfig:
 def saved(pocket, tmp_path) -> ModelConfig:
     """A local folder in the hub's layout."""
     tokenizer = seq2seq.load_tokenizer(pocket, codec("compact"), ROWS, tmp_path)
-    model = seq2seq.load_model(pocket, tokenizer, 0)
+    model = seq2seq.load_model(pocket, tokenizer, codec("compact"), 0)
     tokenizer.save_pretrained(tmp_path / "checkpoint")
     model.save_pretrained(tmp_path / "checkpoint")
     return ModelConfig(name="own", path=str(tmp_path / "checkpoint"))
@@ -39,7 +39,7 @@ def saved(pocket, tmp_path) -> ModelConfig:
 def test_a_local_folder_is_loaded_as_it_stands(saved, tmp_path):
     seq2seq.check(saved)
     tokenizer = seq2seq.load_tokenizer(saved, codec("compact"), [], tmp_path)
-    model = seq2seq.load_model(saved, tokenizer, 1)
+    model = seq2seq.load_model(saved, tokenizer, codec("compact"), 1)
     assert model.num_parameters() == pytest.approx(seq2seq.parameters(saved), rel=0.05)
     assert tokenizer("how many cats").input_ids[-1] == tokenizer.eos_token_id
 
@@ -47,7 +47,7 @@ def test_a_local_folder_is_loaded_as_it_stands(saved, tmp_path):
 def test_tokens_of_a_codec_lengthen_the_embedding(saved, tmp_path):
     spelling = codec("tokens")
     tokenizer = seq2seq.load_tokenizer(saved, spelling, [], tmp_path)
-    model = seq2seq.load_model(saved, tokenizer, 1)
+    model = seq2seq.load_model(saved, tokenizer, spelling, 1)
     assert model.get_input_embeddings().num_embeddings >= len(tokenizer)
     text = '```json\n{"a": "keep_all"}\n```'
     ids = tokenizer(spelling.encode(text)).input_ids

@@ -29,7 +29,7 @@ def first_norm(config, folder, batch: int, accumulation: int) -> tuple[float, fl
     prepared, spelling = prepare(config), codec(config.codec.name)
     train = prepared.examples("train")
     tokenizer = seq2seq.load_tokenizer(config.model, spelling, train, folder)
-    model = seq2seq.load_model(config.model, tokenizer, config.seed)
+    model = seq2seq.load_model(config.model, tokenizer, spelling, config.seed)
     rows = tokenised(train, tokenizer, spelling, config)
     told: list[dict[str, float]] = []
     agents = [row.agent for row in train]
@@ -76,7 +76,7 @@ def test_the_pocket_model_is_the_same_for_the_same_seed(tiny, tmp_path):
     train = prepare(tiny).examples("train")
     spelling = codec("compact")
     tokenizer = seq2seq.load_tokenizer(tiny.model, spelling, train, tmp_path)
-    first, again = (seq2seq.load_model(tiny.model, tokenizer, 3) for _ in range(2))
-    other = seq2seq.load_model(tiny.model, tokenizer, 4)
+    first, again = (seq2seq.load_model(tiny.model, tokenizer, spelling, 3) for _ in range(2))
+    other = seq2seq.load_model(tiny.model, tokenizer, spelling, 4)
     assert torch.equal(first.shared.weight, again.shared.weight)
     assert not torch.equal(first.shared.weight, other.shared.weight)
