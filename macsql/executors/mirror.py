@@ -104,17 +104,16 @@ class Mirror:
         for path in sorted(left, key=lambda path: path.name == "result.json"):
             if path.suffix != ".partial":
                 self._send(path.name)
+        self.home(shutil.rmtree, self.folder / INCOMING, True)
 
     def _send_new(self) -> None:
         for name in GROWING:
             self._send_growth(name)
         whole = [path.name for path in whole_checkpoints(self.trial, self.checkpoints)]
-        for name in whole:
-            if name not in self.checkpoints:
-                self._send(f"checkpoints/{name}")
-        if whole and whole != self.checkpoints:  # none: the trial has finished, and home hears of it in its own time
-            self.home(keep, self.folder / "checkpoints", whole)
-            self.checkpoints = whole
+        there = [name for name in whole if name in self.checkpoints or self._send(f"checkpoints/{name}")]
+        if there and there != self.checkpoints:  # none: the trial has finished, and home hears of it in its own time
+            self.home(keep, self.folder / "checkpoints", there)
+            self.checkpoints = there
 
     def _send_growth(self, name: str) -> None:
         path = self.trial / name
@@ -126,16 +125,26 @@ class Mirror:
                 self.home(write, self.folder / name, data, self.ahead[name] + self.read[name])
                 self.read[name] += len(data)
 
-    def _send(self, name: str) -> None:
-        """Send a file or a folder that will not change any more."""
-        path = self.trial / name
-        for part, source in (_below(path, name) if path.is_dir() else {name: path}).items():
-            at = 0
-            with source.open("rb") as file:
-                while (data := file.read(CHUNK)) or at == 0:
-                    self.home(write, self.folder / INCOMING / part, data, at)
-                    at += max(1, len(data))  # an empty file is written too, once
+    def _send(self, name: str) -> bool:
+        """Send a file or a whole folder; False where the trial has given it up meanwhile, as it does checkpoints."""
+        parts = self._parts(name)
+        try:
+            for part, source in parts.items():
+                at = 0
+                with source.open("rb") as file:
+                    while (data := file.read(CHUNK)) or at == 0:
+                        self.home(write, self.folder / INCOMING / part, data, at)
+                        at += max(1, len(data))  # an empty file is written too, once
+        except FileNotFoundError:
+            return False
+        if self._parts(name) != parts:
+            return False
         self.home(settle, self.folder, name)
+        return True
+
+    def _parts(self, name: str) -> dict[str, Path]:
+        path = self.trial / name
+        return _below(path, name) if path.is_dir() else {name: path}
 
 
 def write(path: Path, data: bytes, at: int) -> None:

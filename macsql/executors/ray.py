@@ -53,7 +53,7 @@ class RayHandle:
         """Ask for a checkpoint and an end; a task that waits for room ends at once."""
         if self.poll() is None:
             self.stopped = True
-            self.ray.cancel(self.reference)
+            self.ray.cancel(self.reference, recursive=False)  # what it is sending home arrives
 
     def kill(self) -> None:
         """End the task's process at once, and with it the trial's."""
@@ -69,7 +69,8 @@ class RayHandle:
             note(self.folder, str(error))
             return 1
         except Exception as error:  # the node, its worker or what it held is gone
-            note(self.folder, f"Ray lost the trial ({type(error).__name__}): {str(error).strip().splitlines()[0]}")
+            reason = str(error).strip().partition(". ")[0].splitlines()[0]
+            note(self.folder, f"Ray lost the trial ({type(error).__name__}): {reason}")
             return -signal.SIGKILL
 
 
@@ -136,7 +137,10 @@ class RayExecutor:
                 f"executor.options.address={address}: give host:port of the cluster's head, "
                 "and start the sweep on one of its nodes."
             )
+        host, _, port = str(address).rpartition(":")
         try:
+            if host and port.isdigit():  # Ray itself would try for minutes
+                socket.create_connection((host, int(port)), timeout=10).close()
             self.ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # ConnectionError, ValueError, RuntimeError: by version and by what is wrong
             raise UserError(

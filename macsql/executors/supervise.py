@@ -44,11 +44,14 @@ def environment(threads: int) -> dict[str, str]:
     }
 
 
-def supervise(order: Order, asked: Callable[[], int], look: Callable[[], None] = lambda: None) -> int:
+def supervise(
+    order: Order, asked: Callable[[], int], look: Callable[[], None] = lambda: None, forward: bool = True
+) -> int:
     """Run the trial to its end; returns its exit code.
 
-    `asked` counts the requests to stop: one is passed on as a request for a checkpoint, two kill. `look` is called
-    now and then while the trial runs; what it raises ends the trial and is raised.
+    `asked` counts the requests to stop: one is passed on as a request for a checkpoint, two kill; `forward` is false
+    where whoever asks tells the trial's process too. `look` is called now and then while the trial runs; what it
+    raises ends the trial and is raised.
     """
     if asked():
         return EXIT_STOPPED
@@ -67,7 +70,7 @@ def supervise(order: Order, asked: Callable[[], int], look: Callable[[], None] =
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return process.wait(INTERVAL)
-            if asked() > told:
+            if forward and asked() > told:
                 told = asked()
                 process.terminate() if told == 1 else _kill(process)
             look()

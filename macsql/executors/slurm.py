@@ -1,0 +1,165 @@
+"""Trials as Slurm jobs, submitted through submitit. The only module that knows submitit.
+
+A job runs `macsql.executors.supervise`, which runs the trial's own process. Whoever wants a job to end early, be it the
+sweep, the time limit or a preemption, sends SIGTERM, which Slurm hands to every process of the job: the trial writes
+its checkpoint, and the function around it only waits. What Slurm ended early is submitted again by itself.
+"""
+
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from macsql.config import ExecutorConfig
+from macsql.errors import UserError
+from macsql.executors.local import TINY
+from macsql.executors.supervise import TRIAL, Order, check_options, note, suited_threads, supervise
+from macsql.training.process import EXIT_STOPPED
+
+OPTIONS: dict[str, Any] = {
+    "cluster": "slurm",  # slurm | local: jobs of this machine
+    "partition": None,
+    "account": None,
+    "qos": None,
+    "constraint": None,
+    "time": 1440,  # minutes
+    "grace": 120,  # seconds between SIGTERM and the time limit
+    "mem_gb": None,
+    "gpus_per_node": 0,
+    "resubmit": 20,
+    "setup": [],
+    "module": TRIAL,
+}
+FORCED_LOOK = 30.0  # seconds between two questions to Slurm's accounting; a job that ends by itself leaves a file
+CORES = 4  # a trial of a model that is not tiny, where nobody says otherwise
+EARLY = ("TIMEOUT", "PREEMPTED")  # states of a job that Slurm ended before the trial had
+GONE = -signal.SIGKILL
+
+
+class SlurmHandle:
+    """A job, or the last of several that a trial has been through."""
+
+    def __init__(self, executor: "SlurmExecutor", folder: Path) -> None:
+        self.executor, self.folder = executor, folder
+        self.job = executor.submit(folder)
+        self.left = int(executor.options["resubmit"])
+        self.code: int | None = None
+        self.asked = False
+        self.looked = time.monotonic()
+
+    def poll(self) -> int | None:
+        """The trial's exit code, -9 where its job was lost, None while it waits or runs."""
+        if self.code is None and self._done():
+            code = self._outcome()
+            if code == EXIT_STOPPED and not self.asked and self.left > 0:
+                self.left -= 1
+                self.job = self.executor.submit(self.folder)
+            else:
+                self.code = code
+        return self.code
+
+    def stop(self) -> None:
+        """Ask for a checkpoint and an end; a job that waits in the queue leaves it."""
+        if self.poll() is None:
+            self.asked = True
+            self.executor.terminate(self.job)
+
+    def kill(self) -> None:
+        """Cancel the job: Slurm kills what does not end by itself."""
+        if self.poll() is None:
+            self.asked = True
+            self.job.cancel(check=False)
+
+    def _done(self) -> bool:
+        forced = time.monotonic() - self.looked > FORCED_LOOK
+        if forced:
+            self.looked = time.monotonic()
+        return bool(self.job.done(force_check=forced))
+
+    def _outcome(self) -> int:
+        if self.job.paths.result_pickle.exists():
+            outcome, value = self.job._get_outcome_and_result()
+            if outcome == "success":
+                return int(value)
+            note(self.folder, str(value))
+            return 1
+        if self.asked:
+            return EXIT_STOPPED  # taken out of the queue, or cancelled
+        state = self.job.state
+        if state.startswith(EARLY):
+            return EXIT_STOPPED
+        note(self.folder, f"Slurm ended job {self.job.job_id} ({state}); its own output is in {self.job.paths.folder}")
+        return GONE
+
+
+class SlurmExecutor:
+    """Runs each trial as a job of its own, at most `executor.workers` at once."""
+
+    def __init__(self, config: ExecutorConfig, parameters: int | None) -> None:
+        """Raises UserError without submitit, without Slurm, or for options that Slurm's job script cannot hold."""
+        self.options = check_options(config, OPTIONS)
+        if self.options["cluster"] not in {"slurm", "local"}:
+            raise UserError(f"executor.options.cluster={self.options['cluster']}: write slurm or local.")
+        try:
+            import submitit
+        except ImportError as error:
+            raise UserError("executor=slurm needs submitit: pip install 'macsql[slurm]'.") from error
+        self.submitit = submitit
+        self.local = self.options["cluster"] == "local"
+        if not self.local and submitit.SlurmExecutor.affinity() < 0:
+            raise UserError("executor=slurm needs Slurm's commands here (srun is missing): run it on a login node.")
+        tiny = parameters is not None and parameters < TINY
+        self.threads = suited_threads(config, tiny, CORES)
+        self.slots = config.workers or 8
+
+    def start(self, folder: Path, slot: int) -> SlurmHandle:  # noqa: ARG002
+        """Submit a trial; what it prints goes to <folder>/log.txt, what its job prints to <folder>/jobs/."""
+        return SlurmHandle(self, folder.resolve())
+
+    def close(self) -> None:
+        """Nothing is held between trials."""
+
+    def submit(self, folder: Path) -> Any:
+        """A new job for the trial in a folder."""
+        jobs = self.submitit.AutoExecutor(folder=folder / "jobs", cluster=self.options["cluster"])
+        jobs.update_parameters(**self._parameters(folder.name))
+        order = Order(folder, Path.cwd(), self.threads, self.options["module"])
+        return jobs.submit(run_trial, order, self.local)
+
+    def terminate(self, job: Any) -> None:
+        """Take a job out of the queue, or send SIGTERM to all its processes."""
+        if self.local:
+            if job._process.poll() is None:
+                job._process.terminate()  # submitit's own controller passes it on
+            return
+        with suppress(OSError, subprocess.SubprocessError):  # it has ended meanwhile
+            subprocess.run(["scancel", "--state=PENDING", job.job_id], check=False, timeout=60)
+            subprocess.run(["scancel", "--signal=TERM", job.job_id], check=False, timeout=60)
+
+    def _parameters(self, name: str) -> dict[str, Any]:
+        options = self.options
+        common = {"name": name, "timeout_min": int(options["time"]), "stderr_to_stdout": True}
+        gpus = {"gpus_per_node": int(options["gpus_per_node"])}
+        if self.local:
+            return {**common, **gpus}
+        given = {key: options[key] for key in ("partition", "account", "qos", "constraint") if options[key] is not None}
+        return {
+            **common,
+            **(gpus if gpus["gpus_per_node"] else {}),
+            "cpus_per_task": self.threads,
+            **({"mem_gb": options["mem_gb"]} if options["mem_gb"] is not None else {}),
+            **{f"slurm_{key}": value for key, value in given.items()},
+            "slurm_setup": list(options["setup"]),
+            "slurm_additional_parameters": {"signal": f"TERM@{int(options['grace'])}", "no-requeue": True},
+        }
+
+
+def run_trial(order: Order, local: bool) -> int:
+    """In a job: run the trial to its end; returns its exit code."""
+    requests: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGUSR2):  # the latter comes from submitit's own controller of local jobs
+        signal.signal(number, lambda number, _: requests.append(number))
+    # Slurm signals every process of a job, the trial's among them: a second one from here would be one too many.
+    return supervise(order, lambda: len(requests), forward=local)
