@@ -6,10 +6,12 @@ read-only afterwards. No heavy import here: `--help` and `--cfg job` come throug
 """
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
 
@@ -253,7 +255,24 @@ def validate(cfg: DictConfig) -> Config:
 
 def to_yaml(config: Config) -> str:
     """The configuration as YAML that `from_yaml` reads back to an equal object."""
-    return OmegaConf.to_yaml(OmegaConf.create(asdict(config)))
+    return yaml.dump(asdict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Quotes every text but plain words: what YAML 1.1 takes for text, OmegaConf may take for a number (1e-5)."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def _text(dumper: Any, text: str) -> Any:
+    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", text) and not re.fullmatch(
+        r"(?i)y|n|yes|no|on|off|true|false|null|nan|inf", text
+    )
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Dumper.add_representer(str, _text)
 
 
 def from_yaml(text: str) -> Config:
