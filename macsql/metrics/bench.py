@@ -13,7 +13,7 @@ from typing import Any
 from macsql.database.sandbox import Limits, Outcome, Sandbox
 from macsql.metrics import scratch_copy
 from macsql.metrics.result_rows import Row
-from macsql.metrics.spider_schema import SpiderSchema, read_spider_schema
+from macsql.metrics.spider.schema import SpiderSchema, read_spider_schema
 
 GOLD_ERROR = "gold error"
 LARGEST_COPY = 512 << 20  # bytes

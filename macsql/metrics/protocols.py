@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from macsql.metrics import bird, spider_ex
+from macsql.metrics import bird
 from macsql.metrics.bench import GOLD_ERROR, Bench, Pair, Score
-from macsql.metrics.spider_em import GoldUnreadable, Reading, SpiderSchema, exact_match
+from macsql.metrics.spider import ex as spider_ex
+from macsql.metrics.spider.em import GoldUnreadable, Reading, SpiderSchema, exact_match
 
 PORTION = 250  # questions
 READ, REWRITTEN = "read", "rewritten"  # outcomes of predictions that are parsed, not run
@@ -24,7 +25,7 @@ def spider_em_fixed(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
 
 def spider_em_grammar(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
     """`spider-em-grammar`: `spider-em` of predictions that are brought into Spider's grammar first, where they can."""
-    from macsql.metrics.sql_normal_form import to_spider_grammar  # brings sqlglot, which nothing else here needs
+    from macsql.metrics.spider.normal_form import to_spider_grammar  # brings sqlglot, which nothing else here needs
 
     scores = []
     for pair in pairs:

@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from macsql.metrics.bench import Bench, Pair, Score
-from macsql.metrics.spider_em import COMPONENTS, EmVerdict, GoldUnreadable, exact_match, hardness
-from macsql.metrics.spider_hardness import LEVELS
+from macsql.metrics.spider.em import COMPONENTS, EmVerdict, GoldUnreadable, exact_match, hardness
+from macsql.metrics.spider.hardness import LEVELS
 
 UNKNOWN = "unknown"  # the level of a gold query that Spider's grammar does not read
 ALL = "all"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from macsql.database.sandbox import Outcome, Sandbox
 from macsql.metrics.result_rows import columns_match, spider_equal
-from macsql.metrics.spider_ex import as_run
+from macsql.metrics.spider.ex import as_run
 from macsql.metrics.taxonomy import Finding, sql_finding
 
 

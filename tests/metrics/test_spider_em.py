@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macsql.errors import UserError
-from macsql.metrics.spider_em import (
+from macsql.metrics.spider.em import (
     COMPONENTS,
     ComponentScore,
     EmVerdict,
@@ -22,7 +22,7 @@ from macsql.metrics.spider_em import (
     read_spider_schema,
     report,
 )
-from macsql.metrics.spider_schema import SpiderSchema, foreign_key_map
+from macsql.metrics.spider.schema import SpiderSchema, foreign_key_map
 
 DATA = Path(__file__).parent / "data"
 KEYS = {

@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from macsql.metrics.spider_em import GoldUnreadable, SpiderSchema, exact_match, hardness, read_spider_schema
+from macsql.metrics.spider.em import GoldUnreadable, SpiderSchema, exact_match, hardness, read_spider_schema
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from macsql.metrics.spider_tokens import NotInGrammarError, tokenize
+from macsql.metrics.spider.tokens import NotInGrammarError, tokenize
 
 PIECES = [
     *"ab1 ,:.()[]{}<>=!*-`;@#$%&?«“‘„»”’–—/|+\n\t_",

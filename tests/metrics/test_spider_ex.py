@@ -9,7 +9,7 @@ import pytest
 from macsql.database.sandbox import Sandbox
 from macsql.errors import UserError
 from macsql.metrics.bench import Bench, Options, Pair
-from macsql.metrics.spider_ex import GAVE_UP, as_run, execution_match, execution_match_fixed
+from macsql.metrics.spider.ex import GAVE_UP, as_run, execution_match, execution_match_fixed
 
 DATA = Path(__file__).parent / "data"
 PAIRS = [json.loads(line) for line in (DATA / "spider_ex_pairs.jsonl").read_text().splitlines()]
@@ -124,7 +124,7 @@ def test_plug_value(folder, sandbox, gold, pred, plain, plugged):
 
 
 def test_plug_value_gives_up_and_says_so(folder, sandbox, monkeypatch):
-    monkeypatch.setattr("macsql.metrics.spider_ex.MAX_VARIANTS", 200)
+    monkeypatch.setattr("macsql.metrics.spider.ex.MAX_VARIANTS", 200)
     gold = "SELECT name FROM member WHERE age IN (1, 2, 3, 30)"
     pred = "SELECT age FROM member WHERE age IN (" + ", ".join(str(60 + n) for n in range(30)) + ")"  # 4 ** 30 ways
     bench = Bench(folder, sandbox, Options(plug_value=True))

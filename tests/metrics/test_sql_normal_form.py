@@ -12,12 +12,12 @@ import sqlglot
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from macsql.metrics.spider_conditions import UnwritableError
-from macsql.metrics.spider_em import exact_match, read_spider_schema
-from macsql.metrics.spider_grammar import parse
-from macsql.metrics.spider_names import written_name
-from macsql.metrics.spider_tokens import NotInGrammarError
-from macsql.metrics.sql_normal_form import NormalForm, to_spider_grammar
+from macsql.metrics.spider.conditions import UnwritableError
+from macsql.metrics.spider.em import exact_match, read_spider_schema
+from macsql.metrics.spider.grammar import parse
+from macsql.metrics.spider.names import written_name
+from macsql.metrics.spider.normal_form import NormalForm, to_spider_grammar
+from macsql.metrics.spider.tokens import NotInGrammarError
 
 DATA = Path(__file__).parent / "data"
 PAIRS = [json.loads(line) for line in (DATA / "sql_normal_form_pairs.jsonl").read_text().splitlines()]

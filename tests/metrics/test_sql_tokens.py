@@ -5,7 +5,7 @@ import sqlparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from macsql.metrics.sql_tokens import without_distinct
+from macsql.metrics.spider.lexing import without_distinct
 
 PARTS = st.sampled_from(
     [

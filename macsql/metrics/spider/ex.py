@@ -11,9 +11,9 @@ from pathlib import Path
 
 from macsql.database.sandbox import Outcome, Status
 from macsql.metrics.bench import Bench, Pair, Score, gold_error
-from macsql.metrics.plug_value import variants
 from macsql.metrics.result_rows import columns_match, spider_equal
-from macsql.metrics.sql_tokens import without_distinct
+from macsql.metrics.spider.lexing import without_distinct
+from macsql.metrics.spider.plug_value import variants
 
 CURRENT_YEAR = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)
 MAX_VARIANTS = 20_000  # plug_value: (gold values) ** (slots) can be more than a life is long

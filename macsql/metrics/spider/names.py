@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from macsql.metrics.spider_conditions import UnwritableError
-from macsql.metrics.spider_grammar import AGGREGATES
-from macsql.metrics.spider_schema import SpiderSchema
+from macsql.metrics.spider.conditions import UnwritableError
+from macsql.metrics.spider.grammar import AGGREGATES
+from macsql.metrics.spider.schema import SpiderSchema
 
 # SQLite's keywords that need quotes as a name; it takes all others as they are.
 _RESERVED = re.compile(

@@ -11,7 +11,7 @@ from itertools import product
 
 from sqlparse import tokens as kinds
 
-from macsql.metrics.sql_tokens import first_statement
+from macsql.metrics.spider.lexing import first_statement
 
 SLOT = "VALUERARE"  # the word that stands for a value in the official script; a query that holds it is read the same
 FLOAT = re.compile(r"[-+]?\d*\.\d+")

@@ -12,7 +12,7 @@ depend on each of these readings, so they are kept. The productions:
     column     = [(] [aggregate (] [DISTINCT] name [)] [)]
 """
 
-from macsql.metrics.spider_query import (
+from macsql.metrics.spider.query import (
     ColumnUnit,
     Condition,
     Conditions,
@@ -22,8 +22,8 @@ from macsql.metrics.spider_query import (
     SelectItem,
     ValueUnit,
 )
-from macsql.metrics.spider_schema import SpiderSchema
-from macsql.metrics.spider_tokens import NotInGrammarError, tokenize
+from macsql.metrics.spider.schema import SpiderSchema
+from macsql.metrics.spider.tokens import NotInGrammarError, tokenize
 
 CLAUSES = frozenset({"select", "from", "where", "group", "order", "limit", "intersect", "union", "except"})
 JOIN_WORDS = frozenset({"join", "on", "as"})

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from macsql.metrics.spider_compare import COMPONENTS, ComponentScore, OfficialCrashError, compare, rebuild, same_tables
-from macsql.metrics.spider_grammar import parse
-from macsql.metrics.spider_hardness import LEVELS, Hardness, rate
-from macsql.metrics.spider_query import Query
-from macsql.metrics.spider_schema import SpiderSchema, read_spider_schema
-from macsql.metrics.spider_tokens import NotInGrammarError
+from macsql.metrics.spider.compare import COMPONENTS, ComponentScore, OfficialCrashError, compare, rebuild, same_tables
+from macsql.metrics.spider.grammar import parse
+from macsql.metrics.spider.hardness import LEVELS, Hardness, rate
+from macsql.metrics.spider.query import Query
+from macsql.metrics.spider.schema import SpiderSchema, read_spider_schema
+from macsql.metrics.spider.tokens import NotInGrammarError
 
 __all__ = [
     "COMPONENTS",

@@ -12,12 +12,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from macsql.metrics.spider_conditions import UnwritableError
-from macsql.metrics.spider_grammar import parse
-from macsql.metrics.spider_names import resolve_names
-from macsql.metrics.spider_schema import SpiderSchema
-from macsql.metrics.spider_tokens import NotInGrammarError
-from macsql.metrics.spider_writer import write
+from macsql.metrics.spider.conditions import UnwritableError
+from macsql.metrics.spider.grammar import parse
+from macsql.metrics.spider.names import resolve_names
+from macsql.metrics.spider.schema import SpiderSchema
+from macsql.metrics.spider.tokens import NotInGrammarError
+from macsql.metrics.spider.writer import write
 
 _SPLIT_OPERATOR = re.compile(r"""("[^"]*"|'[^']*'|`[^`]*`|\[[^]]*])|([<>!]) +=""")
 

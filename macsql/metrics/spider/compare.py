@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from macsql.metrics.spider_query import ColumnUnit, Condition, Conditions, Query, ValueUnit, comparisons
-from macsql.metrics.spider_schema import SpiderSchema
+from macsql.metrics.spider.query import ColumnUnit, Condition, Conditions, Query, ValueUnit, comparisons
+from macsql.metrics.spider.schema import SpiderSchema
 
 COMPONENTS = (
     "select",

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from macsql.metrics.spider_query import ColumnUnit, Condition, Query, comparisons
+from macsql.metrics.spider.query import ColumnUnit, Condition, Query, comparisons
 
 Hardness = Literal["easy", "medium", "hard", "extra"]
 LEVELS: tuple[Hardness, ...] = get_args(Hardness)

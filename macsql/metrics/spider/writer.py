@@ -2,9 +2,9 @@
 
 from sqlglot import exp
 
-from macsql.metrics.spider_conditions import Comparison, UnwritableError, alternatives, described, plain
-from macsql.metrics.spider_joins import place_conditions
-from macsql.metrics.spider_names import written_name
+from macsql.metrics.spider.conditions import Comparison, UnwritableError, alternatives, described, plain
+from macsql.metrics.spider.joins import place_conditions
+from macsql.metrics.spider.names import written_name
 
 _AGGREGATES: dict[type[exp.Expr], str] = {
     exp.Count: "count",
