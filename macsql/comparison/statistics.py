@@ -52,7 +52,7 @@ def paired_bootstrap(
     counts = [[count for _, count in row].__getitem__ for row in seeds]
     for _ in range(resamples):
         places = generator.choices(questions, k=len(questions))
-        rows = generator.choices(range(len(seeds)), k=len(seeds))
+        rows = generator.choices(range(len(seeds)), k=len(seeds)) if len(seeds) > 1 else [0]
         count = sum(sum(map(counts[row], places)) for row in rows)
         if count:
             means.append(sum(sum(map(totals[row], places)) for row in rows) / count)
