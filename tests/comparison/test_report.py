@@ -137,7 +137,7 @@ def test_what_a_model_wrote_is_text_and_nothing_else(sweeps, tmp_path):
     assert not [key for _, attrs in shown.tags for key in attrs if key.startswith("on")]
     assert "alert(1)" in shown.text
     assert "{{ 7*7 }}" in shown.text
-    assert "␀␛[31m ⟨U+202E⟩gnp.exe" in shown.text
+    assert "⟨U+0000⟩⟨U+001B⟩[31m ⟨U+202E⟩gnp.exe" in shown.text
 
 
 def test_half_a_character_and_endless_text_are_shown_as_far_as_they_go(sweeps, tmp_path):

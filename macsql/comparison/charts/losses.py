@@ -13,6 +13,7 @@ from macsql.comparison.published import Published, PublishedCurve, matches
 OWN_COLOUR = 8  # trials up to which each has a colour of its own
 LEADERS = 5  # that have one where there are more
 POINTS = 240  # training losses that a small chart draws
+ROOMY = 12  # trials up to which the small charts have titles on their axes
 TRAINING, EVALUATION, GREY = "#6aaed6", "#d55e00", "#6b7280"
 DASHED, DOTTED = "6 4", "2 3"
 
@@ -31,6 +32,16 @@ class Chart:
 
     svg: Markup
     legend: tuple[LegendEntry, ...]
+
+
+@dataclass(frozen=True)
+class Panels:
+    """A small chart for each trial, all on the same axes, and the legend that they share."""
+
+    drawings: tuple[tuple[TrialReport, Markup], ...]
+    legend: tuple[LegendEntry, ...]
+    roomy: bool  # few enough to be large
+    axes: str  # what the axes are, in a sentence
 
 
 @dataclass(frozen=True)
@@ -95,10 +106,8 @@ def overview(reports: Sequence[TrialReport], published: Published) -> Chart | No
     return Chart(picture(760, 360, label, axes, *marks), tuple(legend))
 
 
-def panels(
-    reports: Sequence[TrialReport], published: Published
-) -> tuple[list[tuple[TrialReport, Markup]], Chart] | None:
-    """A small chart for each trial that has told a loss, all on the same axes, and the legend that they share."""
+def panels(reports: Sequence[TrialReport], published: Published) -> Panels | None:
+    """A small chart for each trial that has told a loss; None where none has."""
     drawn = [report for report in reports if report.curve.training or report.curve.evaluations]
     if not drawn:
         return None
@@ -107,22 +116,32 @@ def panels(
     epochs += [float(epoch) for poster in posters if poster.curve for epoch in poster.curve.epochs]
     losses = [loss for report in drawn for _, loss in _training(report) + _evaluations(report)]
     losses += [value for poster in posters for value in poster.values]
-    plot = Plot(Scale(0, max(epochs) or 1, 40, 328), scale(losses, 176, 22))
-    found = [(report, _panel(plot, report, poster)) for report, poster in zip(drawn, posters, strict=True)]
+    roomy = len(drawn) <= ROOMY
+    width, height = (340.0, 214.0) if roomy else (250.0, 136.0)
+    plot = Plot(
+        Scale(0, max(epochs) or 1, 40, width - 12), scale(losses, height - (38 if roomy else 20), 22 if roomy else 8)
+    )
+    log = " (log scale)" if plot.y.log else ""
+    axes = plot.axes("epoch" if roomy else "", f"loss{log}" if roomy else "", _whole(plot.x))
+    found = [
+        (report, _panel(plot, width, height, axes, report, poster))
+        for report, poster in zip(drawn, posters, strict=True)
+    ]
     legend = [
         LegendEntry(swatch(TRAINING, None, width=1.4), "training loss a batch"),
         LegendEntry(swatch(EVALUATION), "evaluation loss an epoch"),
         *_poster_legend(published, _different(posters), with_training=True),
     ]
-    return found, Chart(Markup(""), tuple(legend))
+    return Panels(
+        tuple(found), tuple(legend), roomy, f"Epochs across, loss{log} upwards, on the same axes for all trials."
+    )
 
 
-def _panel(plot: Plot, report: TrialReport, poster: PosterLosses) -> Markup:
-    axes = plot.axes("epoch", "loss (log scale)" if plot.y.log else "loss", _whole(plot.x))
+def _panel(plot: Plot, width: float, height: float, axes: Markup, report: TrialReport, poster: PosterLosses) -> Markup:
     training = plot.line(thinned(_training(report), POINTS), TRAINING, 1.1)
     evaluations = [plot.line(_evaluations(report), EVALUATION), plot.dots(_evaluations(report), EVALUATION, size=2.6)]
     marks = [training, *_poster_marks(plot, poster, with_training=True), *evaluations]
-    return picture(340, 214, f"Losses of {report.trial.label}", axes, *marks, css="chart small")
+    return picture(width, height, f"Losses of {report.trial.label}", axes, *marks, css="chart small")
 
 
 def _poster_marks(plot: Plot, poster: PosterLosses, *, with_training: bool) -> list[Markup]:

@@ -1,0 +1,207 @@
+"""What stands on the report's page: a comparison, arranged as its template shows it."""
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from macsql.comparison.charts import answers as answer_charts
+from macsql.comparison.charts import losses, search
+from macsql.comparison.experiment import Comparison
+from macsql.comparison.figures import WHOSE
+from macsql.comparison.generation import ShownExample
+from macsql.comparison.side_by_side import Row
+from macsql.comparison.statistics import Spread
+from macsql.comparison.table import SHOWN
+from macsql.comparison.verdict import verdict
+from macsql.metrics.taxonomy import UNJUDGED, Finding
+
+DASH = "–"
+
+
+def contents(comparison: Comparison) -> dict[str, Any]:
+    """Everything that the template names, except its style sheet."""
+    reasons = list(dict.fromkeys(reason for row in comparison.rows for reason in row.reasons))
+    doubts = list(dict.fromkeys(row.poster.note for row in comparison.rows if row.poster.note))
+    context = {
+        "name": comparison.name,
+        "known": comparison.published,
+        "verdict": verdict(comparison),
+        "disagreements": comparison.disagreements,
+        "facts": _facts(comparison),
+        "rows": [_poster_row(row, reasons, doubts) for row in comparison.rows],
+        "reasons": reasons,
+        "doubts": doubts,
+        "overview": losses.overview(comparison.trials, comparison.published),
+        "panels": losses.panels(comparison.trials, comparison.published),
+        "curve_doubts": list(dict.fromkeys(curve.doubt for curve in comparison.published.curves if curve.doubt)),
+        "whose": WHOSE,
+        "notes": comparison.notes,
+        "systems": comparison.systems,
+        "system_columns": list(comparison.systems[0].cells) if comparison.systems else [],
+        "examples": _examples(comparison.examples),
+        **_trials(comparison),
+        **_statistics(comparison),
+        **_answers(comparison),
+        **_search(comparison),
+    }
+    return context | {"sections": _sections(context)}
+
+
+def _facts(comparison: Comparison) -> list[tuple[str, str, bool]]:
+    made = comparison.provenance
+    tested = ", ".join(f"{count} {WHOSE[agent]}" for agent, count in made.test_rows.items())
+    states = [report.trial.state.lower() for report in comparison.trials]
+    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    scale = made.scale if made.scale != "full" else "full: nothing is made smaller"
+    return [
+        ("Command", made.command or "not recorded", bool(made.command)),
+        ("Data", f"{made.data}, fingerprint {made.fingerprint}", False),
+        ("Model", made.model, False),
+        ("Scale", f"{scale}. {made.scale_note}" if made.scale_note else scale, False),
+        ("Trials", counted, False),
+        ("Seeds", ", ".join(map(str, made.seeds)), False),
+        ("Scored on", f"{tested or 'no'} test rows", False),
+        ("Protocol", f"named beside each figure; at most {made.time_limit:g} s for one SQL statement", False),
+        ("Machine", made.machine, False),
+    ]
+
+
+def _poster_row(row: Row, reasons: Sequence[str], doubts: Sequence[str]) -> dict[str, Any]:
+    marks = [str(reasons.index(reason) + 1) for reason in row.reasons]
+    if row.poster.note:
+        marks.append(_letter(doubts.index(row.poster.note)))
+    said = DASH if row.difference is None else "no" if row.reasons else "yes"
+    return {
+        "title": row.title,
+        "arm": row.arm,
+        "poster": row.poster,
+        "ours": row.ours,
+        "difference": row.difference,
+        "reproduction": f"{said} [{', '.join(marks)}]" if marks else said,
+    }
+
+
+def _trials(comparison: Comparison) -> dict[str, Any]:
+    keys = [key for key in SHOWN if any(key in report.figures for report in comparison.trials)]
+    rows = [
+        {
+            "label": report.trial.label,
+            "best": report.trial is comparison.best,
+            "state": "" if report.trial.finished else report.trial.state,
+            "figures": [report.figures.get(key) for key in keys],
+        }
+        for report in comparison.trials
+    ]
+    several = [arm for arm in comparison.arms if len(arm.trials) > 1]
+    seeds = [
+        {"label": arm.label, "count": len(arm.trials), "figures": [_scattered(arm.figure(key)) for key in keys]}
+        for arm in (comparison.arms if several else ())
+    ]
+    return {
+        "headings": [SHOWN[key] for key in keys],
+        "trials": rows,
+        "seeds": seeds,
+        "objective": comparison.trials[0].trial.config.sweep.metric[0],
+    }
+
+
+def _statistics(comparison: Comparison) -> dict[str, Any]:
+    held = comparison.contrasts
+    widest = max((abs(end) for item in held for end in (item.difference.low, item.difference.high)), default=0.0)
+    reach = max(0.05, math.ceil(widest * 20) / 20)
+    rows, before = [], ""
+    for item in held:
+        bar = answer_charts.interval_bar(item.difference, reach)
+        rows.append({"arm": item.arm if item.arm != before else "", "item": item, "bar": bar})
+        before = item.arm
+    sentence = ""
+    if (sight := comparison.sight) is not None:
+        sentence = (
+            f"With {sight.questions} test questions no difference below {sight.smallest:.1%} can show in one test "
+            f"(McNemar, 5 %), none below {sight.smallest_holm:.1%} in one of {sight.tests}."
+        )
+    against = comparison.reference.label if comparison.reference else ""
+    return {"contrasts": rows, "reach": f"{reach:g}", "sight": sentence, "against": against}
+
+
+def _answers(comparison: Comparison) -> dict[str, Any]:
+    colours = answer_charts.failure_colours(comparison.answers)
+    words = {word for row in comparison.answers for word, _ in row.notes}
+    return {
+        "answers": [(row, answer_charts.answers_bar(row, colours)) for row in comparison.answers],
+        "failure_colours": colours,
+        "other_failures": bool(words - set(colours)),
+        "best_label": comparison.best.label if comparison.best else "",
+    }
+
+
+def _search(comparison: Comparison) -> dict[str, Any]:
+    """Optuna's plots, for a sweep of more than one trial."""
+    from macsql.search.space import read_space
+    from macsql.search.study import importances
+
+    config = comparison.trials[0].trial.config
+    objective = search.Objective(config.sweep.metric[0], config.sweep.direction[0] == "minimize")
+    values = [(report, search.value_of(report, objective)) for report in comparison.trials]
+    tried = [(report.trial.point, value) for report, value in values if value is not None]
+    if len(comparison.trials) < 2 or not tried:
+        return {"history": None}
+    space = read_space(config.search.space)
+    without = [report.trial.state.lower() for report, value in values if value is None]
+    return {
+        "history": search.history(comparison.trials, objective),
+        "parallel": search.parallel(comparison.trials, objective, space),
+        "importance": search.importance(importances(tried, space)),
+        "finished": len(tried),
+        "missing": ", ".join(f"{without.count(state)} {state}" for state in dict.fromkeys(without)),
+    }
+
+
+def _examples(shown: Sequence[ShownExample]) -> list[tuple[str, list[dict[str, Any]]]]:
+    groups = groupby(shown, key=lambda row: row.agent)
+    return [(agent, [_example(row) for row in rows]) for agent, rows in groups]
+
+
+def _example(row: ShownExample) -> dict[str, Any]:
+    css = "right" if row.verdict == Finding.RIGHT else "unjudged" if row.verdict in UNJUDGED else "wrong"
+    ended = " (cut at the token limit)" if row.truncated else ""
+    same = row.output == row.raw_output
+    texts = [
+        ("schema", row.schema),
+        ("SQL to repair", row.broken_sql),
+        ("what running it gave", row.error),
+        ("right answer", row.target),
+        (f"raw and decoded output{ended}" if same else f"raw output{ended}", row.raw_output or "(nothing)"),
+        ("decoded output", "" if same else row.output or "(nothing)"),
+        ("gold SQL", "" if row.gold_sql == row.target else row.gold_sql),
+        ("SQL found in the answer", "" if row.sql == row.output else row.sql),
+        ("said of it", row.message),
+    ]
+    return {"row": row, "css": css, "texts": [(name, text) for name, text in texts if text]}
+
+
+def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
+    known = [
+        ("poster", "Poster beside ours", context["rows"]),
+        ("losses", "Loss curves", True),
+        ("trials", "Trials", True),
+        ("statistics", "What a difference is worth", context["contrasts"] or context["sight"]),
+        ("answers", "Answers", context["answers"]),
+        ("search", "The search", context["history"]),
+        ("systems", "Systems", context["systems"]),
+        ("notes", "Notes", context["notes"]),
+        ("examples", "Examples", context["examples"]),
+    ]
+    return [(anchor, words) for anchor, words, there in known if there]
+
+
+def _letter(place: int) -> str:
+    """The mark that a browser gives to an item of a lettered list."""
+    return chr(ord("a") + place % 26) if place < 26 else f"{_letter(place // 26 - 1)}{_letter(place % 26)}"
+
+
+def _scattered(found: Spread | None) -> str:
+    if found is None:
+        return DASH
+    return f"{found.mean:.3f}" + (f" ±{found.deviation:.3f}" if found.deviation is not None else "")
