@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
+PORT ?= 5000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui bench
@@ -56,5 +57,7 @@ poster: $(READY)  ## all four experiments, one after the other, and the table of
 	$(MAKE) exp4
 	$(BIN)/python -m macsql.compare balance batch_size lr_bs generation --overview
 
-ui: $(READY)  ## the MLflow UI over mlruns/
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --port 5000
+ui: $(READY)  ## the MLflow UI over mlruns/, at PORT (5000) or the next free one
+	@test -f mlruns/mlflow.db || { echo 'No sweep has run here yet: make demo'; exit 1; }
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 \
+	  --port $$($(BIN)/python -c 'import itertools, socket; print(next(port for port in itertools.count($(PORT)) if socket.socket().connect_ex(("127.0.0.1", port))))') $(ARGS)
