@@ -4,6 +4,8 @@ import fcntl
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -63,3 +65,14 @@ class FileLock:
             return int(about["pid"]), str(about["host"])
         except (OSError, ValueError, KeyError):
             return 0, ""
+
+
+@contextmanager
+def first_touch(state_dir: Path) -> Iterator[None]:
+    """Held while a database is opened: two processes that create its tables at the same time break each other."""
+    lock = FileLock(state_dir / "locks" / "first-touch")
+    lock.wait()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -53,7 +53,7 @@ def sweep(config: Config) -> int:
     if config.sweep.dry_run:
         preflight.announce()
         return 0
-    with StudyLock(Path(config.tracking.state_dir), config.sweep.name):
+    with StudyLock(Path(config.tracking.state_dir), config.sweep.name, config.tracking.storage):
         study = open_study(preflight)
         if study.complete:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
@@ -70,7 +70,7 @@ def sweep(config: Config) -> int:
 
 def open_study(preflight: "Preflight") -> "Study":
     """The study of this sweep. Raises UserError, naming the differences, where it was begun with something else."""
-    from macsql.search.lock import first_touch
+    from macsql.file_lock import first_touch
     from macsql.search.plan import differences, sweep_identity
     from macsql.search.study import Study
 

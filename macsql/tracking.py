@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from macsql.errors import UserError
-from macsql.search.lock import first_touch
+from macsql.file_lock import first_touch
 from macsql.training.events import read_events
 from macsql.training.ledger import Ledger
 from macsql.training.result import Result, read_result
@@ -53,12 +53,13 @@ class Tracker:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # it speaks of tables and migrations otherwise
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # or it speaks of tables and migrations, here and in children
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        logging.getLogger("alembic").setLevel(logging.ERROR)
+        for talkative in ("mlflow", "alembic"):
+            logging.getLogger(talkative).setLevel(logging.ERROR)
         self.uri = uri or f"sqlite:///{(state_dir / 'mlflow.db').resolve()}"
         self._runs: dict[str, Run] | None = None  # trial -> its run as it was when this process first looked
         self._compared: set[Path] = set()

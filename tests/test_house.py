@@ -11,12 +11,12 @@ from macsql.app import CONF, REPO
 PACKAGE = REPO / "macsql"
 # a module may import its own floor and the floors above it in this list, never one below
 FLOORS = [
-    {"errors", "records", "config", "codecs"},
+    {"errors", "records", "config", "codecs", "file_lock"},
     {"database", "app"},
-    {"corpora", "agents", "executors"},
+    {"corpora", "agents"},
     {"metrics", "models"},
     {"training"},
-    {"tracking"},
+    {"executors", "tracking"},
     {"search"},
     {"comparison"},
     {"train", "build", "audit", "score", "compare", "evaluate", "ask"},

@@ -86,7 +86,7 @@ def run(order: dict[str, Any]) -> int:
     try:
         preflight = Unprepared(config, Planner(config, []), print)
         preflight.check()
-        with StudyLock(Path(order["state"]), config.sweep.name):
+        with StudyLock(Path(order["state"]), config.sweep.name, config.tracking.storage):
             study = sweep.open_study(preflight)
             if study.complete:
                 print("nothing is left to run")
