@@ -1,0 +1,88 @@
+"""One coordinator a study where the study is in PostgreSQL, which coordinators on several machines can reach."""
+
+import hashlib
+import os
+from types import TracebackType
+from typing import Any
+
+from macsql.errors import UserError
+from macsql.file_lock import HOST
+
+# Half a minute after a coordinator's machine has vanished without a word, its session ends and with it its lock.
+KEEPALIVE = ("SET tcp_keepalives_idle = 15", "SET tcp_keepalives_interval = 5", "SET tcp_keepalives_count = 3")
+
+
+class DatabaseLock:
+    """An advisory lock of one session of PostgreSQL: the server drops it when the session ends, however it ends."""
+
+    def __init__(self, storage: str, name: str) -> None:
+        """`storage` is an SQLAlchemy URL of PostgreSQL, `name` the study's."""
+        self.storage, self.name = storage, name
+        digest = hashlib.sha256(f"macsql study {name}".encode()).digest()
+        self.key = int.from_bytes(digest[:8], "big", signed=True)
+        self._session: Any = None
+
+    def acquire(self) -> bool:
+        """Take the lock; False where another session has it. Raises UserError where the database cannot be had."""
+        from sqlalchemy import create_engine, make_url, text
+        from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+        from sqlalchemy.pool import NullPool
+
+        try:
+            url = make_url(self.storage)
+            if url.password is not None:
+                raise UserError(
+                    "tracking.storage holds a password, which would be written into every trial's folder and into "
+                    "MLflow: leave it out and put it into PGPASSWORD or a password file (PGPASSFILE)."
+                )
+            about = {"application_name": f"macsql {os.getpid()} on {HOST}"}
+            engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=about)
+            self._session = engine.connect()
+            for setting in KEEPALIVE:
+                self._session.execute(text(setting))
+            taken = bool(self._session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self.key}))
+        except (ImportError, NoSuchModuleError) as error:
+            raise UserError(
+                f"tracking.storage={self.storage} needs PostgreSQL's driver: pip install 'macsql[postgres]', "
+                "and write postgresql+psycopg://USER@HOST/DATABASE."
+            ) from error
+        except ArgumentError as error:
+            raise UserError(
+                f"tracking.storage={self.storage}: write postgresql+psycopg://USER@HOST/DATABASE."
+            ) from error
+        except SQLAlchemyError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+            raise UserError(f"tracking.storage={self.storage}: PostgreSQL cannot be used there ({reason}).") from error
+        return taken
+
+    def holder(self) -> str:
+        """Who has the lock, after `acquire` has said no: "macsql 123 on HOST"."""
+        from sqlalchemy import text
+
+        query = text(
+            "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE locktype = 'advisory' "
+            "AND granted AND objsubid = 1 AND classid::bigint = :high AND objid::bigint = :low"
+        )
+        parts = {"high": (self.key >> 32) & 0xFFFFFFFF, "low": self.key & 0xFFFFFFFF}
+        return self._session.scalar(query, parts) or "unknown"
+
+    def release(self) -> None:
+        """End the session; nothing where there is none."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def __enter__(self) -> "DatabaseLock":
+        if not self.acquire():
+            holder = self.holder()
+            self.release()
+            raise UserError(
+                f"The sweep {self.name!r} is already running on this database ({holder}): wait for it, stop it, "
+                "or start another under its own name with sweep.name=NAME."
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
