@@ -5,7 +5,7 @@ import random
 import shutil
 
 import pytest
-from conftest import stub_config
+from waiting import stub_config
 
 from macsql.config import from_yaml, to_yaml
 from macsql.executors import mirror

@@ -5,8 +5,8 @@ import signal
 
 import psutil
 import pytest
-from conftest import ended, steps_told, wait_for
 from remote_stub import undisturbed
+from waiting import ended, steps_told, wait_for
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
