@@ -51,7 +51,7 @@ class Tracker:
         Raises UserError where a given server cannot be reached.
         """
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a repeated create makes a second run
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # or it speaks of migrations
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -183,7 +183,11 @@ class Tracker:
             own = {"macsql.trial": folder.name, "macsql.role": "trial", **_source(), **tags}
             if parent is not None:
                 own["mlflow.parentRunId"] = parent
-            run_id = self.client.create_run(self.experiment_id, run_name=name, tags=own).info.run_id
+            try:
+                run_id = self.client.create_run(self.experiment_id, run_name=name, tags=own).info.run_id
+            except Exception:
+                self._runs = None  # it may be there all the same, its answer lost: the next attempt looks again
+                raise
             there: Mapping[str, str] = {}
         else:
             run_id, there = run.run_id, run.params

@@ -52,7 +52,7 @@ def disturb(sweep, seconds, draw, rounds):
 @pytest.mark.parametrize("seed", range(1))
 def test_kill_9_at_random_moments(stub_sweep, calm, seed):
     sweep, (picture, seconds) = stub_sweep(), calm
-    disturb(sweep, seconds, random.Random(seed), 4)
+    disturb(sweep, seconds, random.Random(seed), 3)
     assert sweep.picture() == picture
 
 
@@ -164,6 +164,7 @@ def test_two_interrupts_end_at_once(stub_sweep, calm):
     assert sweep.picture() == calm[0]
 
 
+@pytest.mark.slow
 def test_an_interrupt_before_anything_goes_on_leaves_no_run_running(stub_sweep):
     """The first call is killed and leaves runs that look alive; the second is stopped before it takes them up again."""
     sweep = stub_sweep(environment={"STUB_PAUSE": "0.2"})
@@ -218,6 +219,7 @@ def test_a_server_that_comes_back_has_everything_once(stub_sweep, calm):
     assert sweep.picture() == calm[0]
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_costs_no_trial(stub_sweep, calm):
     sweep = stub_sweep()
     assert sweep.run(server_down_for=1000, patience=0.5) == 0

@@ -1,0 +1,69 @@
+"""What a sweep may be judged by, refused before it costs anything."""
+
+import dataclasses
+
+import pytest
+from omegaconf import OmegaConf
+
+from macsql.config import validate
+from macsql.errors import UserError
+from macsql.metrics import summary
+from macsql.metrics.taxonomy import Finding
+from macsql.records import AGENTS, Verdict
+from macsql.search.objectives import agent_metrics, check_objectives
+
+
+def config(metric, direction=("minimize",), pruner="none", **trainer):
+    return validate(
+        OmegaConf.create(
+            {
+                "data": {"format": "pocket"},
+                "agents": {"style": "compact", "roles": ["selector", "decomposer"]},
+                "codec": {"name": "compact"},
+                "mixture": {"name": "real"},
+                "model": {"name": "pocket"},
+                "trainer": trainer,
+                "search": {"sampler": "grid", "pruner": pruner},
+                "executor": {"name": "local"},
+                "sweep": {"metric": list(metric), "direction": list(direction)},
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize("metric", ["eval_loss", "train_loss", "decomposer/execution_accuracy", "selector/rouge_l"])
+def test_what_is_measured_may_be_an_objective(metric):
+    check_objectives(config([metric]))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (config([], []), "names no objective"),
+        (config(["eval_loss"], []), "sweep.metric names 1 objectives, sweep.direction 0"),
+        (config(["eval_loss"] * 2, ["minimize"] * 2), "twice"),
+        (config(["accuracy"]), "sweep.metric=accuracy is measured by no trial"),
+        (config(["decomposer/acuracy"]), "the decomposer has rouge_l"),
+        (config(["refiner/rouge_l"]), "sweep.metric=refiner/rouge_l"),
+        (config(["eval_loss"], eval_strategy="no"), "trainer.eval_strategy=no"),
+        (config(["train_loss"], pruner="median"), "search.pruner=median"),
+    ],
+)
+def test_what_is_not_measured_is_refused(wrong, words):
+    with pytest.raises(UserError, match=words):
+        check_objectives(wrong)
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_names_are_those_that_scoring_gives(agent):
+    from macsql.metrics import decomposer, refiner, selector
+
+    kinds = {
+        "selector": selector.SelectorScores,
+        "decomposer": decomposer.DecomposerScores,
+        "refiner": refiner.RefinerScores,
+    }
+    scores = {"rouge_l": 1.0, "exact_match": 1.0, "truncated": 0.0}
+    scores |= {item.name: 1.0 for item in dataclasses.fields(kinds[agent])}
+    verdict = Verdict("1", agent, "q", "d", Finding.GOLD_ERROR.value, scores)
+    assert set(summary([verdict])) == {f"{agent}/{name}" for name in agent_metrics(agent)}

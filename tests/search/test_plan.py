@@ -1,0 +1,78 @@
+"""From points to configurations."""
+
+import dataclasses
+
+import pytest
+from omegaconf import OmegaConf
+
+from macsql.config import flatten, validate
+from macsql.errors import UserError
+from macsql.search.plan import Planner, differences, sweep_identity
+from macsql.search.space import read_space
+
+
+@pytest.fixture
+def config(tmp_path):
+    return validate(
+        OmegaConf.create(
+            {
+                "data": {"format": "pocket"},
+                "agents": {"style": "compact"},
+                "codec": {"name": "compact"},
+                "mixture": {"name": "real"},
+                "model": {"name": "pocket", "pocket": {"d_model": 8}},
+                "search": {"sampler": "grid"},
+                "executor": {"name": "local"},
+                "tracking": {"state_dir": str(tmp_path)},
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("point", "key", "value"),
+    [
+        ({"trainer.learning_rate": 1}, "trainer.learning_rate", 1.0),
+        ({"trainer.adam_beta2": 0.98}, "trainer.options.adam_beta2", 0.98),
+        ({"model.pocket.d_model": 16}, "model.pocket.d_model", 16),
+        ({"seed": 3}, "seed", 3),
+    ],
+)
+def test_a_point_sets_keys_of_every_kind_and_nothing_else(config, point, key, value):
+    made = flatten(Planner(config, []).trial(0, point, 0).config)
+    before = flatten(config)
+    assert made[key] == value
+    changed = {name for name in made if before.get(name) != made[name]}
+    assert changed <= {key}
+    assert type(made[key]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("point", "words"),
+    [
+        ({"trainer.per_device_train_batch_size": 2.5}, "per_device_train_batch_size"),
+        ({"trainer.learning_rate": "fast"}, "fast"),
+        ({"trainr.learning_rate": 1}, "trainr"),
+        ({"mixture": "nope"}, "no mixture called 'nope'"),
+    ],
+)
+def test_a_point_that_does_not_fit_is_named(config, point, words):
+    with pytest.raises(UserError, match=words):
+        Planner(config, []).trial(0, point, 0)
+
+
+def test_a_folder_is_named_by_what_its_trial_computes(config):
+    planner = Planner(config, [])
+    free = dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, repeats=4, max_retries=0))
+    point = {"trainer.learning_rate": 1.0}
+    assert planner.trial(3, point, 0).key == Planner(free, []).trial(3, point, 0).key
+    assert planner.trial(3, point, 0).key != planner.trial(3, point, 1).key
+    assert planner.trial(3, point, 1).config.seed == config.seed + 1
+
+
+def test_repeats_belong_to_a_samplers_identity_alone(config):
+    space = read_space({"trainer.learning_rate": "interval(1, 2)"})
+    more = dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, repeats=2))
+    assert not differences(sweep_identity(config, {}, {}), sweep_identity(more, {}, {}))
+    tpe = [dataclasses.replace(item, search=dataclasses.replace(item.search, sampler="tpe")) for item in (config, more)]
+    assert differences(*(sweep_identity(item, space, {}) for item in tpe)) == ["sweep.repeats was 1, is 2"]
