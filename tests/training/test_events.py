@@ -40,3 +40,20 @@ def test_a_resumed_trial_keeps_what_lies_before_its_checkpoint(tmp_path):
 def test_a_trial_from_the_start_begins_an_empty_log(tmp_path):
     EventLog(tmp_path / "events.jsonl").write(1, 0.1, {"loss": 1.0})
     assert read_events(EventLog(tmp_path / "events.jsonl").path)[0] == []
+
+
+def test_a_readers_offset_holds_over_kills_and_resumes(tmp_path):
+    """The reader reads between all of it; what it adds up is what a reader from the start sees, told again or not."""
+    path = tmp_path / "events.jsonl"
+    seen, offset = [], 0
+    for after in (None, 2, 2, None, 4):
+        log = EventLog(path, after)
+        for step in range((after or 0) + 1, 6):
+            log.write(step, step / 10, {"loss": float(step)})
+            events, offset = read_events(path, offset)
+            seen += [event.step for event in events]
+        with path.open("a") as file:
+            file.write('{"time": 0, "st')  # killed in the middle of a line
+    assert set(seen) == {1, 2, 3, 4, 5}
+    assert offset == path.read_bytes().rfind(b"\n") + 1
+    assert [event.step for event in read_events(path)[0]] == [1, 2, 3, 4, 5]
