@@ -9,6 +9,8 @@ from servers import until
 
 from macsql.training.events import read_events
 
+pytestmark = pytest.mark.slow  # the server alone takes ten seconds of CPU to start
+
 
 @pytest.fixture
 def sweep(postgres, mlflow_server, stub_sweep, request):
@@ -83,6 +85,7 @@ def test_a_server_that_is_down_until_the_end_gets_the_rest_from_the_next_call(sw
     assert all(status == "FINISHED" for status, _ in told(sweep).values())
     assert "run the same command again" in sweep.log
     mlflow_server.start()
+    del sweep.more["patience"]
     assert sweep.run() == 0, sweep.log
     assert_complete(sweep, mlflow_server)
 
@@ -97,3 +100,27 @@ def test_a_coordinator_and_the_server_killed_together(sweep, mlflow_server):
     sweep.environment["STUB_PAUSE"] = "0.01"
     assert sweep.run() == 0, sweep.log
     assert_complete(sweep, mlflow_server)
+
+
+def test_a_run_whose_creation_was_never_answered_is_taken_over(mlflow_server, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    from macsql.tracking import Tracker
+
+    folder = tmp_path / "trial-1"
+    folder.mkdir()
+    (folder / "events.jsonl").write_text('{"time": 1.0, "step": 1, "epoch": 1.0, "metrics": {"loss": 2.0}}\n')
+    tracker, whole = Tracker(mlflow_server.uri, tmp_path, "unanswered"), MlflowClient.create_run
+
+    def create_run(*arguments, **options):
+        whole(*arguments, **options)
+        raise ConnectionError("killed before it could answer")
+
+    told = (folder, None, {"seed": 1}, {"macsql.sweep": "s"}, "RUNNING")
+    monkeypatch.setattr(MlflowClient, "create_run", create_run)
+    with pytest.raises(ConnectionError):
+        tracker.sync(*told)
+    monkeypatch.setattr(MlflowClient, "create_run", whole)
+    tracker.sync(*told)
+    (run,) = tracker.runs("s")
+    assert (run.params, run.metrics) == ({"seed": "1"}, {"loss": 2.0})
