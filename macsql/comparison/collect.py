@@ -111,5 +111,11 @@ def _trial(folder: Path, about: Mapping[str, Any]) -> ComparedTrial:
         folder=folder,
         command=shlex.join(word for word in words if not word.startswith(("tracking.", "executor."))),
         tags=about.get("tags", {}),
-        prepared=Path(about["prepared"]) if "prepared" in about else None,
+        prepared=_prepared(folder.parents[1], about["prepared"]) if "prepared" in about else None,
     )
+
+
+def _prepared(state_dir: Path, made_at: str) -> Path:
+    """Where a trial's examples are: where they were made or, the state directory having moved since, there."""
+    made, moved = Path(made_at), state_dir / "data" / Path(made_at).name
+    return made if made.is_dir() or not moved.is_dir() else moved

@@ -140,6 +140,11 @@ def test_what_a_model_wrote_is_text_and_nothing_else(sweeps, tmp_path):
     assert "⟨U+0000⟩⟨U+001B⟩[31m ⟨U+202E⟩gnp.exe" in shown.text
 
 
+def test_a_state_directory_that_has_moved_keeps_its_examples(balance, tmp_path):
+    moved = balance.state.rename(tmp_path / "moved")
+    assert all(example.schema == "animals(id, age)" for example in compare("balance", moved).examples)
+
+
 def test_half_a_character_and_endless_text_are_shown_as_far_as_they_go(sweeps, tmp_path):
     folder = sweeps.trial("lr_bs", 0, {}, verdicts({0}))
     answer_with(folder, "x" * (LONGEST + 5))
