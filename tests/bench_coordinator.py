@@ -110,13 +110,12 @@ def sweep(state: Path, trials: int, sampler: str, record: Any, tenths: list[floa
 
 
 def timed(name: str, trials: int, work: Any) -> float:
+    """Run a stage and print what it took; returns milliseconds of CPU a trial."""
     started, cpu = time.monotonic(), time.process_time()
     assert work() == trials
     each = 1000 * (time.monotonic() - started) / trials
-    print(
-        f"  {name:52} {each:7.1f} ms a trial ({1000 * (time.process_time() - cpu) / trials:.1f} of them CPU)",
-        flush=True,
-    )
+    busy = 1000 * (time.process_time() - cpu) / trials
+    print(f"  {name:52} {each:7.1f} ms a trial, {busy:.1f} of CPU", flush=True)
     return busy
 
 
