@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOG_TAIL = 12  # lines of a failed trial's log worth showing
 PATIENCE = 60.0  # seconds without an answer after which MLflow's copy is left to the next call
-HURRIED = 5.0  # the same once somebody has pressed Ctrl-C twice, or something has broken
+HURRIED = 10.0  # the same once somebody has pressed Ctrl-C twice, or something has broken
 
 
 def main() -> None:
@@ -116,7 +116,7 @@ def run(preflight: "Preflight", study: "Study") -> int:
         ended: list[Ended] = []
         code = 1
         try:
-            with Display({} if study.complete else preflight.cost.steps, config.sweep.metric[0]) as display:
+            with Display({} if study.complete else preflight.cost.steps, config.sweep.objectives[0]) as display:
                 coordinator = Coordinator(
                     study,
                     preflight.planner,
@@ -127,7 +127,10 @@ def run(preflight: "Preflight", study: "Study") -> int:
                     display,
                     interrupts,
                 )
-                ended = coordinator.run()
+                try:
+                    ended = coordinator.run()
+                finally:
+                    preflight.executor.close()
             code = report(ended, study.size, interrupts.count > 0)
         finally:
             code = 130 if code == 1 and interrupts.count else code
@@ -188,7 +191,7 @@ def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
 
 def best_trial(ended: "list[Ended]", config: Config) -> "Ended | None":
     """The finished trial with the best first objective."""
-    metric, sign = config.sweep.metric[0], 1 if config.sweep.direction[0] == "minimize" else -1
+    metric, sign = config.sweep.objectives[0], 1 if config.sweep.direction[0] == "minimize" else -1
     finished = [item for item in ended if item.result.status == "FINISHED"]
     return min(finished, key=lambda item: sign * item.result.metrics[metric], default=None)
 

@@ -103,14 +103,14 @@ class Mirror:
         left = [path for path in self.trial.iterdir() if path.name not in {*GROWING, *STAYS, "checkpoints"}]
         for path in sorted(left, key=lambda path: path.name == "result.json"):
             if path.suffix != ".partial":
-                self._send(path.name)
+                self._send(path.name, path)
         self.home(shutil.rmtree, self.folder / INCOMING, True)
 
     def _send_new(self) -> None:
         for name in GROWING:
             self._send_growth(name)
         whole = [path.name for path in whole_checkpoints(self.trial, self.checkpoints)]
-        there = [name for name in whole if name in self.checkpoints or self._send(f"checkpoints/{name}")]
+        there = [name for name in whole if name in self.checkpoints or self._send_checkpoint(f"checkpoints/{name}")]
         if there and there != self.checkpoints:  # none: the trial has finished, and home hears of it in its own time
             self.home(keep, self.folder / "checkpoints", there)
             self.checkpoints = there
@@ -125,26 +125,33 @@ class Mirror:
                 self.home(write, self.folder / name, data, self.ahead[name] + self.read[name])
                 self.read[name] += len(data)
 
-    def _send(self, name: str) -> bool:
-        """Send a file or a whole folder; False where the trial has given it up meanwhile, as it does checkpoints."""
-        parts = self._parts(name)
+    def _send_checkpoint(self, name: str) -> bool:
+        """Send a checkpoint; False where the trial has given it up meanwhile.
+
+        What travels is a second set of names for the same bytes, because the trial may give it up on the way.
+        """
+        place, still = self.trial / name, self.trial.parent / "outgoing" / name
+        before = _below(place, name)
+        shutil.rmtree(still, ignore_errors=True)
         try:
-            for part, source in parts.items():
-                at = 0
-                with source.open("rb") as file:
-                    while (data := file.read(CHUNK)) or at == 0:
-                        self.home(write, self.folder / INCOMING / part, data, at)
-                        at += max(1, len(data))  # an empty file is written too, once
-        except FileNotFoundError:
+            shutil.copytree(place, still, copy_function=os.link)
+        except (FileNotFoundError, shutil.Error):
             return False
-        if self._parts(name) != parts:
+        if _below(place, name) != before:
             return False
-        self.home(settle, self.folder, name)
+        self._send(name, still)
+        shutil.rmtree(still)
         return True
 
-    def _parts(self, name: str) -> dict[str, Path]:
-        path = self.trial / name
-        return _below(path, name) if path.is_dir() else {name: path}
+    def _send(self, name: str, path: Path) -> None:
+        """Send a file or a whole folder under a name."""
+        for part, source in (_below(path, name) if path.is_dir() else {name: path}).items():
+            at = 0
+            with source.open("rb") as file:
+                while (data := file.read(CHUNK)) or at == 0:
+                    self.home(write, self.folder / INCOMING / part, data, at)
+                    at += max(1, len(data))  # an empty file is written too, once
+        self.home(settle, self.folder, name)
 
 
 def write(path: Path, data: bytes, at: int) -> None:

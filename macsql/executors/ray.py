@@ -109,6 +109,7 @@ class RayExecutor:
         if self.options["shared"]:
             return RayHandle(self.ray, self._task.remote(order), folder)
         shutil.rmtree(folder / INCOMING, ignore_errors=True)  # half of what a lost node was sending
+        (folder / "log.txt").touch()
         files = {name: self._put(name, path) for name, path in parcel(folder).items()}
         home = self.ray.get_runtime_context().get_node_id()
         return RayHandle(self.ray, self._task.remote(order, files, home, log_size(folder)), folder)

@@ -1,6 +1,7 @@
 """A trial's folder on two machines: here two folders, with the calls home made directly."""
 
 import json
+import os
 import random
 import shutil
 
@@ -127,18 +128,35 @@ def test_half_a_checkpoint_stays_where_it_is(tmp_path, home):
     assert whole_checkpoints(trial) == []
 
 
-def test_a_checkpoint_that_is_given_up_while_it_travels_does_not_arrive(tmp_path, home):
+def test_a_checkpoint_that_is_given_up_while_it_travels_arrives_whole_all_the_same(tmp_path, home):
     trial = travel(home, tmp_path / "node")
-    path = checkpoint(trial, 5)
+    path = trial / "checkpoints" / "checkpoint-5"
 
     def call(function, *arguments):
-        if path.exists():
-            shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)
         function(*arguments)
 
-    Mirror(trial, home, 0, call).finish()
-    assert whole_checkpoints(home) == []
+    both = Mirror(trial, home, 0, call)
+    weights = (checkpoint(trial, 5) / "weights").read_bytes()
+    both.finish()
+    (there,) = whole_checkpoints(home)
+    assert (there / "weights").read_bytes() == weights
     assert not (home / INCOMING).exists()
+
+
+def test_a_checkpoint_that_is_given_up_before_it_travels_stays_away(tmp_path, home, monkeypatch):
+    trial = travel(home, tmp_path / "node")
+    both = mirrored(trial, home)
+    path = checkpoint(trial, 5)
+    link = os.link
+
+    def link_late(source, target):
+        (path / "weights").unlink(missing_ok=True)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", link_late)
+    both.finish()
+    assert whole_checkpoints(home) == []
 
 
 def test_the_result_comes_last_and_config_stays_as_it_was_asked(tmp_path, home):

@@ -1,10 +1,10 @@
 """Trials on a real Ray cluster: two nodes on this machine, with and without a common disk, one of them lost."""
 
-import os
 import signal
+import sys
 
-import psutil
 import pytest
+from ray_cluster import add_node, lose_node, nodes_with_work, two_nodes
 from remote_stub import undisturbed
 from waiting import ended, steps_told, wait_for
 
@@ -17,28 +17,11 @@ from macsql.training.result import read_result
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
 
-MEMORY = 80 * 2**20  # bytes of each node's object store
-HEALTH = {  # a node that says nothing for a second and a half is dead
-    "health_check_initial_delay_ms": 500,
-    "health_check_period_ms": 500,
-    "health_check_failure_threshold": 3,
-    "health_check_timeout_ms": 2000,
-}
-
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A head without CPUs, where the coordinator lives, and nodes with one CPU each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": MEMORY, "_system_config": HEALTH}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    for _ in range(2):
-        cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
+    with two_nodes() as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -55,20 +38,6 @@ def executor(cluster):
     yield make
     for executor in made:
         executor.close()
-
-
-def nodes_with_work(cluster):
-    """The raylets below which a stub trial runs."""
-    found = {}
-    for node in cluster.worker_nodes:
-        raylet = node.all_processes["raylet"][0].process.pid
-        for child in psutil.Process(raylet).children(recursive=True):
-            try:
-                if "remote_stub" in child.cmdline():
-                    found[node] = child
-            except psutil.NoSuchProcess:
-                continue
-    return found
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -129,17 +98,16 @@ def test_what_a_task_dies_of_is_in_the_log(executor, stub_folder):
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_lost_node_costs_an_attempt_and_nothing_else(cluster, executor, stub_folder, shared):
     there = executor(shared=shared)
-    folder = stub_folder(steps=150)
+    folder = stub_folder(steps=600)
     first = there.start(folder, 0)
     wait_for(lambda: whole_checkpoints(folder), "a checkpoint at home")
-    node, process = next(iter(nodes_with_work(cluster).items()))
-    cluster.remove_node(node, allow_graceful=False)
-    cluster.add_node(num_cpus=1, object_store_memory=MEMORY)
+    process = lose_node(cluster)
+    add_node(cluster)
     assert ended(first) == -signal.SIGKILL
     assert "Ray lost the trial" in (folder / "log.txt").read_text()
     wait_for(lambda: not process.is_running(), "the orphan's end")
     assert ended(there.start(folder, 0)) == 0
-    assert read_result(folder).metrics == {"eval_loss": undisturbed(150)}
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(600)}
     log = (folder / "log.txt").read_text().splitlines()
     assert log[0] == "from step 0"
     assert int(log[-1].removeprefix("from step ")) >= 5
@@ -154,3 +122,9 @@ def test_an_executor_that_cannot_work_is_refused_in_a_sentence(cluster):
     ]:
         with pytest.raises(UserError, match=words):
             RayExecutor(ExecutorConfig("ray", threads=1, options=options), None)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"executor=ray needs ray: pip install 'macsql\[ray\]'"):
+        RayExecutor(ExecutorConfig("ray"), None)

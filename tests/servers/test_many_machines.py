@@ -1,0 +1,39 @@
+"""Everything at once: a sweep on two Ray nodes, its study in PostgreSQL, its runs on an MLflow server, a node lost."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from servers import until
+from test_mlflow_server import assert_complete
+
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
+sys.path.append(str(Path(__file__).resolve().parent.parent / "executors"))
+
+from ray_cluster import lose_node, nodes_with_work, two_nodes  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_node_lost_mid_sweep(postgres, mlflow_server, stub_sweep, monkeypatch, shared):
+    search = str(Path(__file__).resolve().parent.parent / "search")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([search, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("STUB_PAUSE", "0.4")  # Ray's processes take it from here
+    name = f"lost_node_{shared}".lower()
+    with two_nodes() as cluster:
+        executor = {"address": cluster.address, "module": "stub_trial", "shared": shared}
+        changes = {
+            "tracking.storage": postgres.create(name),
+            "tracking.uri": mlflow_server.uri,
+            "sweep.name": name,
+            "executor": {"name": "ray", "workers": None, "threads": 1, "options": executor},
+        }
+        sweep = stub_sweep("state", changes)
+        call = sweep.start()
+        until(lambda: len(nodes_with_work(cluster, "stub_trial")) == 2 and sweep.events() > 10, "work on both nodes")
+        lose_node(cluster, "stub_trial")
+        assert call.wait(timeout=200) == 0, sweep.log
+        assert "(attempt 2)" in sweep.log
+    assert_complete(sweep, mlflow_server)
