@@ -9,6 +9,8 @@ import signal
 import sys
 from types import FrameType
 
+# The kernel sends it once for each thread of the dying parent, so it must not count as a second request.
+PARENT_DIED = signal.SIGHUP
 PARENT = "MACSQL_PARENT"  # environment: the process id whose death ends this one
 
 
@@ -30,6 +32,7 @@ class StopRequest:
         """Take SIGTERM and SIGINT as requests from now on; only the main thread of a process may do this."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        signal.signal(PARENT_DIED, self._on_parents_death)
         return self
 
     def check(self) -> None:
@@ -42,16 +45,19 @@ class StopRequest:
             os._exit(128 + number)
         self.requested = True
 
+    def _on_parents_death(self, number: int, _: FrameType | None) -> None:  # noqa: ARG002
+        self.requested = True
+
 
 def stop_with_parent(stop: StopRequest) -> None:
-    """Ask the kernel for SIGTERM when the parent dies, so that no trial outlives its sweep unseen (Linux only).
+    """Ask the kernel for a signal when the parent dies, so that no trial outlives its sweep unseen (Linux only).
 
     A parent that died before the kernel was asked is told by its process id, which whoever starts a trial leaves in
     the environment.
     """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGTERM)
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, PARENT_DIED)
     expected = os.environ.get(PARENT)
     if expected and os.getppid() != int(expected):
         stop.requested = True

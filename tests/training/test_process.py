@@ -13,7 +13,7 @@ from macsql.errors import UserError
 from macsql.training import process
 from macsql.training.process import complete, lock_of
 from macsql.training.result import Result, read_result, write_result
-from macsql.training.stopping import Diverged, Interrupted, StopRequest
+from macsql.training.stopping import PARENT_DIED, Diverged, Interrupted, StopRequest
 from macsql.training.trial import last_whole_checkpoint
 
 HOLDER = "import sys, time; from pathlib import Path; from macsql.training.process import lock_of\n"
@@ -119,3 +119,16 @@ def test_the_lock_is_free_the_moment_its_holder_dies(tmp_path, holder):
     until = time.monotonic() + 5
     while not lock_of(tmp_path).free():
         assert time.monotonic() < until
+
+
+def test_a_parents_death_asks_however_often_it_is_told():
+    """The kernel tells of it once for each thread of the parent."""
+    stop = StopRequest().listen()
+    try:
+        for _ in range(3):
+            os.kill(os.getpid(), PARENT_DIED)
+        assert stop.requested
+    finally:
+        for number in (signal.SIGTERM, PARENT_DIED):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
