@@ -49,7 +49,7 @@ def work(folder: Path, stop: StopRequest) -> Result:
             busy.unlink()
             raise Interrupted
     busy.unlink()
-    metrics = {"eval_loss": level / 2, "train_loss": level, "decomposer/exact_match": 1 / (1 + level)}
+    metrics = {"eval_loss": level / 2, "train_loss": level, "eval/decomposer/exact_match": 1 / (1 + level)}
     return Result("FINISHED", metrics, steps=step, parts={"train": 0.1})
 
 

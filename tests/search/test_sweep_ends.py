@@ -83,7 +83,7 @@ def test_several_objectives(stub_sweep):
 def test_an_objective_that_is_not_there_fails_the_trial_in_a_sentence(stub_sweep):
     sweep = stub_sweep(changes={"sweep.metric": ["refiner/exact_match"]}, environment=QUICK)
     assert sweep.run() == 2
-    assert "sweep.metric refiner/exact_match was not measured" in sweep.log
+    assert "sweep.metric eval/refiner/exact_match was not measured" in sweep.log
     again = sweep.picture()["curves"]
     assert sweep.run() == 2
     assert sweep.picture()["curves"] == again, "nothing is recorded twice"
