@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--html and --out take one NAME at a time.")
     compared = []
     for name in arguments.names:
-        compared.append(show(name, arguments.state_dir, arguments.out or EXPERIMENTS / name))
+        compared.append(show(name, arguments.state_dir, arguments.out))
     if arguments.html:
         print(f"Written: {report.write_html(compared[0], arguments.html)}")
     if arguments.overview:

@@ -165,6 +165,12 @@ class SweepConfig:
     max_retries: int = 1
     dry_run: bool = False
 
+    @property
+    def objectives(self) -> list[str]:
+        """Where a trial's result has each objective. An agent's metric is taken on the eval questions: those of test,
+        which the comparison reports, must choose nothing."""
+        return [f"eval/{name}" if "/" in name else name for name in self.metric]
+
 
 @dataclass
 class ExecutorConfig:

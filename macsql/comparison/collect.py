@@ -89,7 +89,7 @@ def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
 def best_of(trials: list[ComparedTrial]) -> ComparedTrial | None:
     """The finished trial with the best first objective of its sweep."""
     sweep = trials[0].config.sweep
-    metric, sign = sweep.metric[0], 1 if sweep.direction[0] == "minimize" else -1
+    metric, sign = sweep.objectives[0], 1 if sweep.direction[0] == "minimize" else -1
     candidates = [
         (sign * trial.result.metrics[metric], trial.index, trial)
         for trial in trials

@@ -102,7 +102,7 @@ def _trials(comparison: Comparison) -> dict[str, Any]:
         "headings": [SHOWN[key] for key in keys],
         "trials": rows,
         "seeds": seeds,
-        "objective": comparison.trials[0].trial.config.sweep.metric[0],
+        "objective": comparison.trials[0].trial.config.sweep.objectives[0],
     }
 
 
@@ -142,7 +142,7 @@ def _search(comparison: Comparison) -> dict[str, Any]:
     from macsql.search.study import importances
 
     config = comparison.trials[0].trial.config
-    objective = search.Objective(config.sweep.metric[0], config.sweep.direction[0] == "minimize")
+    objective = search.Objective(config.sweep.objectives[0], config.sweep.direction[0] == "minimize")
     values = [(report, search.value_of(report, objective)) for report in comparison.trials]
     tried = [(report.trial.point, value) for report, value in values if value is not None]
     if len(comparison.trials) < 2 or not tried:

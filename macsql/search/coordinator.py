@@ -134,7 +134,7 @@ class Coordinator:
             if entry.state == "PRUNED":
                 self._end_pruned(self._as_it_was_pruned(trial), fresh=False)
             elif entry.state == "COMPLETE":
-                values = dict(zip(self.config.sweep.metric, entry.values, strict=False))
+                values = dict(zip(self.config.sweep.objectives, entry.values, strict=False))
                 self._record(trial, result or Result("FINISHED", values), fresh=False)
             elif result is None or result.status != "FINISHED":
                 waiting.append(index)
@@ -223,7 +223,7 @@ class Coordinator:
 
     def _hear(self, running: Running) -> None:
         events, running.offset = read_events(running.trial.folder / "events.jsonl", running.offset)
-        objective = self.config.sweep.metric[0]
+        objective = self.config.sweep.objectives[0]
         for event in events:
             if running.pruned:
                 return  # what it told after the decision is chance
@@ -250,13 +250,13 @@ class Coordinator:
         for event in read_events(trial.folder / "events.jsonl")[0]:
             running.step = event.step
             running.latest.update(event.metrics)
-            told -= self.config.sweep.metric[0] in event.metrics
+            told -= self.config.sweep.objectives[0] in event.metrics
             if told == 0:
                 break
         return running
 
     def _end_pruned(self, running: Running, fresh: bool) -> None:
-        folder, objective = running.trial.folder, self.config.sweep.metric[0]
+        folder, objective = running.trial.folder, self.config.sweep.objectives[0]
         result = read_result(folder)
         if result is None or not result.pruned:
             if not fresh:
@@ -277,7 +277,7 @@ class Coordinator:
         if running.pruned:
             self._end_pruned(running, fresh)
             return
-        names = self.config.sweep.metric
+        names = self.config.sweep.objectives
         missing = [name for name in names if name not in result.metrics]
         odd = [name for name in names if name in result.metrics and not math.isfinite(result.metrics[name])]
         if missing:

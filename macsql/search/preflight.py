@@ -170,7 +170,7 @@ class Preflight:
         config, cost = self.config, self.cost
         prepared = self.prepared(self.trials[0].config)
         repeats = f", {config.sweep.repeats} seeds a point" if config.sweep.repeats > 1 else ""
-        best = f"{config.sweep.metric[0]} ({config.sweep.direction[0]})"
+        best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
         self.say(f"Sweep {config.sweep.name}: {self.size} trials ({config.search.sampler}{repeats}), best by {best}.")
         size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
         self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), model {config.model.name}{size},")

@@ -1,11 +1,12 @@
 """A model's answers to examples, kept as a file so that scoring can be repeated without the model."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from macsql.codecs import Codec
 from macsql.config import GenerationConfig
-from macsql.records import Example, Prediction
+from macsql.records import AGENTS, Example, Prediction
 from macsql.training import window
 
 if TYPE_CHECKING:
@@ -13,16 +14,17 @@ if TYPE_CHECKING:
 
 
 def sample(examples: Sequence[Example], limit: int | None) -> list[Example]:
-    """The first `limit` examples of each agent, in their order; all where limit is None."""
+    """At most `limit` examples of each agent, drawn by a hash of their ids, in their order; all where limit is None.
+
+    A corpus is ordered by database: its first rows would speak of one alone.
+    """
     if limit is None:
         return list(examples)
-    taken: dict[str, int] = {}
-    kept = []
-    for row in examples:
-        taken[row.agent] = taken.get(row.agent, 0) + 1
-        if taken[row.agent] <= limit:
-            kept.append(row)
-    return kept
+    drawn: set[str] = set()
+    for agent in AGENTS:
+        ids = [row.id for row in examples if row.agent == agent]
+        drawn.update(sorted(ids, key=lambda name: hashlib.sha256(name.encode()).digest())[:limit])
+    return [row for row in examples if row.id in drawn]
 
 
 def generate(

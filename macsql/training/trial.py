@@ -5,6 +5,7 @@
              checkpoints/       the Trainer's own
              model/             the best model, in the hub's layout
              predictions.jsonl  verdicts.jsonl
+             eval_predictions.jsonl   where an agent's metric is the objective: test questions choose nothing
              result.json        how it ended: status, metrics, seconds, steps; its presence means "done"
 
 A trial knows neither Optuna nor MLflow nor the sweep that it may belong to. `python -m macsql.training.trial
@@ -17,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from macsql.codecs import codec as codec_named
 from macsql.config import Config, from_yaml
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.errors import UserError
-from macsql.records import Example, write_jsonl
+from macsql.records import Example, Prediction, write_jsonl
 from macsql.training.events import EventLog
 from macsql.training.generate import generate, sample
 from macsql.training.prepare import Prepared, prepare
@@ -65,8 +67,7 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     """Fine-tune, generate and score as `config` says, leaving everything in `folder`.
 
     `prepared` are the examples where somebody has made them already; `tell` hears of each event after the file has it.
-    Raises Interrupted when stopped, and whatever goes
-    wrong.
+    Raises Interrupted when stopped, and whatever goes wrong.
     """
     import torch
 
@@ -91,24 +92,25 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     steps, losses = _train(config, folder, model, tokenizer, codec, data, stop, tell)
     clock.lap("train")
 
-    predictions = generate(
-        model,
-        tokenizer,
-        codec,
-        data.test,
-        config.generation,
-        config.model.max_source_length,
-        progress=lambda _: stop.check(),
+    answer = partial(
+        generate, model, tokenizer, codec, config=config.generation, max_source_length=config.model.max_source_length
     )
+    predictions = answer(examples=data.test, progress=lambda _: stop.check())
     write_jsonl(folder / "predictions.jsonl", predictions)
+    chosen_by: list[Prediction] = []
+    if any(name.startswith("eval/") for name in config.sweep.objectives):
+        chosen_by = answer(examples=sample(data.eval, config.generation.limit), progress=lambda _: stop.check())
+        write_jsonl(folder / "eval_predictions.jsonl", chosen_by)
     clock.lap("generate")
 
     with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
         scored = score(predictions, prepared.databases, sandbox)
+        choosing = score(chosen_by, prepared.databases, sandbox)
     write_jsonl(folder / "verdicts.jsonl", scored.verdicts)
     clock.lap("score")
 
-    return Result("FINISHED", {**losses, **scored.metrics}, steps=steps, parts=clock.parts, notes=notes(config))
+    metrics = {**losses, **scored.metrics, **{f"eval/{name}": value for name, value in choosing.metrics.items()}}
+    return Result("FINISHED", metrics, steps=steps, parts=clock.parts, notes=notes(config))
 
 
 @dataclass(frozen=True)

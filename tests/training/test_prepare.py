@@ -61,8 +61,14 @@ def test_a_split_without_examples_is_refused(config):
         prepare(dataclasses.replace(config, data=dataclasses.replace(config.data, test_fraction=0.0)))
 
 
-def test_sample_takes_the_first_of_each_agent(config):
+def test_sample_draws_from_all_databases_and_keeps_the_order(config):
     rows = prepare(config).examples("test")
-    taken = sample(rows, 1)
-    assert sorted(row.agent for row in taken) == ["decomposer", "refiner", "selector"]
+    taken = sample(rows, 4)
+    assert [row for row in rows if row in taken] == taken
+    assert {agent: sum(row.agent == agent for row in taken) for agent in ("selector", "decomposer", "refiner")} == {
+        "selector": 4,
+        "decomposer": 4,
+        "refiner": 4,
+    }
+    assert len({row.db_id for row in taken}) > 1
     assert sample(rows, None) == rows
