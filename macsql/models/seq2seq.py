@@ -31,7 +31,7 @@ def load_tokenizer(
     """
     from transformers import AutoTokenizer
 
-    source = _pocket_tokenizer(config, codec, train, state_dir) if config.pocket else _source(config)
+    source = _pocket_tokenizer(config, codec, train, state_dir) if made_here(config) else _source(config)
     tokenizer = _from_pretrained(AutoTokenizer.from_pretrained, source, config)
     if codec.added_tokens:
         extend(tokenizer, codec)
@@ -44,7 +44,7 @@ def load_model(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase", codec:
     from transformers import AutoModelForSeq2SeqLM, T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(seed)
-    if config.pocket:
+    if made_here(config):
         sizes = {key: value for key, value in config.pocket.items() if key != "vocab_size"}
         shape = {
             "vocab_size": _padded(len(tokenizer)),
@@ -59,9 +59,14 @@ def load_model(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase", codec:
     return model
 
 
+def made_here(config: ModelConfig) -> bool:
+    """Whether the model is a pocket T5 with random weights; model.path takes the place of one."""
+    return bool(config.pocket) and config.path is None
+
+
 def check(config: ModelConfig) -> None:
     """Raise UserError, before any cost, where the checkpoint cannot be had."""
-    if config.pocket:
+    if made_here(config):
         return
     source = _source(config)
     if config.path is not None or Path(source).is_dir():
@@ -77,7 +82,7 @@ def check(config: ModelConfig) -> None:
 
 def parameters(config: ModelConfig) -> int | None:
     """About how many parameters the model has, without loading it; None where only the hub knows."""
-    if config.pocket:
+    if made_here(config):
         size = {key: int(value) for key, value in config.pocket.items() if isinstance(value, int)}
     elif config.path is not None and (Path(config.path) / "config.json").exists():
         size = json.loads((Path(config.path) / "config.json").read_text(encoding="utf-8"))

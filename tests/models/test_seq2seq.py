@@ -58,6 +58,7 @@ def test_tokens_of_a_codec_lengthen_the_embedding(saved, tmp_path):
     ("model", "words"),
     [
         (ModelConfig(name="x", path="nowhere"), "model.path=nowhere"),
+        (ModelConfig(name="pocket", pocket=POCKET, path="nowhere"), "model.path=nowhere"),
         (ModelConfig(name="x"), "neither model.path"),
         (ModelConfig(name="t5_small", hub_id="google-t5/t5-small"), "model.path=DIR"),
     ],
