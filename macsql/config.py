@@ -13,7 +13,13 @@ from typing import Any
 
 import yaml
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, MissingMandatoryValue, OmegaConfBaseException, ValidationError
+from omegaconf.errors import (
+    ConfigKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    ValidationError,
+)
 
 from macsql.errors import UserError
 
@@ -254,9 +260,21 @@ def validate(cfg: DictConfig) -> Config:
         ) from error
     except MissingMandatoryValue as error:
         raise UserError(f"The configuration has no value for {error.full_key!r}.") from error
+    except InterpolationResolutionError as error:
+        raise UserError(_unset(cfg, str(error))) from error
     except (ValidationError, OmegaConfBaseException) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"Bad value for {error.full_key!r}: {reason}.") from error
+
+
+def _unset(cfg: DictConfig, message: str) -> str:
+    """One sentence for a value that is to come from somewhere else and does not."""
+    keys = {str(text): key for key, text in _flat(OmegaConf.to_container(cfg, resolve=False), "")}
+    if found := re.search(r"Environment variable '(\w+)' not found", message):
+        variable = found[1]
+        key = next((key for text, key in keys.items() if f"oc.env:{variable}" in text), "a key")
+        return f"{key} has no value: write {key}=VALUE, or set the environment variable {variable}."
+    return f"The configuration could not be resolved: {message.splitlines()[0].rstrip('.')}."
 
 
 def to_yaml(config: Config) -> str:

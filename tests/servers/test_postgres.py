@@ -1,12 +1,18 @@
 """Studies in a real PostgreSQL, and one coordinator for each of them wherever it runs."""
 
+import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from servers import until
 
 from macsql.errors import UserError
 from macsql.search.database_lock import DatabaseLock
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -56,3 +62,18 @@ def test_a_database_that_cannot_be_had_is_refused_in_a_sentence(storage, words):
     with pytest.raises(UserError, match=words) as refusal:
         DatabaseLock(storage, "a").acquire()
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("key", ["tracking.uri", "tracking.storage"])
+def test_tracking_on_a_server_needs_its_addresses(key):
+    given = {
+        "tracking.uri": ("MLFLOW_TRACKING_URI", "http://host:5000"),
+        "tracking.storage": ("OPTUNA_STORAGE", "postgresql+psycopg://user@host/optuna"),
+    }
+    variable, _ = given.pop(key)
+    others = [f"{other}={value}" for other, (_, value) in given.items()]
+    command = [sys.executable, "-m", "macsql.sweep", "+experiment=lr_bs", "tracking=server", *others]
+    environment = {name: value for name, value in os.environ.items() if name != variable}
+    done = subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr == f"{key} has no value: write {key}=VALUE, or set the environment variable {variable}.\n"
