@@ -8,15 +8,16 @@ from pathlib import Path
 from statistics import median
 
 from macsql.config import Config, from_yaml
-from macsql.records import Agent
+from macsql.records import Agent, Example
 from macsql.training import mixture
 from macsql.training.result import Result, read_result
 
 # Sustained multiply-adds x 2 a second and thread in float32 that a plain CPU core gives such small matrices; measured
 # runs vary by a factor of three either way, which is why the plan says "about" until a trial has finished.
-FLOPS_A_THREAD = 12e9
+FLOPS_A_THREAD = 25e9
 FLOPS_A_GPU = 20e12
-TOKENS_A_ROW = 160  # source and target of a compact example, on average
+TOKENS_A_ROW = 160  # source and target together, where the examples have not been looked at
+LETTERS_A_TOKEN = 4  # about, for every tokenizer of the house
 START_SECONDS = 12.0  # importing torch and transformers, loading
 MEASURED = 30  # finished trials that an estimate reads at most; more do not make it better
 
@@ -74,6 +75,13 @@ def finished(state_dir: Path, name: str) -> dict[int, Finished | None]:
     return found
 
 
+def tokens_a_row(examples: Sequence[Example]) -> float:
+    """About how many tokens an example's source and target have together, from the first few hundred."""
+    looked_at = examples[:: max(1, len(examples) // 300)]
+    letters = sum(len(row.source) + len(row.target) for row in looked_at)
+    return letters / LETTERS_A_TOKEN / max(1, len(looked_at))
+
+
 def estimate(
     trials: Mapping[int, Work],
     done: Mapping[int, Finished | None],
@@ -81,11 +89,12 @@ def estimate(
     workers: int,
     threads: int,
     gpu: bool,
+    tokens: float = TOKENS_A_ROW,
 ) -> Cost:
     """Time from the trials that have finished, else from the model's size; disk from the model's size.
 
     A finished trial tells how long a row of training takes and how long everything else does (loading, generating,
-    scoring); the median of each is what the missing ones are expected to take.
+    scoring); the median of each is what the missing ones are expected to take. `tokens`: of source and target of a row.
     """
     size = parameters or 60_500_000
     missing = [work for index, work in trials.items() if index not in done]
@@ -94,7 +103,7 @@ def estimate(
         a_row = median(_train_seconds(item) / (item.work.steps * item.work.rows) for item in measured)
         fixed = median(item.result.seconds - _train_seconds(item) for item in measured)
     else:
-        a_row = 6 * size * TOKENS_A_ROW / (FLOPS_A_GPU if gpu else FLOPS_A_THREAD * threads)
+        a_row = 6 * size * tokens / (FLOPS_A_GPU if gpu else FLOPS_A_THREAD * threads)
         fixed = START_SECONDS
     alone = [work.steps * work.rows * a_row + fixed for work in missing]
     # As many side by side as there are workers; the last ones run with fewer beside them.

@@ -132,6 +132,7 @@ class Preflight:
             self.executor.slots,
             threads,
             bool(visible_gpus()),
+            estimate.tokens_a_row(self.prepared(self.trials[0].config).examples("train")),
         )
 
     def _batch(self, index: int) -> int:
