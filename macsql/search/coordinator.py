@@ -103,6 +103,7 @@ class Coordinator:
             while self.running or (waiting and not self.interrupts.count):
                 while waiting and not self.interrupts.count and len(self.running) < self.executor.slots:
                     self._start(waiting.pop(0))
+                    self._show(now=True)  # a short trial may be over before the next look
                 self._pass_interrupts_on()
                 ended = self._look(waiting)
                 self._show()
@@ -114,8 +115,7 @@ class Coordinator:
                     running.handle.kill()
             for index in waiting + [running.trial.index for running in self.running]:
                 self._leave(index)
-        self._shown = 0.0
-        self._show()
+        self._show(now=True)
         return self._ended()
 
     def _take_stock(self) -> list[int]:
@@ -329,8 +329,8 @@ class Coordinator:
             self._told[trial.index] = parameters(trial), tags
         self.publisher.tell(trial.folder, status, *self._told[trial.index])
 
-    def _show(self) -> None:
-        if time.monotonic() - self._shown >= SHOWN_EVERY:
+    def _show(self, now: bool = False) -> None:
+        if now or time.monotonic() - self._shown >= SHOWN_EVERY:
             self._shown = time.monotonic()
             self.show(Progress(self.study.size, self.running, self._ended(), self.publisher.problem))
 

@@ -41,9 +41,19 @@ def wait_for(condition: Callable[[], bool], seconds: float = 15) -> bool:
     return condition()
 
 
+OTHERS: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def _of_this_test_alone() -> None:
+    """Other tests of the same process may keep a sandbox open for a while."""
+    OTHERS.clear()
+    OTHERS.update(workers())
+
+
 def workers(process: psutil.Process | None = None) -> list[psutil.Process]:
-    found = (process or psutil.Process()).children(recursive=True)
-    return [child for child in found if "macsql.database.worker" in " ".join(child.cmdline())]
+    found = set((process or psutil.Process()).children(recursive=True)) - OTHERS
+    return [child for child in found if child.is_running() and "macsql.database.worker" in " ".join(child.cmdline())]
 
 
 def busy(process: psutil.Process) -> bool:
