@@ -4,6 +4,7 @@ Hydra's own messages run over several lines and end in advice about stack traces
 the result to `macsql.config.Config` and turns whatever the user got wrong into one sentence and exit code 1.
 """
 
+import difflib
 import functools
 import os
 import re
@@ -17,11 +18,12 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from macsql.config import Config, validate
+from macsql.config import Config, flatten, validate
 from macsql.errors import UserError
 
 REPO = Path(__file__).resolve().parent.parent
 CONF = REPO / "conf"
+OVERLAYS = ("experiment", "scale")  # groups that are added on the command line
 
 
 # Untyped, because Hydra would refuse `+trainer.adam_beta2=0.98` on a typed node; `validate` binds the types.
@@ -86,13 +88,25 @@ def sentence(error: Exception) -> str:
     if found := re.search(r"Could not override '([^']*)'", text):
         key = found[1]
         if "is not in struct" in text or "No match in the defaults list" in text:
-            groups = ", ".join(_groups())
-            return f"There is no key or group {key!r}: `--cfg job` prints the keys, and the groups are {groups}."
+            return _unknown(key)
     if found := re.search(r"Could not append.*?'([^']*)'|append.*?'([^']*)'", text):
         key = found[1] or found[2]
         return f"{key!r} is there already: write it without the plus sign."
+    if "--multirun" in text:
+        return "Only macsql.sweep takes sweep expressions; quote one that is a value: 'key=\"choice(1, 2)\"'."
     first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return f"The configuration could not be composed: {first.rstrip('.')}."
+
+
+def _unknown(key: str) -> str:
+    if key in OVERLAYS:
+        return f"{key} is an overlay: write it with a plus sign, +{key}=NAME."
+    near = difflib.get_close_matches(key, flatten(Config()), n=1, cutoff=0.8)
+    guess = f"did you mean {near[0]}? " if near else ""
+    if key.startswith("trainer."):
+        return f"There is no key {key!r} here: {guess}Another argument of the Trainer takes a plus sign, +{key}=VALUE."
+    groups = ", ".join(group for group in _groups() if group not in OVERLAYS)
+    return f"There is no key or group {key!r}: {guess}`--cfg job` prints the keys, and the groups are {groups}."
 
 
 def _groups() -> list[str]:

@@ -36,6 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     from macsql.comparison import overview, report
     from macsql.comparison.published import EXPERIMENTS
 
+    for path in (arguments.out, arguments.html and arguments.html.parent):
+        try:
+            (path or Path()).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written to ({error.strerror}): name another folder.") from error
     if len(arguments.names) > 1 and (arguments.html or arguments.out):
         raise UserError("--html and --out take one NAME at a time.")
     compared = []
@@ -51,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 def show(name: str, state_dir: Path, out: Path | None = None) -> "Comparison":
     """Print the comparison; leave results.csv and comparison.csv in `out`, and the table of its README if it has one.
 
-    Without `out` they go to experiments/<name>, but only for a sweep that kept its state in mlruns/: one elsewhere is a
-    try, and leaves them beside its trials.
+    Without `out` they go to experiments/<name> where there is such an experiment and the sweep kept its state in
+    mlruns/: any other is a try, and leaves them beside its trials.
     """
     from macsql.comparison import overview, results, table
     from macsql.comparison.experiment import compare
@@ -60,8 +65,8 @@ def show(name: str, state_dir: Path, out: Path | None = None) -> "Comparison":
 
     comparison = compare(name, state_dir)
     table.show(comparison)
-    home = EXPERIMENTS if state_dir.resolve() == EXPERIMENTS.parent / STATE else state_dir / "experiments"
-    folder = out or home / name
+    known = state_dir.resolve() == EXPERIMENTS.parent / STATE and (EXPERIMENTS / name).is_dir()
+    folder = out or (EXPERIMENTS if known else state_dir / "experiments") / name
     print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
     if comparison.rows:
         print(f"Written: {results.write_comparison(comparison, folder / 'comparison.csv')}")

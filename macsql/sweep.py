@@ -51,6 +51,7 @@ def sweep(config: Config) -> int:
     preflight = Preflight(config, Planner(config, list(HydraConfig.get().overrides.task)), say)
     preflight.check()
     if config.sweep.dry_run:
+        preflight.bind_arguments()
         preflight.announce()
         return 0
     with StudyLock(Path(config.tracking.state_dir), config.sweep.name, config.tracking.storage):

@@ -15,10 +15,12 @@ def main(config: Config) -> int:
     from macsql.search.coordinator import parameters
     from macsql.search.plan import PlannedTrial, identity
     from macsql.tracking import Tracker
+    from macsql.training.finetune import training_arguments
     from macsql.training.stopping import Interrupted, StopRequest
     from macsql.training.trial import check, read_result, run_folder
 
     check(config)
+    training_arguments(config, Path("unused"))  # a wrong argument of the Trainer dies here
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     state = Path(config.tracking.state_dir)
     trial = PlannedTrial(0, {}, 0, config, state / "trials" / f"train-{digest}")

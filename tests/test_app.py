@@ -23,7 +23,9 @@ def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]
     [
         (["+experiment=nope"], ["no experiment", "'nope'", "lr_bs"]),
         (["data=nope"], ["no data", "'nope'", "pocket", "spider"]),
-        (["trainer.lerning_rate=1"], ["trainer.lerning_rate"]),
+        (["trainer.lerning_rate=1"], ["trainer.lerning_rate", "did you mean trainer.learning_rate"]),
+        (["trainer.adam_beta2=0.9"], ["+trainer.adam_beta2"]),
+        (["experiment=lr_bs"], ["overlay", "+experiment=NAME"]),
         (["nonsense=1"], ["'nonsense'", "groups are"]),
         (["+nonsense=1"], ["nonsense"]),
         (["+nogroup=thing"], ["nogroup"]),

@@ -80,6 +80,14 @@ def check(config: ModelConfig) -> None:
     _from_pretrained(AutoConfig.from_pretrained, source, config)
 
 
+def check_weights(config: ModelConfig) -> None:
+    """Raise UserError where a local folder holds a configuration and a tokenizer but nothing to fine-tune."""
+    if config.path is not None and not any(
+        any(Path(config.path).glob(pattern)) for pattern in ("*.safetensors", "*.safetensors.index.json", "*.bin")
+    ):
+        raise UserError(f"model.path={config.path} holds no weights (model.safetensors or pytorch_model.bin).")
+
+
 def parameters(config: ModelConfig) -> int | None:
     """About how many parameters the model has, without loading it; None where only the hub knows."""
     if made_here(config):
@@ -98,7 +106,8 @@ def _source(config: ModelConfig) -> str:
     if config.path is not None:
         folder = Path(config.path)
         if not folder.is_dir():
-            raise UserError(f"model.path={config.path}: there is no such folder.")
+            what = "that is a file, not a folder" if folder.exists() else "there is no such folder"
+            raise UserError(f"model.path={config.path}: {what}.")
         if not (folder / "config.json").exists():
             raise UserError(f"model.path={config.path} holds no config.json: a folder in the hub's layout is needed.")
         return str(folder)

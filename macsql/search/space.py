@@ -80,9 +80,9 @@ def _as_axis(argument: str) -> str:
         parsed = OverridesParser.create().parse_override(argument)
     except HydraException:
         return argument
-    if not parsed.is_sweep_override() or parsed.key_or_group.startswith("search."):
+    key, expression = parsed.key_or_group.removeprefix("search.space."), argument.partition("=")[2]
+    if not parsed.is_sweep_override() or key.startswith("search."):
         return argument
-    key, expression = parsed.key_or_group, argument.partition("=")[2]
     if parsed.is_add() and key in {"experiment", "scale"}:
         raise UserError(f"{argument}: a sweep is of one {key}; run the command once for each.")
     escaped = expression.replace("\\", "\\\\").replace("'", "\\'")

@@ -47,6 +47,13 @@ def check(config: Config) -> None:
 
     codec_named(config.codec.name)
     mixture.check(config.mixture)
+    try:
+        Path(config.tracking.state_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"tracking.state_dir={config.tracking.state_dir} cannot be made ({error.strerror}): "
+            "name a folder that can be written to."
+        ) from error
     trainer = config.trainer
     for key in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
         if getattr(trainer, key) < 1:
@@ -56,6 +63,7 @@ def check(config: Config) -> None:
     if trainer.num_train_epochs <= 0 and trainer.max_steps <= 0:
         raise UserError(f"trainer.num_train_epochs={trainer.num_train_epochs}: more than 0 is needed.")
     seq2seq.check(config.model)
+    seq2seq.check_weights(config.model)
 
 
 def notes(config: Config) -> list[str]:

@@ -1,6 +1,7 @@
 """Checkpoints: a local folder in the hub's layout, the hub that cannot be reached, the pocket T5 made here."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,11 @@ def test_parameters_are_known_without_loading(pocket):
 def test_parameters_of_the_real_size(shared):
     size = seq2seq.parameters(ModelConfig(name="t5", path=str(shared / "models" / "t5-small")))
     assert size == pytest.approx(60_506_624, rel=0.01)
+
+
+def test_a_folder_without_weights_is_said_before_any_cost(saved):
+    seq2seq.check_weights(saved)
+    next(Path(saved.path).glob("*.safetensors")).unlink()
+    seq2seq.check(saved)  # its tokenizer can still be audited
+    with pytest.raises(UserError, match="holds no weights"):
+        seq2seq.check_weights(saved)
