@@ -30,13 +30,17 @@ def test_a_sweep_becomes_an_axis(argument, override):
     assert axes_as_overrides([argument]) == [override]
 
 
+def test_an_axis_of_the_space_needs_no_quotes():
+    assert axes_as_overrides(["search.space.x=choice(1,2)"]) == ["++search.space.x='choice(1,2)'"]
+
+
 @pytest.mark.parametrize(
     "argument",
     [
         "x=1",
         "x=[1,2]",
         "x='1,2'",
-        "search.space.x=choice(1,2)",
+        "search.seed=choice(1,2)",
         "+experiment=lr_bs",
         "--cfg",
         "x=choice(1",

@@ -13,6 +13,7 @@ FAINT = "#b5bcc6"
 INK = "#1f2933"
 SHAPES = ("circle", "square", "triangle", "diamond")
 LOG_FROM = 8.0  # highest over lowest value from which on an axis is logarithmic
+SMALLEST = 1e-100  # below it a ratio of two values may not be a number any more; no loss is that small
 Attribute = str | float | int | None
 Mark = tuple[float, float]  # x, y in values
 
@@ -70,8 +71,8 @@ def scale(values: Iterable[float], start: float, end: float, log: bool | None = 
     finite = [value for value in values if math.isfinite(value)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     if log is None:
-        log = low > 0 and high / low >= LOG_FROM
-    if log and low > 0:
+        log = low > SMALLEST and high / low >= LOG_FROM
+    if log and low > SMALLEST:
         factor = (high / low) ** room if high > low else 1.1
         return Scale(low / factor, high * factor, start, end, True)
     margin = (high - low) * room or abs(high) * 0.1 or 0.5
