@@ -26,7 +26,7 @@ demo: $(READY)  ## the main job on the embedded data: a sweep, then its comparis
 test: $(READY)  ## the tests that fit in minutes
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
 
-test-slow: $(READY)  ## the long ones: hostile SQL, kills, servers
+test-slow: $(READY)  ## the long ones: hostile SQL, kills, clusters, servers
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(READY)  ## ruff and mypy
