@@ -19,9 +19,8 @@ $(READY): pyproject.toml
 
 setup: $(READY)  ## create .venv with the pinned dependencies, nothing else
 
-demo: $(READY)  ## the main job on the embedded data: a sweep, then its comparison
+demo: $(READY)  ## the main job on the embedded data: a sweep that ends with its comparison
 	$(BIN)/python -m macsql.sweep +experiment=lr_bs +scale=pocket $(ARGS)
-	$(BIN)/python -m macsql.compare lr_bs
 
 test: $(READY)  ## the tests that fit in minutes
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)
@@ -34,28 +33,31 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+KEPT := sweep.name sweep.dry_run tracking.state_dir
+# $(call experiment,NAME): the sweep NAME in mlruns/, then what came out of it into experiments/NAME
+define experiment
+$(if $(strip $(foreach key,$(KEPT),$(findstring $(key)=,$(ARGS)))),$(error ARGS cannot set $(KEPT) here, where the sweep $(1) of mlruns/ is published: type python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS)))
+$(BIN)/python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS)
+$(BIN)/python -m macsql.compare $(1) --publish
+endef
+
 exp1: $(READY)  ## the poster's experiment 1: the agents' real shares or equal ones, embedded scale
-	$(BIN)/python -m macsql.sweep +experiment=balance +scale=pocket $(ARGS)
-	$(BIN)/python -m macsql.compare balance --html experiments/balance/report.html
+	$(call experiment,balance)
 
 exp2: $(READY)  ## the poster's experiment 2: batch size, embedded scale
-	$(BIN)/python -m macsql.sweep +experiment=batch_size +scale=pocket $(ARGS)
-	$(BIN)/python -m macsql.compare batch_size --html experiments/batch_size/report.html
+	$(call experiment,batch_size)
 
 exp3: $(READY)  ## the poster's experiment 3: learning rate x batch size, embedded scale
-	$(BIN)/python -m macsql.sweep +experiment=lr_bs +scale=pocket $(ARGS)
-	$(BIN)/python -m macsql.compare lr_bs --html experiments/lr_bs/report.html
+	$(call experiment,lr_bs)
 
 exp4: $(READY)  ## the poster's experiment 4: are the answers right?, embedded scale
-	$(BIN)/python -m macsql.sweep +experiment=generation +scale=pocket $(ARGS)
-	$(BIN)/python -m macsql.compare generation --html experiments/generation/report.html
+	$(call experiment,generation)
 
-poster: $(READY)  ## all four experiments, one after the other, and the table of experiments/README.md
+poster: $(READY)  ## all four experiments, one after the other; each leaves its row in experiments/README.md
 	$(MAKE) exp1
 	$(MAKE) exp2
 	$(MAKE) exp3
 	$(MAKE) exp4
-	$(BIN)/python -m macsql.compare balance batch_size lr_bs generation --overview
 
 ui: $(READY)  ## the MLflow UI over mlruns/, at PORT (5000) or the next free one
 	@test -f mlruns/mlflow.db || { echo 'No sweep has run here yet: make demo'; exit 1; }

@@ -21,8 +21,12 @@ def main() -> None:
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="also write a report, one file without any other")
     parser.add_argument("--state-dir", type=Path, default=STATE, help="where the sweep kept its trials (mlruns)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where results.csv goes (experiments/NAME)")
-    parser.add_argument("--overview", action="store_true", help="also write the table of experiments/README.md")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where results.csv goes (experiments/NAME of the state directory)"
+    )
+    parser.add_argument(
+        "--publish", action="store_true", help="write all of it into experiments/NAME of the repository, as make does"
+    )
     arguments = parser.parse_args()
     try:
         sys.exit(run(arguments))
@@ -33,46 +37,63 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """What the command line asks for."""
-    from macsql.comparison import overview, report
-    from macsql.comparison.published import EXPERIMENTS
+    from macsql.comparison import report
 
+    if len(arguments.names) > 1 and (arguments.html or arguments.out):
+        raise UserError("--html and --out take one NAME at a time.")
+    if arguments.publish and (arguments.html or arguments.out):
+        raise UserError("--publish has its own places for the files: leave out --html and --out.")
     for path in (arguments.out, arguments.html and arguments.html.parent):
         try:
             (path or Path()).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{path} cannot be written to ({error.strerror}): name another folder.") from error
-    if len(arguments.names) > 1 and (arguments.html or arguments.out):
-        raise UserError("--html and --out take one NAME at a time.")
     compared = []
     for name in arguments.names:
-        compared.append(show(name, arguments.state_dir, arguments.out))
-    if arguments.html:
-        print(f"Written: {report.write_html(compared[0], arguments.html)}")
-    if arguments.overview:
-        print(f"Written: {overview.write_overview(compared, EXPERIMENTS / 'README.md')}")
+        folder = published_folder(name) if arguments.publish else arguments.out
+        comparison = show(name, arguments.state_dir, folder)
+        compared.append(comparison)
+        if arguments.publish:
+            publish(comparison)
+        elif arguments.html:
+            print(f"Written: {report.write_html(comparison, arguments.html)}")
     return 2 if any(item.disagreements for item in compared) else 0
 
 
 def show(name: str, state_dir: Path, out: Path | None = None) -> "Comparison":
-    """Print the comparison; leave results.csv and comparison.csv in `out`, and the table of its README if it has one.
-
-    Without `out` they go to experiments/<name> where there is such an experiment and the sweep kept its state in
-    mlruns/: any other is a try, and leaves them beside its trials.
-    """
-    from macsql.comparison import overview, results, table
+    """Print the comparison; leave results.csv and comparison.csv in `out` or, without it, beside the sweep's trials."""
+    from macsql.comparison import results, table
     from macsql.comparison.experiment import compare
-    from macsql.comparison.published import EXPERIMENTS
 
     comparison = compare(name, state_dir)
     table.show(comparison)
-    known = state_dir.resolve() == EXPERIMENTS.parent / STATE and (EXPERIMENTS / name).is_dir()
-    folder = out or (EXPERIMENTS if known else state_dir / "experiments") / name
+    folder = out or state_dir / "experiments" / name
     print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
     if comparison.rows:
         print(f"Written: {results.write_comparison(comparison, folder / 'comparison.csv')}")
-    if overview.has_marks(folder / "README.md"):
-        print(f"Written: {overview.write_results(comparison, folder / 'README.md')}")
     return comparison
+
+
+def publish(comparison: "Comparison") -> None:
+    """Leave an experiment's report and the table of its README in its folder, and its row in experiments/README.md."""
+    from macsql.comparison import overview, report
+    from macsql.comparison.published import EXPERIMENTS
+
+    folder = published_folder(comparison.name)
+    print(f"Written: {report.write_html(comparison, folder / 'report.html')}")
+    print(f"Written: {overview.write_results(comparison, folder / 'README.md')}")
+    print(f"Written: {overview.write_overview(comparison, EXPERIMENTS / 'README.md')}")
+
+
+def published_folder(name: str) -> Path:
+    """Where the repository keeps what came out of an experiment. Raises UserError for a sweep that is none."""
+    from macsql.comparison.published import EXPERIMENTS
+
+    if not (EXPERIMENTS / name).is_dir():
+        raise UserError(
+            f"{name} is no experiment of this repository: leave out --publish, --html FILE writes a report."
+        )
+    return EXPERIMENTS / name
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """conf/experiment, experiments/ and the Makefile say the same."""
 
-import re
+import os
+import subprocess
 
 import pytest
 
@@ -56,18 +57,50 @@ def test_an_experiment_has_its_folder_and_its_row(name):
     assert f"({name}/README.md)" in (REPO / "experiments" / "README.md").read_text().split(BEGIN)[0]
 
 
+@pytest.fixture
+def make(tmp_path):
+    """Runs a target with commands that only leave a line; returns make's exit code, its errors and those lines."""
+
+    def run(target, *arguments):
+        bin_, ready, lines = tmp_path / "bin", tmp_path / "ready", tmp_path / "lines"
+        bin_.mkdir(exist_ok=True)
+        (bin_ / "python").write_text(f"#!/bin/sh\necho \"$*\" >> '{lines}'\n")
+        (bin_ / "python").chmod(0o755)
+        ready.touch()
+        outside = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+        command = ["make", target, f"BIN={bin_}", f"READY={ready}", *arguments]
+        done = subprocess.run(command, cwd=REPO, env=outside, capture_output=True, text=True)
+        return done.returncode, done.stderr, lines.read_text().splitlines() if lines.exists() else []
+
+    return run
+
+
+def ran(name, arguments=""):
+    sweep = f"-m macsql.sweep +experiment={name} +scale=pocket {arguments}".strip()
+    return [sweep, f"-m macsql.compare {name} --publish"]
+
+
 @pytest.mark.parametrize(("name", "target"), TARGETS.items())
-def test_a_target_runs_its_experiment(name, target):
-    lines = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (REPO / "Makefile").read_text(), re.MULTILINE)[1]
-    assert f"macsql.sweep +experiment={name} +scale=pocket $(ARGS)" in lines
-    assert f"macsql.compare {name}" in lines
+def test_a_target_runs_its_experiment_and_publishes_it(make, name, target):
+    assert make(target, "ARGS=executor.workers=1") == (0, "", ran(name, "executor.workers=1"))
     assert f"`make {target}`" in (REPO / "experiments" / "README.md").read_text()
 
 
-def test_poster_runs_all_four():
-    lines = re.search(r"^poster:.*\n((?:\t.*\n)+)", (REPO / "Makefile").read_text(), re.MULTILINE)[1]
-    assert [line.split()[-1] for line in lines.splitlines()[:4]] == ["exp1", "exp2", "exp3", "exp4"]
-    assert "macsql.compare balance batch_size lr_bs generation --overview" in lines
+def test_poster_runs_all_four(make):
+    code, _, lines = make("poster")
+    assert (code, lines) == (0, [line for name in TARGETS for line in ran(name)])
+
+
+def test_the_demo_publishes_nothing(make):
+    arguments = "sweep.name=mine tracking.state_dir=there"
+    assert make("demo", f"ARGS={arguments}") == (0, "", ran("lr_bs", arguments)[:1])
+
+
+@pytest.mark.parametrize("argument", ["'sweep.name=mine'", "++tracking.state_dir=there", "sweep.dry_run=true"])
+def test_what_is_published_is_the_sweep_of_that_name_in_mlruns(make, argument):
+    code, error, lines = make("exp2", f"ARGS={argument}")
+    assert (code, lines) == (2, [])
+    assert f"type python -m macsql.sweep +experiment=batch_size +scale=pocket {argument}" in error
 
 
 @pytest.mark.parametrize("scale", [(), ("+scale=pocket",), ("+scale=pocket_brief",)])

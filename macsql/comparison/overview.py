@@ -1,5 +1,6 @@
 """Tables in the READMEs of experiments/, between two marks, written from comparisons and never by hand."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,26 +11,31 @@ from macsql.errors import UserError
 
 BEGIN = "<!-- written by python -m macsql.compare -->"
 END = "<!-- end of what is written -->"
+HEAD = ("experiment", "question", "poster", "ours", "verdict")
+ROW = re.compile(r"\| \[[^\]]*\]\(([^)]+)/README\.md\) \|")
+MADE = re.compile(r"- `([^`]+)`: ")
 
 
-def write_overview(comparisons: Sequence[Comparison], path: Path) -> Path:
-    """One row an experiment: the question, the poster, ours, the verdict; below it what made the figures.
+def write_overview(comparison: Comparison, path: Path) -> Path:
+    """Put one experiment's row into the table (the question, the poster, ours, the verdict), and below what made it.
 
-    Experiments that are not among the comparisons lose their row: the table is of one set of runs.
+    The rows of other experiments stay, unless they were written under another heading.
     """
-    head = ["experiment", "question", "poster", "ours", "verdict"]
-    rows = [
-        [
-            f"[{item.published.title}]({item.name}/README.md)",
-            item.published.question,
-            poster_in_words(item),
-            ours_in_words(item),
-            verdict(item),
-        ]
-        for item in comparisons
+    head = markdown(HEAD, [])
+    row = [
+        f"[{comparison.published.title}]({comparison.name}/README.md)",
+        comparison.published.question,
+        poster_in_words(comparison),
+        ours_in_words(comparison),
+        verdict(comparison),
     ]
-    made = [f"- `{item.name}`: {_made(item)}" for item in comparisons]
-    return write_between(path, "\n".join([markdown(head, rows), "", "Made by:", "", *made]))
+    before = _between(path)
+    lines = before.splitlines() if head in before else []
+    rows = {found[1]: line for line in lines if (found := ROW.match(line))}
+    made = {found[1]: line for line in lines if (found := MADE.match(line))}
+    rows[comparison.name] = markdown(row, []).splitlines()[0]
+    made[comparison.name] = f"- `{comparison.name}`: {_made(comparison)}"
+    return write_between(path, "\n".join([head, *rows.values(), "", "Made by:", "", *made.values()]))
 
 
 def write_results(comparison: Comparison, path: Path) -> Path:
@@ -66,11 +72,8 @@ def write_results(comparison: Comparison, path: Path) -> Path:
 
 def write_between(path: Path, text: str) -> Path:
     """Put `text` between the two marks of a README, the rest untouched. Raises UserError where a mark is missing."""
-    whole = path.read_text(encoding="utf-8") if path.exists() else ""
-    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
-        raise UserError(f"{path} needs one line {BEGIN!r} and, behind it, one line {END!r} for its table.")
-    before, rest = whole.split(BEGIN)
-    after = rest.split(END)[1]
+    old = _between(path)
+    before, _, after = path.read_text(encoding="utf-8").partition(f"{BEGIN}{old}{END}")
     path.write_text(f"{before}{BEGIN}\n{text.strip()}\n{END}{after}", encoding="utf-8")
     return path
 
@@ -86,6 +89,13 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
     )
+
+
+def _between(path: Path) -> str:
+    whole = path.read_text(encoding="utf-8") if path.exists() else ""
+    if whole.count(BEGIN) != 1 or whole.count(END) != 1 or whole.index(BEGIN) > whole.index(END):
+        raise UserError(f"{path} needs one line {BEGIN!r} and, behind it, one line {END!r} for its table.")
+    return whole.partition(BEGIN)[2].partition(END)[0]
 
 
 def _made(comparison: Comparison) -> str:

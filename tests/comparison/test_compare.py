@@ -12,6 +12,8 @@ from macsql.comparison import overview
 from macsql.comparison.overview import BEGIN, END
 from macsql.errors import UserError
 
+WRITTEN = ("results.csv", "comparison.csv", "report.html")
+
 
 @pytest.fixture
 def ends(monkeypatch, capsys):
@@ -76,12 +78,39 @@ def test_mistakes_are_one_sentence(ends, balance, tmp_path):
     assert "there are balance" in error
     code, _, error = ends("balance", "nope", "--state-dir", balance.state, "--out", tmp_path)
     assert (code, error.strip()) == (1, "--html and --out take one NAME at a time.")
+    code, _, error = ends("balance", "--publish", "--html", tmp_path / "report.html")
+    assert (code, error.strip()) == (1, "--publish has its own places for the files: leave out --html and --out.")
+    code, _, error = ends("mine", "--state-dir", balance.state, "--publish")
+    assert code == 1
+    assert error.startswith("mine is no experiment of this repository: leave out --publish")
 
 
-def test_a_sweep_that_kept_its_state_elsewhere_leaves_its_files_there(balance, capsys):
-    compare.show("balance", balance.state)
-    assert (balance.state / "experiments" / "balance" / "results.csv").exists()
-    assert str(balance.state / "experiments") in capsys.readouterr().out
+@pytest.fixture
+def experiments(monkeypatch, tmp_path):
+    """A folder as the repository's experiments/, with a place for balance and generation."""
+    folder = tmp_path / "experiments"
+    for name in ("balance", "generation"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "README.md").write_text(f"# {name}\n\n{BEGIN}\nNot run yet.\n{END}\n\nafter\n")
+    (folder / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    monkeypatch.setattr("macsql.comparison.published.EXPERIMENTS", folder)
+    return folder
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_comparison_stays_beside_its_trials_unless_it_is_published(ends, balance, experiments):
+    before = files(experiments)
+    compare.show("balance", balance.state)  # as a sweep does when it ends
+    assert ends("balance", "--state-dir", balance.state)[0] == 0
+    assert files(experiments) == before
+    assert set(files(balance.state / "experiments")) == {"balance/results.csv", "balance/comparison.csv"}
+    code, _, error = ends("balance", "--state-dir", balance.state, "--publish")
+    assert (code, error) == (0, "")
+    assert set(files(experiments)) - set(before) == {f"balance/{name}" for name in WRITTEN}
+    assert "Agrees with the poster" in (experiments / "balance" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
@@ -104,30 +133,36 @@ def test_labels_are_not_read_as_markup(ends, sweeps, tmp_path):
     assert "forms=[bold]x[/]" in said
 
 
-def test_readmes_get_their_tables_between_the_marks(balance, sweeps, tmp_path):
-    sweeps.trial("generation", 0, {}, verdicts({0, 1, 2}), config=base_config())
-    folder = tmp_path / "experiments" / "balance"
-    folder.mkdir(parents=True)
-    readme = folder / "README.md"
-    readme.write_text(f"# Balance\n\n{BEGIN}\nold\n{END}\n\nafter\n")
-    for _ in range(2):  # writing again changes nothing
-        comparison = compare.show("balance", balance.state, folder)
-        text = readme.read_text()
-        assert text.startswith("# Balance\n")
-        assert text.endswith(f"{END}\n\nafter\n")
-        assert "old" not in text
-        assert "| ROUGE-L, all agents | mixture=real | 0.354 | 0.812 | +0.459 |" in text
-        assert "on 2 cores; data pocket (fingerprint feedbeeffeedbeef)" in text
-
-    top = tmp_path / "README.md"
-    top.write_text(f"{BEGIN}\n{END}\n")
-    overview.write_overview([comparison, compare.show("generation", balance.state, tmp_path)], top)
-    table = top.read_text()
+def test_readmes_get_their_tables_between_the_marks(ends, balance, experiments):
+    balance.trial("generation", 0, {}, verdicts({0, 1, 2}), config=base_config())
+    names = ("balance", "generation")
+    ends(*names, "--state-dir", balance.state, "--publish")
+    once = files(experiments)
+    for name in (*names, "balance"):  # writing again changes nothing, in whichever order
+        ends(name, "--state-dir", balance.state, "--publish")
+    assert files(experiments) == once
+    text = once["balance/README.md"]
+    assert text.startswith("# balance\n")
+    assert text.endswith(f"{END}\n\nafter\n")
+    assert "Not run yet" not in text
+    assert "| ROUGE-L, all agents | mixture=real | 0.354 | 0.812 | +0.459 |" in text
+    assert "on 2 cores; data pocket (fingerprint feedbeeffeedbeef)" in text
+    table = once["README.md"]
     assert "[Experiment 1: task balance](balance/README.md)" in table
     assert "| right, Decomposer 0 of 2; right, Refiner 0 of 2; right, Selector 0 of 2 |" in table
     assert "Selector 3 of 20; Decomposer 3 of 20; Refiner 3 of 20" in table
     assert "- `generation`: `python -m macsql.sweep +experiment=generation" in table
-    assert all(line.count("|") == 6 for line in table.splitlines() if line.startswith("|"))
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    assert all(line.count("|") == 6 for line in rows)
+    assert len(rows) == 4
+
+
+def test_rows_under_another_heading_do_not_stay(balance, experiments):
+    top = experiments / "README.md"
+    stale = "| experiment | ours |\n| --- | --- |\n| [Old](old/README.md) | 1 |\n\nMade by:\n\n- `old`: x"
+    top.write_text(f"{BEGIN}\n{stale}\n{END}\n")
+    overview.write_overview(compare.show("balance", balance.state), top)
+    assert "old" not in top.read_text()
 
 
 def test_a_readme_without_marks_is_refused(tmp_path):
