@@ -34,11 +34,12 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/mypy
 
 KEPT := sweep.name sweep.dry_run tracking.state_dir
-# $(call experiment,NAME): the sweep NAME in mlruns/, then what came out of it into experiments/NAME
+# $(call experiment,NAME): the sweep NAME in mlruns/, then what came out of it into experiments/NAME. A failed trial (2)
+# hides the others from nobody, and still fails the target; after a mistake or Ctrl-C (1, 130) nothing is published.
 define experiment
 $(if $(strip $(foreach key,$(KEPT),$(findstring $(key)=,$(ARGS)))),$(error ARGS cannot set $(KEPT) here, where the sweep $(1) of mlruns/ is published: type python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS)))
-$(BIN)/python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS)
-$(BIN)/python -m macsql.compare $(1) --publish
+code=0; $(BIN)/python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS) || code=$$?; \
+  case $$code in 0|2) $(BIN)/python -m macsql.compare $(1) --publish || exit;; esac; exit $$code
 endef
 
 exp1: $(READY)  ## the poster's experiment 1: the agents' real shares or equal ones, embedded scale
@@ -54,10 +55,7 @@ exp4: $(READY)  ## the poster's experiment 4: are the answers right?, embedded s
 	$(call experiment,generation)
 
 poster: $(READY)  ## all four experiments, one after the other; each leaves its row in experiments/README.md
-	$(MAKE) exp1
-	$(MAKE) exp2
-	$(MAKE) exp3
-	$(MAKE) exp4
+	$(MAKE) --keep-going --jobs=1 exp1 exp2 exp3 exp4
 
 ui: $(READY)  ## the MLflow UI over mlruns/, at PORT (5000) or the next free one
 	@test -f mlruns/mlflow.db || { echo 'No sweep has run here yet: make demo'; exit 1; }

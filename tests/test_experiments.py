@@ -59,12 +59,17 @@ def test_an_experiment_has_its_folder_and_its_row(name):
 
 @pytest.fixture
 def make(tmp_path):
-    """Runs a target with commands that only leave a line; returns make's exit code, its errors and those lines."""
+    """Runs a target with commands that only leave a line, sweeps ending with `code`.
 
-    def run(target, *arguments):
+    Returns make's exit code, what it said on stderr and those lines.
+    """
+
+    def run(target, *arguments, code=0):
         bin_, ready, lines = tmp_path / "bin", tmp_path / "ready", tmp_path / "lines"
         bin_.mkdir(exist_ok=True)
-        (bin_ / "python").write_text(f"#!/bin/sh\necho \"$*\" >> '{lines}'\n")
+        (bin_ / "python").write_text(
+            f"#!/bin/sh\necho \"$*\" >> '{lines}'\ncase $2 in macsql.sweep) exit {code};; esac\n"
+        )
         (bin_ / "python").chmod(0o755)
         ready.touch()
         outside = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
@@ -89,6 +94,18 @@ def test_a_target_runs_its_experiment_and_publishes_it(make, name, target):
 def test_poster_runs_all_four(make):
     code, _, lines = make("poster")
     assert (code, lines) == (0, [line for name in TARGETS for line in ran(name)])
+
+
+def test_a_failed_trial_hides_neither_its_comparison_nor_the_next_experiment(make):
+    code, _, lines = make("exp1", code=2)
+    assert (code, lines) == (2, ran("balance"))
+    code, _, lines = make("poster", code=2)
+    assert (code, lines) == (2, ran("balance") + [line for name in TARGETS for line in ran(name)])
+
+
+@pytest.mark.parametrize("code", [1, 130])
+def test_a_sweep_that_did_not_end_is_not_published(make, code):
+    assert make("exp1", code=code)[::2] == (2, ran("balance")[:1])
 
 
 def test_the_demo_publishes_nothing(make):
