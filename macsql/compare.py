@@ -48,24 +48,30 @@ def run(arguments: argparse.Namespace) -> int:
             (path or Path()).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{path} cannot be written to ({error.strerror}): name another folder.") from error
-    compared = []
+    codes = []
     for name in arguments.names:
         folder = published_folder(name) if arguments.publish else arguments.out
         comparison = show(name, arguments.state_dir, folder)
-        compared.append(comparison)
-        if arguments.publish:
+        codes.append(2 if comparison.disagreements else 0 if comparison.arms else 1)
+        if comparison.arms and arguments.publish:
             publish(comparison)
-        elif arguments.html:
+        elif comparison.arms and arguments.html:
             print(f"Written: {report.write_html(comparison, arguments.html)}")
-    return 2 if any(item.disagreements for item in compared) else 0
+    return max(codes)
 
 
 def show(name: str, state_dir: Path, out: Path | None = None) -> "Comparison":
-    """Print the comparison; leave results.csv and comparison.csv in `out` or, without it, beside the sweep's trials."""
+    """Print the comparison; leave results.csv and comparison.csv in `out` or, without it, beside the sweep's trials.
+
+    Where no trial has finished it says that in one sentence, and leaves nothing.
+    """
     from macsql.comparison import results, table
     from macsql.comparison.experiment import compare
 
     comparison = compare(name, state_dir)
+    if not comparison.arms:
+        print(f"No trial of the sweep {name!r} has finished ({table.states(comparison)}): there is nothing to compare.")
+        return comparison
     table.show(comparison)
     folder = out or state_dir / "experiments" / name
     print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")

@@ -12,7 +12,7 @@ from macsql.comparison.figures import WHOSE
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.side_by_side import Row
 from macsql.comparison.statistics import Spread
-from macsql.comparison.table import SHOWN
+from macsql.comparison.table import SHOWN, sight_in_words, states
 from macsql.comparison.verdict import verdict
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 
@@ -51,15 +51,13 @@ def contents(comparison: Comparison) -> dict[str, Any]:
 def _facts(comparison: Comparison) -> list[tuple[str, str, bool]]:
     made = comparison.provenance
     tested = ", ".join(f"{count} {WHOSE[agent]}" for agent, count in made.test_rows.items())
-    states = [report.trial.state.lower() for report in comparison.trials]
-    counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     scale = made.scale if made.scale != "full" else "full: nothing is made smaller"
     return [
         ("Command", made.command or "not recorded", bool(made.command)),
         ("Data", f"{made.data}, fingerprint {made.fingerprint}", False),
         ("Model", made.model, False),
         ("Scale", f"{scale}. {made.scale_note}" if made.scale_note else scale, False),
-        ("Trials", counted, False),
+        ("Trials", states(comparison), False),
         ("Seeds", ", ".join(map(str, made.seeds)), False),
         ("Scored on", f"{tested or 'no'} test rows", False),
         ("Protocol", f"named beside each figure; at most {made.time_limit:g} s for one SQL statement", False),
@@ -115,14 +113,12 @@ def _statistics(comparison: Comparison) -> dict[str, Any]:
         bar = answer_charts.interval_bar(item.difference, reach)
         rows.append({"arm": item.arm if item.arm != before else "", "item": item, "bar": bar})
         before = item.arm
-    sentence = ""
-    if (sight := comparison.sight) is not None:
-        sentence = (
-            f"With {sight.questions} test questions no difference below {sight.smallest:.1%} can show in one test "
-            f"(McNemar, 5 %), none below {sight.smallest_holm:.1%} in one of {sight.tests}."
-        )
-    against = comparison.reference.label if comparison.reference else ""
-    return {"contrasts": rows, "reach": f"{reach:g}", "sight": sentence, "against": against}
+    return {
+        "contrasts": rows,
+        "reach": f"{reach:g}",
+        "sight": sight_in_words(comparison.sight) if comparison.sight else "",
+        "against": comparison.reference.label if comparison.reference else "",
+    }
 
 
 def _answers(comparison: Comparison) -> dict[str, Any]:
@@ -186,7 +182,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("poster", "Poster beside ours", context["rows"]),
         ("losses", "Loss curves", True),
         ("trials", "Trials", True),
-        ("statistics", "What a difference is worth", context["contrasts"] or context["sight"]),
+        ("statistics", "What a difference is worth", context["contrasts"]),
         ("answers", "Answers", context["answers"]),
         ("search", "The search", context["history"]),
         ("systems", "Systems", context["systems"]),

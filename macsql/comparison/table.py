@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from macsql.comparison.arms import Arm, losses_comparable
+from macsql.comparison.contrasts import Sight
 from macsql.comparison.experiment import Comparison, TrialReport
 from macsql.comparison.figures import WHOSE
 from macsql.comparison.verdict import verdict
@@ -29,7 +30,7 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     """Print everything but curves and examples."""
     console = console or (Console(markup=False) if Console().is_terminal else Console(width=WIDTH, markup=False))
     made, known = comparison.provenance, comparison.published
-    console.print(f"{known.title}. {known.question}", highlight=False)
+    console.print(f"{known.title}. {known.question}" if known.question else known.title, highlight=False)
     rows = ", ".join(f"{count} {agent}" for agent, count in made.test_rows.items())
     said = [
         f"Data {made.data} (fingerprint {made.fingerprint}), model {made.model}, scale {made.scale}, seeds "
@@ -52,6 +53,19 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     for line in [*_reading(comparison), *comparison.disagreements]:
         console.print(line, highlight=False)
     console.print(f"Verdict: {verdict(comparison)}", highlight=False)
+
+
+def states(comparison: Comparison) -> str:
+    """How the trials ended, counted: "5 finished, 1 failed"."""
+    found = [report.trial.state.lower() for report in comparison.trials]
+    return ", ".join(f"{found.count(state)} {state}" for state in dict.fromkeys(found))
+
+
+def sight_in_words(sight: Sight) -> str:
+    """How small a difference the test questions can show, in a sentence."""
+    questions = f"{sight.questions} test question{'s' if sight.questions != 1 else ''}"
+    shared = f", none below {sight.smallest_holm:.1%} in one of {sight.tests}" if sight.tests > 1 else ""
+    return f"With {questions} no difference below {sight.smallest:.1%} can show in one test (McNemar, 5 %){shared}."
 
 
 def _trials(comparison: Comparison) -> Table:
@@ -164,13 +178,8 @@ def _reading(comparison: Comparison) -> list[str]:
     if doubts:
         lines.append("What the poster leaves open:")
         lines += [f"  {doubt}" for doubt in doubts]
-    if comparison.sight is not None:
-        seen = comparison.sight
-        shared = f", none below {seen.smallest_holm:.1%} in one of {seen.tests}" if seen.tests > 1 else ""
-        lines.append(
-            f"With {seen.questions} test questions no difference below {seen.smallest:.1%} can show in one test "
-            f"(McNemar, 5 %){shared}."
-        )
+    if comparison.contrasts and comparison.sight is not None:
+        lines.append(sight_in_words(comparison.sight))
     if any(contrast.detectable is not None for contrast in comparison.contrasts):
         lines.append(
             "`visible`: the true difference that a test finds four times out of five, given how many answers changed."

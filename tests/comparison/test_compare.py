@@ -114,15 +114,25 @@ def test_a_comparison_stays_beside_its_trials_unless_it_is_published(ends, balan
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
-def test_nothing_finished_is_still_a_comparison(ends, sweeps, tmp_path, status):
+def test_nothing_finished_is_said_in_one_sentence(ends, sweeps, tmp_path, status):
     sweeps.trial("lr_bs", 0, {"trainer.learning_rate": 1e-4}, [], status=status)
-    code, said, _ = ends("lr_bs", "--state-dir", sweeps.state, "--out", tmp_path)
+    sweeps.trial("balance", 0, {"mixture": "real"}, verdicts({1}))
+    out = tmp_path / "out"
+    code, said, _ = ends("lr_bs", "--state-dir", sweeps.state, "--out", out, "--html", out / "report.html")
+    assert (code, list(out.iterdir())) == (1, [])
+    assert said == f"No trial of the sweep 'lr_bs' has finished (1 {status.lower()}): there is nothing to compare.\n"
+    code, said, _ = ends("lr_bs", "balance", "--state-dir", sweeps.state)
+    assert code == 1
+    assert "Experiment 1" in said
+
+
+def test_a_sweep_that_is_no_experiment_has_a_title_and_no_empty_sentence(ends, sweeps):
+    sweeps.trial("rates", 0, {}, verdicts({0}, questions=1))
+    sweeps.trial("rates", 1, {"trainer.learning_rate": 1.0}, verdicts(set(), questions=1))
+    code, said, _ = ends("rates", "--state-dir", sweeps.state)
     assert code == 0
-    assert f"({status})" in said
-    assert "no trial has finished" in said
-    with (tmp_path / "results.csv").open() as file:
-        [row] = csv.DictReader(file)
-    assert (row["status"], row["reason"]) == (status, "it broke")
+    assert said.startswith("rates\nData pocket")
+    assert "With 1 test question no difference" in said
 
 
 def test_labels_are_not_read_as_markup(ends, sweeps, tmp_path):

@@ -166,6 +166,7 @@ def test_one_trial_has_no_search_to_draw(sweeps, tmp_path):
     sweeps.trial("generation", 0, {}, verdicts({1, 2, 3}))
     shown = page(compare("generation", sweeps.state), tmp_path)
     assert "Importance" not in shown.text
+    assert "What a difference is worth" not in shown.text
     assert "0 of 2" in shown.text
     assert shown.count("svg", "chart small") == 1
 
@@ -184,7 +185,9 @@ def test_seeds_have_a_table_of_their_own(sweeps, tmp_path):
     for index in range(4):
         point, repeat = {"trainer.learning_rate": 1e-5 * (1 + index % 2)}, index // 2
         sweeps.trial("rates", index, point, verdicts(set(range(5 + index))), repeat=repeat)
-    assert "Arms over their seeds" in page(compare("rates", sweeps.state), tmp_path).text
+    shown = page(compare("rates", sweeps.state), tmp_path)
+    assert "Arms over their seeds" in shown.text
+    assert not shown.count("p", "question")  # of a sweep that is no experiment there is none
 
 
 def test_figures_that_do_not_hold_are_the_first_thing_one_reads(balance, tmp_path):
