@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
@@ -48,6 +49,8 @@ def write_results(comparison: Comparison, path: Path) -> Path:
             for row in comparison.rows
         ]
         parts += [markdown(head, cells), ""]
+        for table in epoch_tables(comparison):
+            parts += [f"Losses epoch by epoch, {table.arm} (train: {LOSSES['train_loss']}):", "", _epochs(table), ""]
     elif comparison.arms:
         names = ["all/rouge_l", "all/exact_match", "all/execution_accuracy", "eval_loss"]
         cells = [[arm.label, *(_mean(arm.figure(name)) for name in names)] for arm in comparison.arms]
@@ -89,6 +92,22 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
     )
+
+
+def _epochs(table: EpochTable) -> str:
+    head = ["epoch", *(f"{name}, {whose}" for name in ("train", "eval") for whose in ("poster", "ours", "difference"))]
+    lines = [
+        [
+            str(epoch.number),
+            *(
+                cell
+                for pair in (epoch.losses[name] for name in LOSSES)
+                for cell in (f"{pair.poster:.6f}", _cell(pair.ours, "-"), _signed(pair.difference) or "-")
+            ),
+        ]
+        for epoch in table.epochs
+    ]
+    return markdown(head, lines)
 
 
 def _between(path: Path) -> str:

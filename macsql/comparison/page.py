@@ -7,6 +7,7 @@ from typing import Any
 
 from macsql.comparison.charts import answers as answer_charts
 from macsql.comparison.charts import losses, search
+from macsql.comparison.epochs import LOSSES, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE
 from macsql.comparison.generation import ShownExample
@@ -30,6 +31,8 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         "disagreements": comparison.disagreements,
         "facts": _facts(comparison),
         "rows": [_poster_row(row, reasons, doubts) for row in comparison.rows],
+        "epoch_tables": epoch_tables(comparison),
+        "epoch_losses": LOSSES,
         "reasons": reasons,
         "doubts": doubts,
         "overview": losses.overview(comparison.trials, comparison.published),

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from macsql.comparison.epochs import epoch_rows
 from macsql.comparison.experiment import Comparison, TrialReport
 
 
@@ -29,7 +30,7 @@ def write_results(comparison: Comparison, path: Path) -> Path:
 
 
 def write_comparison(comparison: Comparison, path: Path) -> Path:
-    """One line a figure of the poster: both cells with their protocol, data, model, scale and seeds."""
+    """One line a figure of the poster, its losses of each epoch too: both cells with all that is known of them."""
     fields = ("kind", "value", "protocol", "data", "model", "scale", "seeds", "note")
     header = ["metric", "title", "arm", *(f"poster_{name}" for name in fields), *(f"ours_{name}" for name in fields)]
     lines = [
@@ -42,7 +43,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
             _blank(row.difference),
             " ".join(row.reasons),
         ]
-        for row in comparison.rows
+        for row in (*comparison.rows, *epoch_rows(comparison))
     ]
     return _write(path, [*header, "difference", "not_a_reproduction_because"], lines)
 
