@@ -13,7 +13,7 @@ from macsql.comparison.figures import WHOSE
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.side_by_side import Row
 from macsql.comparison.statistics import Spread
-from macsql.comparison.table import SHOWN, sight_in_words, states
+from macsql.comparison.table import SHOWN, sight_in_words, states, system_lines
 from macsql.comparison.verdict import verdict
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 
@@ -40,7 +40,7 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         "curve_doubts": list(dict.fromkeys(curve.doubt for curve in comparison.published.curves if curve.doubt)),
         "whose": WHOSE,
         "notes": comparison.notes,
-        "systems": comparison.systems,
+        "systems": [(row, system_lines(row)) for row in comparison.systems],
         "system_columns": list(comparison.systems[0].cells) if comparison.systems else [],
         "examples": _examples(comparison.examples),
         **_trials(comparison),

@@ -7,6 +7,7 @@ from macsql.comparison.arms import Arm, losses_comparable
 from macsql.comparison.contrasts import Sight
 from macsql.comparison.experiment import Comparison, TrialReport
 from macsql.comparison.figures import WHOSE
+from macsql.comparison.side_by_side import SystemRow
 from macsql.comparison.verdict import verdict
 
 SHOWN = {
@@ -163,8 +164,15 @@ def _systems(comparison: Comparison) -> Table:
         cells = [row.cells[name] for name in names]
         mark = " (poster)" if row.on_poster else ""
         shown = ["n/a" if cell.value is None else f"{cell.value:.4g} {cell.kind}" for cell in cells]
-        table.add_row(f"{row.name}{mark}", *shown)
+        about = "\n".join(system_lines(row))
+        table.add_row(f"{row.name}{mark}\n{about}", *shown)
     return table
+
+
+def system_lines(row: SystemRow) -> list[str]:
+    """What a system is, what is to be known of its figures, and who published them."""
+    sources = dict.fromkeys(cell.note for cell in row.cells.values() if cell.kind == "published" and cell.note)
+    return [line for line in (row.model, row.note, *(f"Source: {source}" for source in sources)) if line]
 
 
 def _reading(comparison: Comparison) -> list[str]:

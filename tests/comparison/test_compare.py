@@ -40,6 +40,8 @@ def test_the_tables_and_the_files(ends, balance, tmp_path):
         "Why these are no reproductions",
         "tables are headed",
         "GPT-4 (poster)",
+        "MAC-SQL with GPT-4",
+        "Source: Li et al., RESDSQL (2023)",
         "Verdict: Agrees with the poster",
     ):
         assert words in said or words in " ".join(said.split()), words

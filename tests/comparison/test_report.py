@@ -85,6 +85,8 @@ def test_everything_the_comparison_holds_is_on_the_page(balance, tmp_path):
         *(row.poster.text for row in comparison.rows),
         *(curve.doubt for curve in comparison.published.curves),
         *(row.name for row in comparison.systems),
+        *(row.model for row in comparison.systems),
+        *(cell.note for row in comparison.systems for cell in row.cells.values() if cell.kind == "published"),
         "Losses epoch by epoch",
         *(f"{loss:.6f}" for curve in comparison.published.curves for loss in (*curve.train_loss, *curve.eval_loss)),
         "Evaluation loss an epoch, all trials",
