@@ -7,6 +7,7 @@ from pathlib import Path
 from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE
+from macsql.comparison.table import WHY
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
 from macsql.errors import UserError
 
@@ -27,7 +28,7 @@ def write_overview(comparison: Comparison, path: Path) -> Path:
         f"[{comparison.published.title}]({comparison.name}/README.md)",
         comparison.published.question,
         poster_in_words(comparison),
-        ours_in_words(comparison),
+        f"{ours_in_words(comparison)}{_rate(comparison)}",
         verdict(comparison),
     ]
     before = _between(path)
@@ -43,12 +44,22 @@ def write_results(comparison: Comparison, path: Path) -> Path:
     """What came out of one experiment, in its README: poster, ours and difference; answers; the verdict."""
     parts = [verdict(comparison), ""]
     if comparison.rows:
-        head = ["figure", "arm", "poster", "ours", "difference"]
+        head = ["figure", "arm", "poster", "ours", "difference", "protocol; kind; seeds"]
         cells = [
-            [row.title, row.arm, row.poster.text, _cell(row.ours.value, row.ours.kind), _signed(row.difference)]
+            [
+                row.title,
+                row.arm,
+                row.poster.text,
+                _cell(row.ours.value, "-"),
+                _signed(row.difference),
+                "; ".join(filter(None, (row.ours.protocol, row.ours.kind, row.ours.seeds))),
+            ]
             for row in comparison.rows
         ]
         parts += [markdown(head, cells), ""]
+        reasons = dict.fromkeys(reason for row in comparison.rows for reason in row.reasons)
+        if reasons:
+            parts += [f"{WHY}:", "", *(f"- {reason}" for reason in reasons), ""]
         for table in epoch_tables(comparison):
             parts += [f"Losses epoch by epoch, {table.arm} (train: {LOSSES['train_loss']}):", "", _epochs(table), ""]
     elif comparison.arms:
@@ -92,6 +103,11 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
     )
+
+
+def _rate(comparison: Comparison) -> str:
+    factor = comparison.trials[0].trial.config.scale.learning_rate_factor
+    return f"; every learning rate times {factor:g}" if factor != 1 else ""
 
 
 def _epochs(table: EpochTable) -> str:

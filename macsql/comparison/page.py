@@ -13,7 +13,7 @@ from macsql.comparison.figures import WHOSE
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.side_by_side import Row
 from macsql.comparison.statistics import Spread
-from macsql.comparison.table import SHOWN, sight_in_words, states, system_lines
+from macsql.comparison.table import SHOWN, WHY, sight_in_words, states, system_lines
 from macsql.comparison.verdict import verdict
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 
@@ -34,6 +34,7 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         "epoch_tables": epoch_tables(comparison),
         "epoch_losses": LOSSES,
         "reasons": reasons,
+        "why": WHY,
         "doubts": doubts,
         "overview": losses.overview(comparison.trials, comparison.published),
         "panels": losses.panels(comparison.trials, comparison.published),

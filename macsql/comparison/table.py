@@ -23,6 +23,7 @@ SHOWN = {
     "refiner/exact_match": "R EM",
     "refiner/execution_accuracy": "R EX",
 }
+WHY = "Why these are no reproductions of the poster's figures"
 WIDTH = 170  # where there is no terminal
 MOST_SEEDS = 1  # seeds from which on arms have a table of their own
 
@@ -180,7 +181,7 @@ def _reading(comparison: Comparison) -> list[str]:
     lines = []
     reasons = dict.fromkeys(reason for row in comparison.rows for reason in row.reasons)
     if reasons:
-        lines.append("Why these are no reproductions of the poster's figures:")
+        lines.append(f"{WHY}:")
         lines += [f"  {reason}" for reason in reasons]
     doubts = dict.fromkeys(row.poster.note for row in comparison.rows if row.poster.note)
     if doubts:

@@ -157,12 +157,14 @@ def test_readmes_get_their_tables_between_the_marks(ends, balance, experiments):
     assert text.startswith("# balance\n")
     assert text.endswith(f"{END}\n\nafter\n")
     assert "Not run yet" not in text
-    assert "| ROUGE-L, all agents | mixture=real | 0.354 | 0.812 | +0.459 |" in text
+    assert "| ROUGE-L, all agents | mixture=real | 0.354 | 0.812 | +0.459 | F1 of rouge_score, without" in text
+    assert " of the whole answer; measured; 1 |" in text
+    assert text.count("- Another base: the poster fine-tunes") == 1
     assert "on 2 cores; data pocket (fingerprint feedbeeffeedbeef)" in text
     table = once["README.md"]
     assert "[Experiment 1: task balance](balance/README.md)" in table
     assert "| right, Decomposer 0 of 2; right, Refiner 0 of 2; right, Selector 0 of 2 |" in table
-    assert "Selector 3 of 20; Decomposer 3 of 20; Refiner 3 of 20" in table
+    assert "Selector 3 of 20; Decomposer 3 of 20; Refiner 3 of 20; every learning rate times 20 |" in table
     assert "- `generation`: `python -m macsql.sweep +experiment=generation" in table
     rows = [line for line in table.splitlines() if line.startswith("|")]
     assert all(line.count("|") == 6 for line in rows)
