@@ -6,14 +6,15 @@ from pathlib import Path
 
 from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
-from macsql.comparison.figures import WHOSE
-from macsql.comparison.table import WHY
+from macsql.comparison.figures import WHOSE, title
+from macsql.comparison.table import WHY, objectives
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
 from macsql.errors import UserError
 
 BEGIN = "<!-- written by python -m macsql.compare -->"
 END = "<!-- end of what is written -->"
 HEAD = ("experiment", "question", "poster", "ours", "verdict")
+OF_AN_ARM = ("all/rouge_l", "all/exact_match", "all/execution_accuracy", "decomposer/execution_accuracy", "eval_loss")
 ROW = re.compile(r"\| \[[^\]]*\]\(([^)]+)/README\.md\) \|")
 MADE = re.compile(r"- `([^`]+)`: ")
 
@@ -62,10 +63,13 @@ def write_results(comparison: Comparison, path: Path) -> Path:
             parts += [f"{WHY}:", "", *(f"- {reason}" for reason in reasons), ""]
         for table in epoch_tables(comparison):
             parts += [f"Losses epoch by epoch, {table.arm} (train: {LOSSES['train_loss']}):", "", _epochs(table), ""]
-    elif comparison.arms:
-        names = ["all/rouge_l", "all/exact_match", "all/execution_accuracy", "eval_loss"]
-        cells = [[arm.label, *(_mean(arm.figure(name)) for name in names)] for arm in comparison.arms]
-        parts += [markdown(["arm", "ROUGE-L", "EM", "EX", "eval loss"], cells), ""]
+    if len(comparison.arms) > 1 or not comparison.rows:
+        parts += [
+            f"Every arm; the best one by {title(objectives(comparison)[0])} has a star:",
+            "",
+            _arms(comparison),
+            "",
+        ]
     if comparison.answers:
         head = ["agent", "correct", "incorrect", "accuracy", "poster", "notes"]
         cells = [
@@ -108,6 +112,20 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _rate(comparison: Comparison) -> str:
     factor = comparison.trials[0].trial.config.scale.learning_rate_factor
     return f"; every learning rate times {factor:g}" if factor != 1 else ""
+
+
+def _arms(comparison: Comparison) -> str:
+    names = list(dict.fromkeys((*objectives(comparison), *OF_AN_ARM)))
+    head = ["arm", *map(title, names), "seeds"]
+    lines = [
+        [
+            f"{arm.label}{' *' if arm is comparison.best_arm else ''}",
+            *(_mean(arm.figure(name)) for name in names),
+            str(len(arm.trials)),
+        ]
+        for arm in comparison.arms
+    ]
+    return markdown(head, lines)
 
 
 def _epochs(table: EpochTable) -> str:

@@ -9,11 +9,11 @@ from macsql.comparison.charts import answers as answer_charts
 from macsql.comparison.charts import losses, search
 from macsql.comparison.epochs import LOSSES, epoch_tables
 from macsql.comparison.experiment import Comparison
-from macsql.comparison.figures import WHOSE
+from macsql.comparison.figures import LAST, WHOSE, title
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.side_by_side import Row
 from macsql.comparison.statistics import Spread
-from macsql.comparison.table import SHOWN, WHY, sight_in_words, states, system_lines
+from macsql.comparison.table import WHY, columns, objectives, sight_in_words, states, system_lines
 from macsql.comparison.verdict import verdict
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 
@@ -85,7 +85,8 @@ def _poster_row(row: Row, reasons: Sequence[str], doubts: Sequence[str]) -> dict
 
 
 def _trials(comparison: Comparison) -> dict[str, Any]:
-    keys = [key for key in SHOWN if any(key in report.figures for report in comparison.trials)]
+    groups = columns(comparison)
+    keys = [key for words in groups.values() for key in words]
     rows = [
         {
             "label": report.trial.label,
@@ -101,10 +102,11 @@ def _trials(comparison: Comparison) -> dict[str, Any]:
         for arm in (comparison.arms if several else ())
     ]
     return {
-        "headings": [SHOWN[key] for key in keys],
+        "groups": groups,
         "trials": rows,
         "seeds": seeds,
-        "objective": comparison.trials[0].trial.config.sweep.objectives[0],
+        "objective": title(objectives(comparison)[0]),
+        "last": LAST,
     }
 
 

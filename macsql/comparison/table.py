@@ -6,23 +6,23 @@ from rich.table import Table
 from macsql.comparison.arms import Arm, losses_comparable
 from macsql.comparison.contrasts import Sight
 from macsql.comparison.experiment import Comparison, TrialReport
-from macsql.comparison.figures import WHOSE
+from macsql.comparison.figures import LAST, WHOSE, title
 from macsql.comparison.side_by_side import SystemRow
 from macsql.comparison.verdict import verdict
 
-SHOWN = {
-    "eval_loss": "eval loss",
-    "train_loss": "train loss",
-    "selector/rouge_l": "S ROUGE-L",
-    "selector/exact_match": "S EM",
-    "selector/accuracy": "S right",
-    "decomposer/rouge_l": "D ROUGE-L",
-    "decomposer/exact_match": "D EM",
-    "decomposer/execution_accuracy": "D EX",
-    "refiner/rouge_l": "R ROUGE-L",
-    "refiner/exact_match": "R EM",
-    "refiner/execution_accuracy": "R EX",
+COLUMNS = {  # of the trials' tables: group -> figure -> heading
+    "loss": {"eval_loss": "eval", "train_loss": "train"},
+    "all agents": {"all/rouge_l": "ROUGE-L", "all/exact_match": "EM", "all/execution_accuracy": "EX"},
+    "Selector": {"selector/rouge_l": "ROUGE-L", "selector/exact_match": "EM", "selector/accuracy": "right"},
+    "Decomposer": {
+        "decomposer/rouge_l": "ROUGE-L",
+        "decomposer/exact_match": "EM",
+        "decomposer/execution_accuracy": "EX",
+    },
+    "Refiner": {"refiner/rouge_l": "ROUGE-L", "refiner/exact_match": "EM", "refiner/execution_accuracy": "EX"},
 }
+OBJECTIVE = "objective"  # the group of what the sweep was decided by, where that is none of the above
+BRIEF = {"loss": "{} loss", "all agents": "all {}", "Selector": "S {}", "Decomposer": "D {}", "Refiner": "R {}"}
 WHY = "Why these are no reproductions of the poster's figures"
 WIDTH = 170  # where there is no terminal
 MOST_SEEDS = 1  # seeds from which on arms have a table of their own
@@ -57,6 +57,21 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     console.print(f"Verdict: {verdict(comparison)}", highlight=False)
 
 
+def columns(comparison: Comparison) -> dict[str, dict[str, str]]:
+    """The figures of the trials' tables as in COLUMNS, those that some trial has; what decided comes first."""
+    known = {name for report in comparison.trials for name in report.figures}
+    usual = {name for group in COLUMNS.values() for name in group}
+    own = {name: title(name) for name in objectives(comparison) if name not in usual}
+    groups = {OBJECTIVE: own, **COLUMNS}
+    kept = {group: {key: word for key, word in words.items() if key in known} for group, words in groups.items()}
+    return {group: words for group, words in kept.items() if words}
+
+
+def objectives(comparison: Comparison) -> list[str]:
+    """The figures that the sweep optimises; the first one names the best trial."""
+    return comparison.trials[0].trial.config.sweep.objectives
+
+
 def states(comparison: Comparison) -> str:
     """How the trials ended, counted: "5 finished, 1 failed"."""
     found = [report.trial.state.lower() for report in comparison.trials]
@@ -71,12 +86,12 @@ def sight_in_words(sight: Sight) -> str:
 
 
 def _trials(comparison: Comparison) -> Table:
-    table = _table("Trials (S = Selector, D = Decomposer, R = Refiner; * the best by the sweep's objective)")
+    best = title(objectives(comparison)[0])
+    table = _table(f"Trials (S = Selector, D = Decomposer, R = Refiner; train loss: the last {LAST}; * best by {best})")
     table.add_column("trial")
-    for heading in SHOWN.values():
-        table.add_column(heading, justify="right")
+    keys = _add_columns(table, comparison)
     for report in comparison.trials:
-        table.add_row(_name(comparison, report), *(_number(report.figures.get(key)) for key in SHOWN))
+        table.add_row(_name(comparison, report), *(_number(report.figures.get(key)) for key in keys))
     return table
 
 
@@ -84,11 +99,21 @@ def _seeds(comparison: Comparison) -> Table | None:
     if not any(len(arm.trials) > MOST_SEEDS for arm in comparison.arms):
         return None
     table = _table("Arms over their seeds: mean and standard deviation")
-    for heading in ("arm", "seeds", *SHOWN.values()):
-        table.add_column(heading, justify="left" if heading == "arm" else "right")
+    table.add_column("arm")
+    table.add_column("seeds", justify="right")
+    keys = _add_columns(table, comparison)
     for arm in comparison.arms:
-        table.add_row(arm.label, str(len(arm.trials)), *(_scattered(arm, key) for key in SHOWN))
+        table.add_row(arm.label, str(len(arm.trials)), *(_scattered(arm, key) for key in keys))
     return table
+
+
+def _add_columns(table: Table, comparison: Comparison) -> list[str]:
+    keys = []
+    for group, words in columns(comparison).items():
+        for key, word in words.items():
+            table.add_column(BRIEF.get(group, "{}").format(word), justify="right")
+            keys.append(key)
+    return keys
 
 
 def _poster(comparison: Comparison) -> Table:
