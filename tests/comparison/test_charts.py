@@ -4,11 +4,13 @@ import math
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from hand_made import verdicts
 from hypothesis import given
 from hypothesis import strategies as st
 
-from macsql.comparison.charts import answers, search
+from macsql.comparison.charts import answers, losses, search
 from macsql.comparison.charts.canvas import Plot, element, number, picture, scale, shortened, thinned
+from macsql.comparison.experiment import compare
 from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.statistics import Interval
 from macsql.search.space import Interval as Axis
@@ -104,6 +106,14 @@ def test_an_interval_axis_lies_by_value_and_words_stand_in_order():
     assert [axis.height(value) for value in (1e-5, 1e-4, 1e-3)] == pytest.approx([100, 50, 0])
     batch = search._axis("batch", [8, 4], {}, 0, 100)
     assert batch.height(4) > batch.height(8)
+
+
+@pytest.mark.parametrize(("batch", "pair"), [(4, (0.227, 0.27)), (8, (0.47, 0.45)), (16, (None, None))])
+def test_a_trial_has_the_posters_pair_of_its_own_arm(sweeps, batch, pair):
+    sweeps.trial("batch_size", 0, {"trainer.per_device_train_batch_size": batch}, verdicts({1}))
+    comparison = compare("batch_size", sweeps.state)
+    found = losses.poster_losses(comparison.published, comparison.trials[0])
+    assert (found.train_level, found.eval_level) == pair
 
 
 def test_a_bar_of_answers_is_as_wide_as_their_shares():
