@@ -1,0 +1,81 @@
+"""What is published in experiments/ agrees with itself: tables, READMEs, overview and report were written together."""
+
+import csv
+import html
+import math
+import re
+from statistics import fmean
+
+import pytest
+
+from macsql.app import REPO
+
+EXPERIMENTS = REPO / "experiments"
+RUN = sorted(path.parent.name for path in EXPERIMENTS.glob("*/comparison.csv"))
+HEAD = ["figure", "arm", "poster", "ours", "difference"]
+
+
+def lines(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def written(path):
+    """What stands between the marks of a README."""
+    text = path.read_text(encoding="utf-8")
+    return text.split("<!-- written by python -m macsql.compare -->")[1].split("<!-- end of what is written -->")[0]
+
+
+def table(text, head):
+    """The rows of the Markdown table whose heading begins with `head`."""
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    start = next(place for place, row in enumerate(found) if row[: len(head)] == head)
+    width = len(found[start])
+    return [row for row in found[start + 2 :] if len(row) == width]
+
+
+def shown(value, form):
+    return format(float(value), form) if value else ""
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_cells_of_a_readme_are_those_of_comparison_csv(name):
+    kept = [row for row in lines(EXPERIMENTS / name / "comparison.csv") if not row["metric"].startswith("epoch_")]
+    rows = table(written(EXPERIMENTS / name / "README.md"), HEAD)[: len(kept)]
+    assert [row[:2] for row in rows] == [[row["title"], row["arm"]] for row in kept]
+    for (_, _, poster, ours, difference, *_), row in zip(rows, kept, strict=True):
+        assert poster == row["poster_value"] or float(poster.split()[0]) == float(row["poster_value"])
+        assert (ours, difference) == (shown(row["ours_value"], ".3f"), shown(row["difference"], "+.3f"))
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_a_measured_figure_is_the_mean_of_its_arms_trials(name):
+    trials = lines(EXPERIMENTS / name / "results.csv")
+    keys = list(trials[0])[3 : list(trials[0]).index("status")]
+    arms = {}
+    for trial in trials:
+        label = " ".join(f"{key.rpartition('.')[2]}={trial[key]}" for key in keys) or "the one setting"
+        arms.setdefault(label, []).append(trial)
+    for row in lines(EXPERIMENTS / name / "comparison.csv"):
+        if row["metric"] in trials[0] and row["ours_value"]:
+            arm = arms[row["arm"].removeprefix("not stated; ours: ")]
+            values = [float(trial[row["metric"]]) for trial in arm if trial["status"] == "FINISHED"]
+            assert math.isclose(float(row["ours_value"]), fmean(values)), row["title"]
+            assert math.isclose(float(row["difference"]), fmean(values) - float(row["poster_value"]), abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_readme_overview_and_report_give_one_verdict(name):
+    verdict = written(EXPERIMENTS / name / "README.md").strip().splitlines()[0]
+    overview = table(written(EXPERIMENTS / "README.md"), ["experiment", "question"])
+    [row] = [row for row in overview if f"({name}/README.md)" in row[0]]
+    assert row[-1] == verdict
+    report = html.unescape((EXPERIMENTS / name / "report.html").read_text(encoding="utf-8"))
+    assert verdict in report
+
+
+def test_the_four_have_been_run():
+    assert set(RUN) >= {"balance", "batch_size", "generation", "lr_bs"}
+    assert all(
+        re.search(r"^Made by `python -m macsql", written(EXPERIMENTS / name / "README.md"), re.M) for name in RUN
+    )
