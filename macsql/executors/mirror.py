@@ -11,15 +11,15 @@ Nothing here knows how the bytes travel: `Mirror` gets a function that calls `wr
 import dataclasses
 import json
 import os
-import re
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from macsql.config import from_yaml, to_yaml
 from macsql.records import Example, read_jsonl
+from macsql.training.checkpoints import whole_checkpoints
 
 SENT = ("config.yaml", "trial.json", "events.jsonl")  # of a trial's folder, with whole checkpoints
 GROWING = ("events.jsonl", "log.txt")
@@ -178,22 +178,6 @@ def keep(checkpoints: Path, names: list[str]) -> None:
     for path in checkpoints.glob("checkpoint-*"):
         if path.name not in names:
             shutil.rmtree(path)
-
-
-def whole_checkpoints(folder: Path, known: Collection[str] = ()) -> list[Path]:
-    """The checkpoints that can be resumed from, oldest first: the Trainer writes trainer_state.json last.
-
-    Those named in `known` have been looked into before.
-    """
-    found = []
-    for path in (folder / "checkpoints").glob("checkpoint-*"):
-        try:
-            if path.name not in known:
-                json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        found.append(path)
-    return sorted(found, key=lambda path: int(re.sub(r"\D", "", path.name) or 0))
 
 
 def _relocate(checkpoint: Path, checkpoints: Path) -> None:

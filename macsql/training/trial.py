@@ -13,7 +13,6 @@ FOLDER` runs one; the same command on a folder that was interrupted goes on from
 """
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from macsql.config import Config, from_yaml
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.errors import UserError
 from macsql.records import Example, Prediction, write_jsonl
+from macsql.training.checkpoints import last_checkpoint
 from macsql.training.events import EventLog
 from macsql.training.generate import generate, sample
 from macsql.training.prepare import Prepared, prepare
@@ -136,9 +136,8 @@ def _train(
     """Run the Trainer, from the last checkpoint where there is one; returns steps and the losses worth keeping."""
     from macsql.training.finetune import make_trainer, tokenised
 
-    checkpoints = folder / "checkpoints"
-    last = last_whole_checkpoint(checkpoints)
-    events = EventLog(folder / "events.jsonl", None if last is None else last[0])
+    last = last_checkpoint(folder)
+    events = EventLog(folder / "events.jsonl", None if last is None else last.step)
 
     def on_log(step: int, epoch: float, metrics: dict[str, float]) -> None:
         events.write(step, epoch, metrics)
@@ -151,12 +150,12 @@ def _train(
         tokenised(data.train, tokenizer, codec, config),
         tokenised(data.eval, tokenizer, codec, config),
         [row.agent for row in data.train],
-        checkpoints,
+        folder / "checkpoints",
         on_log,
         stop,
     )
     stop.check()
-    trainer.train(resume_from_checkpoint=None if last is None else str(last[1]))
+    trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))
     stop.check()
     trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end
     state = trainer.state
@@ -165,19 +164,6 @@ def _train(
     if state.best_metric is not None:
         losses[config.trainer.metric_for_best_model] = state.best_metric
     return state.global_step, losses
-
-
-def last_whole_checkpoint(checkpoints: Path) -> tuple[int, Path] | None:
-    """(step, folder) of the last checkpoint that was written to its end; what a kill left of a later one is removed.
-
-    The Trainer writes trainer_state.json last, so a checkpoint that has it whole has everything.
-    """
-    for folder in sorted(checkpoints.glob("checkpoint-*"), key=lambda path: -int(path.name.rpartition("-")[2])):
-        try:
-            return json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))["global_step"], folder
-        except (OSError, ValueError):
-            shutil.rmtree(folder)
-    return None
 
 
 class _Clock:

@@ -1,6 +1,5 @@
 """What goes on around a trial's work."""
 
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,6 @@ from macsql.training import process
 from macsql.training.process import complete, lock_of
 from macsql.training.result import Result, read_result, write_result
 from macsql.training.stopping import PARENT_DIED, Diverged, Interrupted, StopRequest
-from macsql.training.trial import last_whole_checkpoint
 
 HOLDER = "import sys, time; from pathlib import Path; from macsql.training.process import lock_of\n"
 HOLDER += "lock = lock_of(Path(sys.argv[1])); assert lock.acquire(); print('held', flush=True); time.sleep(60)"
@@ -98,18 +96,6 @@ def test_a_trial_whose_parent_is_gone_already_does_nothing(tmp_path):
     ended = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=False)
     assert ended.returncode == process.EXIT_STOPPED
     assert not (tmp_path / "result.json").exists()
-
-
-def test_half_a_checkpoint_is_passed_over(tmp_path):
-    for step, text in ((10, json.dumps({"global_step": 10})), (20, '{"global_st'), (30, None)):
-        folder = tmp_path / f"checkpoint-{step}"
-        folder.mkdir()
-        (folder / "model.safetensors").touch()
-        if text is not None:
-            (folder / "trainer_state.json").write_text(text)
-    assert last_whole_checkpoint(tmp_path) == (10, tmp_path / "checkpoint-10")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10"]
-    assert last_whole_checkpoint(tmp_path / "none") is None
 
 
 def test_the_lock_is_free_the_moment_its_holder_dies(tmp_path, holder):

@@ -1,0 +1,56 @@
+"""The checkpoints of a trial: <folder>/checkpoints/checkpoint-<step>, written by the Trainer.
+
+One rule says which of them can be resumed from: the Trainer writes trainer_state.json last, so a checkpoint that has it
+whole has everything.
+"""
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that can be resumed from, and what the Trainer's state in it says."""
+
+    folder: Path
+    state: Mapping[str, Any]
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self.state["global_step"]
+
+
+def whole_checkpoints(folder: Path, known: Collection[str] = ()) -> list[Path]:
+    """The checkpoints of the trial in `folder` that can be resumed from, oldest first.
+
+    Those named in `known` have been looked into before.
+    """
+    return [path for path in _oldest_first(folder) if path.name in known or _state(path) is not None]
+
+
+def last_checkpoint(folder: Path) -> Checkpoint | None:
+    """The last checkpoint that can be resumed from; what a kill left of later ones is removed."""
+    for path in reversed(_oldest_first(folder)):
+        state = _state(path)
+        if state is not None:
+            return Checkpoint(path, state)
+        shutil.rmtree(path)
+    return None
+
+
+def _state(checkpoint: Path) -> Mapping[str, Any] | None:
+    try:
+        return json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _oldest_first(folder: Path) -> list[Path]:
+    """All that is called a checkpoint, whole or not."""
+    steps = {path: path.name.rpartition("-")[2] for path in (folder / "checkpoints").glob("checkpoint-*")}
+    return sorted((path for path, step in steps.items() if step.isdecimal()), key=lambda path: int(steps[path]))
