@@ -90,34 +90,36 @@ class Report(TrainerCallback):
             self.tell(state.global_step, float(state.epoch or 0.0), kept)
 
 
-class StopOnRequest(TrainerCallback):
-    """Saves a checkpoint and ends the training at the first step after a stop was asked for.
+class Checkpoints(TrainerCallback):
+    """Sees to it that an undisturbed run passes through each checkpoint, and ends the training with one on request.
 
-    The checkpoint must be the one that an undisturbed run passes through: within an epoch that means no evaluation (it
-    draws random numbers and would count as the epoch's own); at an epoch's end the usual evaluation and checkpoint.
+    An epoch's last step is followed by what the Trainer does between two epochs, evaluation above all; a checkpoint of
+    that step is written behind all of it, because a resumed run begins with the next epoch. Where the step itself is
+    evaluated a request waits for the next step: the checkpoint could pass for the best one, out of its turn.
     """
 
     def __init__(self, stop: StopRequest) -> None:
         self.stop = stop
+        self.due = False  # a checkpoint is to be written at the epoch's end
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ARG002
-        """Called by the Trainer after each optimizer step."""
-        if self.stop.requested and not _whole(state.epoch):
+        """Called by the Trainer after each optimizer step; its own wishes are in `control` already."""
+        over = control.should_training_stop
+        if self.stop.requested and not over and not control.should_evaluate:
             control.should_save = True
-            control.should_training_stop = True
+        if over or float(state.epoch or 0.0).is_integer():  # on_epoch_end comes next
+            self.due, control.should_save = control.should_save, False
         return control
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ARG002
         """Called by the Trainer after each epoch, and after one that was cut short too."""
-        if self.stop.requested:
-            control.should_training_stop = True
-            if not _whole(state.epoch):
-                control.should_evaluate = control.should_save = False
+        control.should_save = control.should_save or self.due
+        self.due = False
         return control
 
-
-def _whole(epoch: float | None) -> bool:
-    return float(epoch or 0.0).is_integer()
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Called by the Trainer behind each checkpoint. Raises Interrupted: its own end would keep only the best."""
+        self.stop.check()
 
 
 class MixtureTrainer(Seq2SeqTrainer):
@@ -148,7 +150,7 @@ def make_trainer(
 
     `on_log` gets (step, epoch, metrics); checkpoints go to `folder`; `stop` ends the training at the next step.
     """
-    callbacks: list[TrainerCallback] = [Report(on_log), StopOnRequest(stop)]
+    callbacks: list[TrainerCallback] = [Report(on_log), Checkpoints(stop)]
     if config.trainer.early_stopping_patience is not None:
         callbacks.append(
             EarlyStoppingCallback(config.trainer.early_stopping_patience, config.trainer.early_stopping_threshold)

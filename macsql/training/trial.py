@@ -156,8 +156,8 @@ def _train(
     )
     stop.check()
     trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))
-    stop.check()
     trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end
+    stop.check()
     state = trainer.state
     recent = [entry["loss"] for entry in state.log_history if "loss" in entry][-50:]
     losses = {"train_loss": sum(recent) / len(recent)} if recent else {}  # mean of the last 50 logged losses
