@@ -49,9 +49,15 @@ class ComparedTrial:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        """Its stored verdicts; none where it was never scored."""
+        """Its stored verdicts on the test questions; none where it was never scored."""
         path = self.folder / "verdicts.jsonl"
         return list(read_jsonl(path, Verdict)) if path.exists() else []
+
+    @cached_property
+    def eval_verdicts(self) -> list[Verdict] | None:
+        """Its stored verdicts on the eval questions, by which an agent's metric chooses; None: it kept none."""
+        path = self.folder / "eval_verdicts.jsonl"
+        return list(read_jsonl(path, Verdict)) if path.exists() else None
 
     @cached_property
     def predictions(self) -> list[Prediction]:

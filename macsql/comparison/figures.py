@@ -4,6 +4,7 @@ Names are those of macsql.metrics ("<agent>/<metric>") and, besides them:
 
     all/<metric>           mean over the verdicts of all agents to which it applies, as the poster pools them
     <agent>/accuracy       share of right answers among those that could be judged (macsql.metrics.taxonomy)
+    eval/<agent>/<metric>  the same as <agent>/<metric> on the eval questions, where the sweep chose by one of them
     eval_loss, train_loss  as the trial reports them: best evaluation; mean of the last 50 logged training losses
     pair/train_loss        mean training loss over the epoch of the best evaluation; pair/eval_loss is that evaluation
 """
@@ -19,6 +20,7 @@ from macsql.records import AGENTS, Agent, Verdict
 from macsql.training.events import Event
 
 POOLED = ("rouge_l", "exact_match", "execution_accuracy")
+ON_EVAL = "eval/"  # before the name of a figure on the eval questions
 LAST = 50  # logged training losses in `train_loss`, as in macsql.training.trial
 TITLES = {
     "rouge_l": ("ROUGE-L", "F1 of rouge_score, without stemming, of the whole answer"),
@@ -106,7 +108,7 @@ def mean(verdicts: Sequence[Verdict], metric: str) -> float | None:
 
 def figures(trial: ComparedTrial) -> dict[str, float]:
     """Every figure of a trial, from its stored verdicts and events alone."""
-    found = summary(trial.verdicts)
+    found = _summaries(trial)
     own = [f"all/{name}" for name in POOLED] + [f"{agent}/accuracy" for agent in AGENTS]
     found |= {metric: value for metric in own if (value := mean(trial.verdicts, metric)) is not None}
     told = curve(trial.events)
@@ -126,14 +128,26 @@ def disagreements(trial: ComparedTrial, derived: dict[str, float]) -> list[str]:
         return []
     lines = []
     for name, reported in trial.result.metrics.items():
+        if name.startswith(ON_EVAL) and trial.eval_verdicts is None:
+            continue  # a sweep from before these verdicts were kept: there is nothing to say
         again = derived.get(name)
         if again is None:
             lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json and cannot be derived again.")
         elif not math.isclose(again, reported, rel_tol=1e-9, abs_tol=1e-12):
             lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json, {again:.6g} from what is stored.")
-    unreported = sorted(name for name in summary(trial.verdicts) if name not in trial.result.metrics)
-    lines += [f"{trial.key}: {name} follows from verdicts.jsonl and is not in result.json." for name in unreported]
+    unreported = sorted(name for name in _summaries(trial) if name not in trial.result.metrics)
+    lines += [f"{trial.key}: {name} follows from {_source(name)} and is not in result.json." for name in unreported]
     return lines
+
+
+def _summaries(trial: ComparedTrial) -> dict[str, float]:
+    """What macsql.metrics makes of the stored verdicts, on the test and on the eval questions."""
+    on_eval = summary(trial.eval_verdicts or [])
+    return summary(trial.verdicts) | {f"{ON_EVAL}{name}": value for name, value in on_eval.items()}
+
+
+def _source(name: str) -> str:
+    return "eval_verdicts.jsonl" if name.startswith(ON_EVAL) else "verdicts.jsonl"
 
 
 def agents_of(verdicts: Sequence[Verdict]) -> list[Agent]:

@@ -85,8 +85,12 @@ class Sweeps:
         losses: tuple[float, ...] = (0.9, 0.5, 0.7),
         status: str = "FINISHED",
         notes: tuple[str, ...] = (),
+        on_eval: list[Verdict] | None = None,
     ) -> Path:
-        """A trial with one evaluation for each of `losses` and two steps an epoch."""
+        """A trial with one evaluation for each of `losses` and two steps an epoch.
+
+        `on_eval` are its verdicts on the eval questions, where an agent's metric is the objective.
+        """
         folder = self.state / "trials" / f"{name}-{index:04d}"
         folder.mkdir(parents=True)
         config = copy.deepcopy(config or base_config())
@@ -121,6 +125,9 @@ class Sweeps:
         write_jsonl(folder / "predictions.jsonl", answers)
         told = [value for loss in losses for value in (loss + 0.2, loss)]
         metrics = {**summary(judged), "train_loss": sum(told) / len(told), "eval_loss": min(losses) + 0.01}
+        if on_eval is not None:
+            write_jsonl(folder / "eval_verdicts.jsonl", on_eval)
+            metrics |= {f"eval/{metric}": value for metric, value in summary(on_eval).items()}
         result = {"status": status, "metrics": metrics, "steps": 6, "seconds": 1.5, "notes": notes}
         (folder / "result.json").write_text(json.dumps(result))
         return folder

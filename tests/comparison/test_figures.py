@@ -62,6 +62,29 @@ def test_a_changed_verdict_is_noticed(sweeps, folder):
     assert any("selector/exact_match" in line for line in disagreements(trial, figures(trial)))
 
 
+def test_figures_on_the_eval_questions_are_derived_from_their_own_verdicts(sweeps):
+    folder = sweeps.trial("lr_bs", 0, {}, verdicts({0, 1}), on_eval=verdicts({0, 1, 2}, questions=4))
+    trial = only(sweeps)
+    found = figures(trial)
+    assert disagreements(trial, found) == []
+    assert found["decomposer/execution_accuracy"] == 0.1
+    assert found["eval/decomposer/execution_accuracy"] == 0.75
+    assert not [name for name in found if name.startswith("eval/all")]
+
+    result = json.loads((folder / "result.json").read_text())
+    result["metrics"]["eval/decomposer/execution_accuracy"] = 0.8
+    del result["metrics"]["eval/refiner/exact_match"]
+    (folder / "result.json").write_text(json.dumps(result))
+    trial = only(sweeps)
+    wrong, missing = disagreements(trial, figures(trial))
+    assert "eval/decomposer/execution_accuracy is 0.8 in result.json, 0.75 from what is stored" in wrong
+    assert "eval/refiner/exact_match follows from eval_verdicts.jsonl and is not in result.json" in missing
+
+    (folder / "eval_verdicts.jsonl").unlink()  # as sweeps left it before they kept these verdicts
+    trial = only(sweeps)
+    assert disagreements(trial, figures(trial)) == []
+
+
 @pytest.mark.usefixtures("folder")
 def test_the_curve_is_the_events(sweeps):
     found = curve(only(sweeps).events)
