@@ -1,5 +1,6 @@
 """conf/experiment, experiments/ and the Makefile say the same."""
 
+import itertools
 import os
 import subprocess
 
@@ -145,7 +146,7 @@ def test_what_each_varies(config):
     assert len(points(config("+experiment=lr_bs"))) == 6
     assert points(config("+experiment=generation")) == [{}]
     assert len(points(config("+experiment=representation"))) == 6
-    assert len(points(config("+experiment=mixtures"))) == 5
+    assert len(points(config("+experiment=mixtures"))) == 4
 
 
 def test_the_posters_initial_parameters(config):
@@ -173,10 +174,14 @@ def test_balance_thins_equal_agents_to_the_posters_counts_and_leaves_real_data_a
     assert config("+experiment=lr_bs", "+scale=pocket").mixture.ratio == {}
 
 
-def test_mixtures_take_equal_steps(config):
-    found = config("+experiment=mixtures", "+scale=pocket")
+@pytest.mark.parametrize("scale", [(), ("+scale=pocket",)])
+def test_mixtures_take_equal_steps_of_different_rows(config, scale):
+    found = config("+experiment=mixtures", *scale)
     rows = [agent for number, agent in enumerate(AGENTS) for _ in range(100 * (number + 1))]
     batch = found.trainer.per_device_train_batch_size
+    taken = []
     for point in points(found):
-        found.mixture.name = point["mixture"]
-        assert len(epoch_indices(rows, found.mixture, 0, batch)) == found.mixture.steps * batch
+        mixture = config("+experiment=mixtures", *scale, f"mixture={point['mixture']}").mixture
+        taken.append(sorted(epoch_indices(rows, mixture, 0, batch)))
+    assert {len(indices) for indices in taken} == {found.mixture.steps * batch}
+    assert all(one != other for one, other in itertools.combinations(taken, 2))
