@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +90,12 @@ def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
         there = f"there are {', '.join(sorted(others))}" if others else "no sweep has run there yet"
         raise UserError(f"No trials of a sweep called {name!r} under {state_dir}: {there}.")
     return sorted(found, key=lambda trial: trial.index)
+
+
+def experiment_of(trials: Sequence[ComparedTrial]) -> str | None:
+    """The experiment that a sweep was made of, as its command says (`+experiment=X`); None where it says none."""
+    words = [word for trial in trials for word in shlex.split(trial.command)]
+    return next((word.partition("=")[2] for word in words if word.startswith("+experiment=")), None)
 
 
 def best_of(trials: list[ComparedTrial]) -> ComparedTrial | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from macsql.comparison import collect
 from macsql.comparison.arms import Arm, arms, find, loss_notes
-from macsql.comparison.collect import ComparedTrial, best_of
+from macsql.comparison.collect import ComparedTrial, best_of, experiment_of
 from macsql.comparison.contrasts import MOST_ARMS, Contrast, Sight, contrast_of, contrasts, sight
 from macsql.comparison.figures import Curve, curve, disagreements, figures
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
@@ -69,9 +69,12 @@ class Comparison:
 
 
 def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Comparison:
-    """The comparison of a sweep. `folder` holds what is published. Raises UserError where there are no trials."""
+    """The comparison of a sweep. `folder` holds what is published. Raises UserError where there are no trials.
+
+    A sweep under a name of its own stands beside the figures of the experiment that its command names.
+    """
     trials = collect.trials(name, state_dir)
-    known = published(name, folder)
+    known = _published(name, trials, folder)
     reports = [_report(trial) for trial in trials]
     found = arms(trials)
     best = best_of(trials)
@@ -98,6 +101,11 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         notes=tuple(_notes(known, reports, found, held)),
         disagreements=tuple(line for report in reports for line in disagreements(report.trial, report.figures)),
     )
+
+
+def _published(name: str, trials: Sequence[ComparedTrial], folder: Path) -> Published:
+    names = [known for known in (name, experiment_of(trials)) if known and (folder / known).is_dir()]
+    return published(names[0] if names else name, folder)
 
 
 def _report(trial: ComparedTrial) -> TrialReport:

@@ -86,16 +86,19 @@ class Sweeps:
         status: str = "FINISHED",
         notes: tuple[str, ...] = (),
         on_eval: list[Verdict] | None = None,
+        experiment: str | None = None,
     ) -> Path:
         """A trial with one evaluation for each of `losses` and two steps an epoch.
 
-        `on_eval` are its verdicts on the eval questions, where an agent's metric is the objective.
+        `on_eval` are its verdicts on the eval questions, where an agent's metric is the objective; `experiment` is what
+        its command names where that is not the sweep's own name.
         """
         folder = self.state / "trials" / f"{name}-{index:04d}"
         folder.mkdir(parents=True)
         config = copy.deepcopy(config or base_config())
         config = replace(config, seed=config.seed + repeat, sweep=replace(config.sweep, name=name))
         (folder / "config.yaml").write_text(to_yaml(config))
+        asked = f"+experiment={experiment or name}"
         about = {
             "sweep": name,
             "index": index,
@@ -103,7 +106,7 @@ class Sweeps:
             "repeat": repeat,
             "label": f"point {index}",
             "prepared": str(self.prepared),
-            "command": f"python -m macsql.sweep +experiment={name} tracking.state_dir={self.state} 'data.root=my data'",
+            "command": f"python -m macsql.sweep {asked} tracking.state_dir={self.state} 'data.root=my data'",
             "tags": {"macsql.machine": "2 cores", "macsql.data_fingerprint": "feedbeeffeedbeef"},
         }
         (folder / "trial.json").write_text(json.dumps(about))

@@ -40,6 +40,19 @@ def test_on_the_posters_own_ground_a_difference_is_one_of_reproduction(sweeps):
     assert "ours 1009 selector, 2029 decomposer, 336 refiner" in why
 
 
+def test_a_sweep_of_another_name_has_the_figures_of_its_experiment(sweeps):
+    point = {"trainer.learning_rate": 5e-5}
+    sweeps.trial("lr_bs_spider", 0, point, verdicts({1}), experiment="lr_bs")
+    found = compare("lr_bs_spider", sweeps.state)
+    assert (found.name, found.published.title) == ("lr_bs_spider", "Experiment 3: learning rate x batch size")
+    assert [row.poster.text for row in found.rows] == ["0.2", "0.27", "0.05", "0.4"]
+    sweeps.trial("balance", 0, point, verdicts({1}), experiment="lr_bs")  # a name that is an experiment's goes first
+    assert compare("balance", sweeps.state).published.title == "Experiment 1: task balance"
+    sweeps.trial("mine", 0, point, verdicts({1}), experiment="unheard_of")
+    found = compare("mine", sweeps.state)
+    assert (found.published.title, found.rows) == ("mine", ())
+
+
 def test_an_arm_that_has_not_finished_is_not_applicable(sweeps):
     sweeps.prepare({})
     sweeps.trial("balance", 0, {"mixture": "real"}, verdicts({1}))
