@@ -13,6 +13,7 @@ from macsql.comparison.statistics import (
     mcnemar,
     paired_bootstrap,
     smallest_discordance,
+    student_interval,
 )
 from macsql.records import Verdict
 
@@ -37,13 +38,26 @@ class Contrast:
     reference: str
     questions: int  # answered by both arms
     seeds: int
-    difference: Interval  # 95 %
+    difference: Interval  # 95 %, over the questions and as many seeds as there are
     by_seed: tuple[float, ...]
+    over_seeds: Interval | None  # 95 %, Student's, of their mean; None for one seed
     better: int = 0  # questions that the arm alone gets right (with several seeds: more often)
     worse: int = 0
-    p: float | None = None  # McNemar's exact test; None for graded figures
+    p: float | None = None  # McNemar's exact test over questions, for these very weights; None for graded figures
     p_holm: float | None = None  # the same, adjusted for all tests of this comparison
     detectable: float | None = None  # the difference found with 80 % power at this many discordant questions
+
+    @property
+    def direction(self) -> int:
+        """1 or -1 where the questions and, if there are several, the seeds too leave out a difference of 0; else 0."""
+        intervals = [self.difference, *([self.over_seeds] if self.over_seeds else [])]
+        return all(found.low > 0 for found in intervals) - all(found.high < 0 for found in intervals)
+
+    @property
+    def apart(self) -> bool:
+        """Whether its adjusted p, and with several seeds their interval too, leave out chance."""
+        seeds_agree = self.over_seeds is None or not self.over_seeds.holds(0)
+        return self.p_holm is not None and self.p_holm <= ALPHA and seeds_agree
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,15 @@ def contrast_of(arm: Arm, reference: Arm, metric: str) -> Contrast | None:
     seeds = [[_unit(one[key], other[key]) for key in questions] for one, other in pairs]
     by_seed = tuple(sum(total for total, _ in row) / sum(count for _, count in row) for row in seeds)
     result = Contrast(
-        metric, title(metric), arm.label, reference.label, len(questions), len(common), paired_bootstrap(seeds), by_seed
+        metric=metric,
+        title=title(metric),
+        arm=arm.label,
+        reference=reference.label,
+        questions=len(questions),
+        seeds=len(common),
+        difference=paired_bootstrap(seeds),
+        by_seed=by_seed,
+        over_seeds=student_interval(by_seed),
     )
     if metric in GRADED:
         return result

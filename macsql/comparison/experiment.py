@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.comparison import collect
-from macsql.comparison.arms import Arm, arms, find, loss_notes
+from macsql.comparison.arms import Arm, arms, find
 from macsql.comparison.collect import ComparedTrial, best_of, experiment_of
-from macsql.comparison.contrasts import MOST_ARMS, Contrast, Sight, contrast_of, contrasts, sight
+from macsql.comparison.contrasts import Contrast, Sight, contrast_of, contrasts, sight
 from macsql.comparison.figures import Curve, curve, disagreements, figures
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
+from macsql.comparison.notes import notes
 from macsql.comparison.published import EXPERIMENTS, Published, published, systems
 from macsql.comparison.side_by_side import Row, SystemRow, side_by_side, systems_table
 from macsql.records import AGENTS, Agent
 from macsql.training.mixture import epoch_indices
-
-UNEQUAL = 1.5  # the largest agent's training rows over the smallest's from which on there is a balance to speak of
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         sight=sight(held, len({verdict.question_id for verdict in verdicts})),
         answers=tuple(answers(verdicts, known)),
         examples=tuple(examples(best)) if best is not None else (),
-        notes=tuple(_notes(known, reports, found, held)),
+        notes=tuple(notes(known, reports, found, held)),
         disagreements=tuple(line for report in reports for line in disagreements(report.trial, report.figures)),
     )
 
@@ -148,37 +147,3 @@ def _claim(known: Published, found: Sequence[Arm]) -> Contrast | None:
         return None
     better, worse = find(found, known.claim.better), find(found, known.claim.worse)
     return contrast_of(better, worse, known.claim.metric) if better is not None and worse is not None else None
-
-
-def _notes(
-    known: Published, reports: Sequence[TrialReport], found: Sequence[Arm], held: Sequence[Contrast]
-) -> list[str]:
-    lines = [*known.notes, *(note for note in loss_notes(found))]
-    lines += dict.fromkeys(
-        note for report in reports if report.trial.result is not None for note in report.trial.result.notes
-    )
-    lines += _balance(reports)
-    tests = sum(contrast.p is not None for contrast in held)
-    if tests > 1:
-        lines.append(
-            f"{tests} tests are made at once: the adjusted p (Holm) holds the chance of even one false alarm among "
-            "them at 5 %; the intervals are for one figure each."
-        )
-    if found and all(len(arm.trials) == 1 for arm in found):
-        lines.append(
-            "One seed an arm: the intervals cover the choice of questions, not that of the seed; sweep.repeats=5 adds "
-            "seeds to this sweep."
-        )
-    if len(found) > MOST_ARMS + 1:
-        lines.append(f"Of {len(found)} arms the first {MOST_ARMS} are tested against the reference.")
-    return lines
-
-
-def _balance(reports: Sequence[TrialReport]) -> list[str]:
-    if len({report.trial.config.mixture.name for report in reports}) < 2:
-        return []
-    real = next((report.train_rows for report in reports if report.trial.config.mixture.name == "real"), {})
-    if not real or max(real.values()) >= UNEQUAL * min(real.values()):
-        return []
-    shown = ", ".join(f"{count} {agent}" for agent, count in real.items())
-    return [f"The agents' training rows are nearly equal as they are ({shown}): there is no imbalance to remove here."]

@@ -21,6 +21,10 @@ class Interval:
     low: float
     high: float
 
+    def holds(self, value: float) -> bool:
+        """Whether a value lies inside, the ends included."""
+        return self.low <= value <= self.high
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -40,8 +44,9 @@ def paired_bootstrap(
 
     `seeds[s][q]` are question q's differences under seed s; every seed has the same questions in the same order. A
     question's answers are drawn together, because they are alike. With several seeds these are drawn too, independently
-    of the questions (Owen, 2007, "The pigeonhole bootstrap": on the safe side for two crossed factors); with one seed
-    the interval says nothing about other seeds. Raises ValueError without questions.
+    of the questions (Owen, 2007, "The pigeonhole bootstrap"). From few seeds the interval is too narrow: of two it
+    cannot reach beyond the lower and the higher one, so `student_interval` over the seeds belongs beside it. With one
+    seed it says nothing about other seeds. Raises ValueError without questions.
     """
     if not seeds or not any(count for row in seeds for _, count in row):
         raise ValueError("a bootstrap needs at least one question with an answer")
@@ -62,11 +67,39 @@ def paired_bootstrap(
     return Interval(value, _quantile(means, tail), _quantile(means, 1 - tail))
 
 
+def student_interval(values: Sequence[float], level: float = 0.95) -> Interval | None:
+    """Interval for the mean of independent values (Student, 1908); None for fewer than two, which show no scatter."""
+    if len(values) < 2:
+        return None
+    reach = student_quantile((1 + level) / 2, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    return Interval(fmean(values), fmean(values) - reach, fmean(values) + reach)
+
+
+def student_quantile(share: float, freedom: int) -> float:
+    """The value below which `share` (over a half) of Student's distribution lies, `freedom` its degrees of freedom.
+
+    The distribution function is a finite sum in the angle atan(t / sqrt(freedom)) (Abramowitz and Stegun, 1964, 26.7.3
+    and 26.7.4).
+    """
+
+    def within(angle: float) -> float:
+        """The share between -t and t."""
+        term, total = (math.cos(angle), 0.0) if freedom % 2 else (1.0, 0.0)
+        for factor in range(1 + freedom % 2, freedom, 2):  # each term from the one before it
+            total += term
+            term *= math.cos(angle) ** 2 * factor / (factor + 1)
+        total *= math.sin(angle)
+        return 2 / math.pi * (angle + total) if freedom % 2 else total
+
+    angle = _root(lambda angle: within(angle) - (2 * share - 1), high=math.pi / 2)
+    return math.tan(angle) * math.sqrt(freedom)
+
+
 def mcnemar(better: int, worse: int) -> float:
     """Two-sided exact p of McNemar's test (1947): the discordant pairs as throws of a fair coin.
 
     `better` and `worse` count the questions that one arm alone, or the other alone, gets right. With means over several
-    seeds, counting the signs of the differences, it is the sign test (Dixon and Mood, 1946).
+    seeds, counting the signs of the differences, it is the sign test (Dixon and Mood, 1946), for these very seeds.
     """
     throws, ways, tail = better + worse, 1, 0
     for successes in range(min(better, worse) + 1):

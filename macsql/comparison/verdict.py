@@ -4,7 +4,7 @@ from macsql.comparison.arms import label
 from macsql.comparison.contrasts import Contrast
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
-from macsql.comparison.statistics import exact_interval
+from macsql.comparison.statistics import Interval, exact_interval
 
 FEWEST = 20  # questions from which on an interval made of them by drawing anew is to be believed
 SHOWN = ("all/execution_accuracy", "all/rouge_l", "all/exact_match")
@@ -63,28 +63,45 @@ def verdict(comparison: Comparison) -> str:
     if comparison.best_arm is None:
         return "Not decided: no trial has finished."
     metric = comparison.best_arm.trials[0].config.sweep.metric[0]
-    detected = [
-        contrast for contrast in comparison.contrasts if contrast.p_holm is not None and contrast.p_holm <= 0.05
-    ]
+    return f"Best by {title(metric)}: {comparison.best_arm.label}{_others(comparison)}{_elsewhere(comparison)}."
+
+
+def _others(comparison: Comparison) -> str:
+    """How many of the other points differ from the reference, and by more than what."""
     arms = {contrast.arm for contrast in comparison.contrasts}
-    apart = {contrast.arm for contrast in detected}
-    against = comparison.reference.label if comparison.reference else ""
-    return (
-        f"Best by {title(metric)}: {comparison.best_arm.label}; {len(apart)} of {len(arms)} other points differ from "
-        f"{against} by more than chance (Holm, 5 %){_elsewhere(comparison)}."
+    if not arms or comparison.reference is None:
+        return ""
+    apart = {contrast.arm for contrast in comparison.contrasts if contrast.apart}
+    one_seed = any(contrast.over_seeds is None for contrast in comparison.contrasts)
+    chance = (
+        "the choice of questions explains, for these weights (Holm, 5 %)"
+        if one_seed
+        else "the choice of questions and of seeds explains (Holm, 5 %; Student's t over the seeds)"
     )
+    return f"; {len(apart)} of {len(arms)} other points differ from {comparison.reference.label} by more than {chance}"
 
 
 def _decided(contrast: Contrast, words: str, by: str) -> str:
-    found = contrast.difference
-    shown = f"{contrast.title} {found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    shown = f"{contrast.title} {_interval(contrast.difference)}, {_seeds(contrast)}"
     if contrast.questions < FEWEST:
         return f"Undecided whether {words}: {shown}, but {contrast.questions} questions are too few to tell"
-    if found.low > 0:
+    if contrast.direction > 0:
         return f"Agrees with {by} that {words}: {shown}"
-    if found.high < 0:
+    if contrast.direction < 0:
         return f"Contradicts {by}, which has that {words}: {shown}"
-    return f"Undecided whether {words}: {shown} holds 0"
+    return f"Undecided whether {words}, since 0 is not ruled out: {shown}"
+
+
+def _seeds(contrast: Contrast) -> str:
+    """One seed, or the difference under each of several and the interval of their mean."""
+    if contrast.over_seeds is None:
+        return "for these weights (one seed)"
+    each = ", ".join(f"{value:+.3f}" for value in contrast.by_seed)
+    return f"by seed {each}: {_interval(contrast.over_seeds)} by Student's t"
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
 def _elsewhere(comparison: Comparison) -> str:

@@ -86,6 +86,7 @@ def test_a_claim_is_judged_by_its_interval(balance):
     found = compare("balance", balance.state)
     assert found.claim.difference.low > 0
     assert verdict(found).startswith("Agrees with the poster that the real distribution gives the higher ROUGE-L")
+    assert "for these weights (one seed)" in verdict(found)
     assert "not the poster's" in verdict(found)
     assert "0.354 (mixture=real)" in poster_in_words(found)
     assert "0.812 (mixture=real)" in ours_in_words(found)
@@ -126,7 +127,42 @@ def test_seeds_are_a_factor(sweeps):
     assert (ex.seeds, ex.by_seed) == (3, pytest.approx((-0.2, 0.0, -0.4)))
     assert ex.worse == 8  # questions 6 to 13: under some seed one arm has them right and the other not
     assert ex.difference.high >= 0  # one of three seeds shows nothing
+    assert ex.over_seeds.high == pytest.approx(-0.2 + 4.302653 * 0.2 / 3**0.5)
     assert not any("One seed" in note for note in found.notes)
+    assert any(note.startswith("3 seeds an arm: p is a sign test") for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("undersample", "begins"),
+    [((5, 5), "Agrees with the poster"), ((5, 10), "Undecided whether"), ((15, 15), "Undecided whether")],
+)
+def test_few_seeds_must_agree_beyond_their_own_scatter(sweeps, undersample, begins):
+    """Both of two seeds may favour an arm, and still say nothing of a third."""
+    for repeat, right in enumerate(undersample):
+        sweeps.trial("balance", 2 * repeat, {"mixture": "real"}, verdicts(set(range(15))), repeat=repeat)
+        sweeps.trial("balance", 2 * repeat + 1, {"mixture": "undersample"}, verdicts(set(range(right))), repeat=repeat)
+    found = compare("balance", sweeps.state)
+    assert (found.claim.difference.low > 0) == (undersample != (15, 15))
+    assert verdict(found).startswith(begins)
+    each = [0.75 * (15 - right) / 20 for right in undersample]  # a right answer has ROUGE-L 1, a wrong one 0.25
+    assert f"by seed {each[0]:+.3f}, {each[1]:+.3f}: " in verdict(found)
+
+
+@pytest.mark.parametrize(
+    ("rights", "apart", "chance"),
+    [
+        ([15], 1, "the choice of questions explains, for these weights (Holm, 5 %)"),
+        ([15, 15], 1, "the choice of questions and of seeds explains (Holm, 5 %; Student's t over the seeds)"),
+        ([15, 6], 0, "the choice of questions and of seeds explains (Holm, 5 %; Student's t over the seeds)"),
+    ],
+)
+def test_points_differ_by_more_than_what_is_said(sweeps, rights, apart, chance):
+    for repeat, right in enumerate(rights):
+        sweeps.trial("rates", 2 * repeat, {"trainer.learning_rate": 1.0}, verdicts(set(range(right))), repeat=repeat)
+        rate = {"trainer.learning_rate": 2.0}
+        sweeps.trial("rates", 2 * repeat + 1, rate, verdicts(set()), repeat=repeat, losses=(2.0,))
+    words = f"; {apart} of 1 other points differ from learning_rate=1.0 by more than {chance}."
+    assert verdict(compare("rates", sweeps.state)).endswith(words)
 
 
 def test_what_may_not_be_compared_is_said(balance, sweeps):

@@ -16,6 +16,8 @@ from macsql.comparison.statistics import (
     paired_bootstrap,
     smallest_discordance,
     spread,
+    student_interval,
+    student_quantile,
 )
 
 
@@ -88,6 +90,22 @@ def test_detectable_difference_by_hand():
     assert detectable_difference(4, 0.5) is None
     assert detectable_difference(100, 0.0) is None
     assert detectable_difference(0, 0.5) is None
+
+
+@pytest.mark.parametrize(
+    ("freedom", "value"), [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (30, 2.042)]
+)
+def test_students_table(freedom, value):
+    assert student_quantile(0.975, freedom) == pytest.approx(value, abs=5e-4)
+
+
+def test_students_interval_by_hand():
+    found = student_interval([1.0, 2.0, 6.0])  # deviation sqrt(7), error sqrt(7 / 3)
+    reach = 4.302653 * math.sqrt(7 / 3)
+    assert (found.value, found.low, found.high) == pytest.approx((3.0, 3 - reach, 3 + reach))
+    found = student_interval([0.25, 0.25])
+    assert (found.value, found.low, found.high) == (0.25, 0.25, 0.25)
+    assert student_interval([0.2]) is student_interval([]) is None
 
 
 def test_bootstrap_of_two_questions():
