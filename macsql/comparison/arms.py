@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from macsql.comparison.collect import ComparedTrial
@@ -27,6 +28,19 @@ class Arm:
         """Which seeds of the point have finished."""
         return [trial.repeat for trial in self.trials]
 
+    @property
+    def shown(self) -> ComparedTrial:
+        """The trial whose answers stand for the arm's: its first seed, whatever that gave."""
+        return min(self.trials, key=lambda trial: trial.repeat)
+
+    @property
+    def objective(self) -> float | None:
+        """The sweep's first objective, as a mean over the seeds; None where no seed has it."""
+        metric = self.trials[0].config.sweep.objectives[0]
+        results = [trial.result.metrics for trial in self.trials if trial.result is not None]
+        told = [metrics[metric] for metrics in results if metric in metrics]
+        return fmean(told) if told else None
+
     def figure(self, metric: str) -> Spread | None:
         """A figure over the seeds that have it; None where none has."""
         values = [found[metric] for found in self.by_seed if metric in found]
@@ -44,6 +58,15 @@ def arms(trials: Sequence[ComparedTrial]) -> list[Arm]:
         first = group[0]
         found.append(Arm(label(first.point), first.point, tuple(group), tuple(figures(trial) for trial in group)))
     return found
+
+
+def best_of(arms: Iterable[Arm]) -> Arm | None:
+    """The arm with the best first objective of its sweep, by the mean over its seeds; of equal ones the first."""
+    told = [(value, arm) for arm in arms if (value := arm.objective) is not None]
+    if not told:
+        return None
+    sign = 1 if told[0][1].trials[0].config.sweep.direction[0] == "minimize" else -1
+    return min(told, key=lambda item: sign * item[0])[1]
 
 
 def label(point: Part) -> str:

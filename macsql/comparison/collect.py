@@ -98,18 +98,6 @@ def experiment_of(trials: Sequence[ComparedTrial]) -> str | None:
     return next((word.partition("=")[2] for word in words if word.startswith("+experiment=")), None)
 
 
-def best_of(trials: list[ComparedTrial]) -> ComparedTrial | None:
-    """The finished trial with the best first objective of its sweep."""
-    sweep = trials[0].config.sweep
-    metric, sign = sweep.objectives[0], 1 if sweep.direction[0] == "minimize" else -1
-    candidates = [
-        (sign * trial.result.metrics[metric], trial.index, trial)
-        for trial in trials
-        if trial.finished and trial.result is not None and metric in trial.result.metrics
-    ]
-    return min(candidates, key=lambda item: item[:2])[2] if candidates else None
-
-
 def _trial(folder: Path, about: Mapping[str, Any]) -> ComparedTrial:
     words = shlex.split(about.get("command", ""))
     return ComparedTrial(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.comparison import collect
-from macsql.comparison.arms import Arm, arms, find
-from macsql.comparison.collect import ComparedTrial, best_of, experiment_of
+from macsql.comparison.arms import Arm, arms, best_of, find
+from macsql.comparison.collect import ComparedTrial, experiment_of
 from macsql.comparison.contrasts import Contrast, Sight, contrast_of, contrasts, sight
 from macsql.comparison.figures import Curve, curve, disagreements, figures
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
@@ -53,18 +53,25 @@ class Comparison:
     provenance: Provenance
     trials: tuple[TrialReport, ...]  # in the order of the plan, unfinished ones too
     arms: tuple[Arm, ...]  # with a finished trial
-    best: ComparedTrial | None  # by the sweep's first objective
-    best_arm: Arm | None  # that trial's
+    best_arm: Arm | None  # by the sweep's first objective, as a mean over an arm's seeds
+    best: ComparedTrial | None  # that arm's first seed: the trial whose answers are shown
     reference: Arm | None  # what the others are held against
     rows: tuple[Row, ...]  # the poster's figure, ours, the difference
     systems: tuple[SystemRow, ...]
     contrasts: tuple[Contrast, ...]
     claim: Contrast | None  # the better arm of published.claim minus the worse one
     sight: Sight | None
-    answers: tuple[AgentAnswers, ...]  # of the best trial
-    examples: tuple[ShownExample, ...]  # of the best trial
+    answers: tuple[AgentAnswers, ...]  # of `best`
+    examples: tuple[ShownExample, ...]  # of `best`
     notes: tuple[str, ...]
     disagreements: tuple[str, ...]  # between result.json and what follows from the stored verdicts and events
+
+    @property
+    def answered_by(self) -> str:
+        """Which of several seeds `answers` and `examples` are of: "seed 0, the first of 3"; empty for one seed."""
+        if self.best is None or self.best_arm is None or len(self.best_arm.trials) == 1:
+            return ""
+        return f"seed {self.best.config.seed}, the first of {len(self.best_arm.trials)}"
 
 
 def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Comparison:
@@ -76,8 +83,8 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
     known = _published(name, trials, folder)
     reports = [_report(trial) for trial in trials]
     found = arms(trials)
-    best = best_of(trials)
-    best_arm = next((arm for arm in found if best is not None and best in arm.trials), None)
+    best_arm = best_of(found)
+    best = best_arm.shown if best_arm is not None else None
     reference = (find(found, known.reference) if known.reference is not None else None) or best_arm
     held = contrasts(found, reference) if reference is not None else []
     verdicts = best.verdicts if best is not None else []
@@ -87,8 +94,8 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         provenance=_provenance(trials),
         trials=tuple(reports),
         arms=tuple(found),
-        best=best,
         best_arm=best_arm,
+        best=best,
         reference=reference,
         rows=tuple(side_by_side(known, found, best_arm)),
         systems=tuple(systems_table(systems(folder), best_arm)),

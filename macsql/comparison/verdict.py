@@ -23,9 +23,10 @@ def poster_in_words(comparison: Comparison) -> str:
 def ours_in_words(comparison: Comparison) -> str:
     """Our figures for the same, in the same order."""
     if comparison.answers and all(row.poster for row in comparison.answers):
-        return "; ".join(
+        said = "; ".join(
             f"{WHOSE[row.agent]} {row.correct} of {row.correct + row.incorrect}" for row in comparison.answers
         )
+        return f"{said}{_answered_by(comparison)}"
     groups: dict[str, list[str]] = {}
     for row in comparison.rows:
         if row.ours.value is not None:
@@ -59,11 +60,16 @@ def verdict(comparison: Comparison) -> str:
             if row.accuracy
         )
         poster = f"the poster's 0 of 2 fits anything up to {upper:.0%}"
-        return f"Right over the whole test set: {shares}; {poster}{_elsewhere(comparison)}."
+        answered = f"{shares}{_answered_by(comparison)}"
+        return f"Right over the whole test set: {answered}; {poster}{_elsewhere(comparison)}."
     if comparison.best_arm is None:
         return "Not decided: no trial has finished."
     metric = comparison.best_arm.trials[0].config.sweep.metric[0]
     return f"Best by {title(metric)}: {comparison.best_arm.label}{_others(comparison)}{_elsewhere(comparison)}."
+
+
+def _answered_by(comparison: Comparison) -> str:
+    return f" ({comparison.answered_by})" if comparison.answered_by else ""
 
 
 def _others(comparison: Comparison) -> str:

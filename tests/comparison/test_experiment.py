@@ -132,6 +132,24 @@ def test_seeds_are_a_factor(sweeps):
     assert any(note.startswith("3 seeds an arm: p is a sign test") for note in found.notes)
 
 
+def test_the_best_arm_is_best_on_average_and_its_first_seed_speaks_for_it(sweeps):
+    """One lucky seed names neither the best point nor the answers that are shown."""
+    for repeat, (steady, lucky) in enumerate([(0.5, 0.9), (0.4, 0.1), (0.5, 0.9)]):
+        for index, (rate, loss) in enumerate([(1.0, lucky), (2.0, steady)]):
+            right = verdicts(set(range(10 + repeat)))
+            point = {"trainer.learning_rate": rate}
+            sweeps.trial("generation", 2 * repeat + index, point, right, repeat=repeat, losses=(loss,))
+    found = compare("generation", sweeps.state)
+    assert found.best_arm.label == "learning_rate=2.0"
+    assert found.best_arm.objective == pytest.approx(1.4 / 3 + 0.01)
+    assert (found.best.repeat, found.best.point["trainer.learning_rate"]) == (0, 2.0)
+    assert {row.correct for row in found.answers} == {10}
+    assert "Refiner 10 of 20 (seed 0, the first of 3)" in ours_in_words(found)
+    assert "(seed 0, the first of 3); the poster's 0 of 2" in verdict(found)
+    row = next(row for row in found.rows if row.metric == "decomposer/accuracy")
+    assert (row.ours.value, row.ours.seeds) == (pytest.approx(11 / 20), "3")
+
+
 @pytest.mark.parametrize(
     ("undersample", "begins"),
     [((5, 5), "Agrees with the poster"), ((5, 10), "Undecided whether"), ((15, 15), "Undecided whether")],
