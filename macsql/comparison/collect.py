@@ -11,6 +11,8 @@ from typing import Any
 from macsql.config import Config, from_yaml
 from macsql.errors import UserError
 from macsql.records import Example, Prediction, Verdict, read_jsonl
+from macsql.search.space import read_space
+from macsql.search.study import points_of
 from macsql.training.events import Event, read_events
 from macsql.training.prepare import Prepared
 from macsql.training.trial import Result, read_result
@@ -39,8 +41,15 @@ class ComparedTrial:
 
     @property
     def state(self) -> str:
-        """FINISHED, FAILED, KILLED or UNFINISHED."""
-        return self.result.status if self.result else "UNFINISHED"
+        """FINISHED, FAILED, PRUNED, KILLED or UNFINISHED."""
+        if self.result is None:
+            return "UNFINISHED"
+        return "PRUNED" if self.result.pruned else self.result.status
+
+    @property
+    def told_at(self) -> float:
+        """Seconds since 1970 of the last thing it told; 0 before it has told anything."""
+        return self.events[-1].time if self.events else 0.0
 
     @cached_property
     def events(self) -> list[Event]:
@@ -90,6 +99,18 @@ def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
         there = f"there are {', '.join(sorted(others))}" if others else "no sweep has run there yet"
         raise UserError(f"No trials of a sweep called {name!r} under {state_dir}: {there}.")
     return sorted(found, key=lambda trial: trial.index)
+
+
+def newest(trials: Sequence[ComparedTrial]) -> ComparedTrial:
+    """The trial that told something last: its command is the one that the whole sweep was last asked for with."""
+    return max(trials, key=lambda trial: (trial.told_at, trial.index))
+
+
+def planned(trials: Sequence[ComparedTrial]) -> int:
+    """How many trials the sweep has when it is whole, those that have not begun included."""
+    config = newest(trials).config
+    points = points_of(config.search, read_space(config.search.space))
+    return max(len(trials), points * config.sweep.repeats)
 
 
 def experiment_of(trials: Sequence[ComparedTrial]) -> str | None:

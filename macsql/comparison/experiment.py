@@ -7,7 +7,7 @@ from pathlib import Path
 
 from macsql.comparison import collect
 from macsql.comparison.arms import Arm, arms, best_of, find
-from macsql.comparison.collect import ComparedTrial, experiment_of
+from macsql.comparison.collect import ComparedTrial, experiment_of, planned
 from macsql.comparison.contrasts import Contrast, Sight, contrast_of, contrasts, sight
 from macsql.comparison.figures import Curve, curve, disagreements, figures
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
@@ -29,7 +29,7 @@ class Provenance:
     model: str
     scale: str
     scale_note: str
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...]  # of the trials that have finished
     time_limit: float  # seconds for one SQL statement
     test_rows: dict[Agent, int]
 
@@ -51,7 +51,8 @@ class Comparison:
     name: str
     published: Published
     provenance: Provenance
-    trials: tuple[TrialReport, ...]  # in the order of the plan, unfinished ones too
+    trials: tuple[TrialReport, ...]  # that have begun, in the order of the plan
+    planned: int  # trials of the whole sweep, those that have not begun included
     arms: tuple[Arm, ...]  # with a finished trial
     best_arm: Arm | None  # by the sweep's first objective, as a mean over an arm's seeds
     best: ComparedTrial | None  # that arm's first seed: the trial whose answers are shown
@@ -65,6 +66,17 @@ class Comparison:
     examples: tuple[ShownExample, ...]  # of `best`
     notes: tuple[str, ...]
     disagreements: tuple[str, ...]  # between result.json and what follows from the stored verdicts and events
+
+    @property
+    def progress(self) -> str:
+        """How much of the plan has finished, and what became of the rest: "2 of 6 planned trials have finished, 1
+        failed"; empty for a whole sweep."""
+        states = Counter(report.trial.state for report in self.trials)
+        if states["FINISHED"] == self.planned:
+            return ""
+        words = {"FAILED": "failed", "PRUNED": "pruned", "KILLED": "killed", "UNFINISHED": "not ended yet"}
+        others = "".join(f", {states[state]} {word}" for state, word in words.items() if states[state])
+        return f"{states['FINISHED']} of {self.planned} planned trials have finished{others}"
 
     @property
     def answered_by(self) -> str:
@@ -93,6 +105,7 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         published=known,
         provenance=_provenance(trials),
         trials=tuple(reports),
+        planned=planned(trials),
         arms=tuple(found),
         best_arm=best_arm,
         best=best,
@@ -143,7 +156,7 @@ def _provenance(trials: Sequence[ComparedTrial]) -> Provenance:
         model=config.model.name,
         scale=config.scale.name,
         scale_note=config.scale.note,
-        seeds=tuple(sorted({trial.config.seed for trial in trials})),
+        seeds=tuple(sorted({trial.config.seed for trial in trials if trial.finished})),
         time_limit=config.metrics.time_limit,
         test_rows={agent: counts[agent] for agent in AGENTS if counts[agent]},
     )

@@ -44,7 +44,15 @@ def ours_in_words(comparison: Comparison) -> str:
 
 
 def verdict(comparison: Comparison) -> str:
-    """One sentence. It never speaks of the poster's own model where ours is another."""
+    """One sentence, and a second where the sweep is not whole.
+
+    It never speaks of the poster's own model where ours is another.
+    """
+    progress = f" {comparison.progress}." if comparison.progress else ""
+    return f"{_outcome(comparison)}{progress}"
+
+
+def _outcome(comparison: Comparison) -> str:
     claim = comparison.published.claim
     if claim is not None:
         if comparison.claim is None:

@@ -84,6 +84,7 @@ class Sweeps:
         config: Config | None = None,
         losses: tuple[float, ...] = (0.9, 0.5, 0.7),
         status: str = "FINISHED",
+        reason: str = "it broke",
         notes: tuple[str, ...] = (),
         on_eval: list[Verdict] | None = None,
         experiment: str | None = None,
@@ -116,7 +117,7 @@ class Sweeps:
             log.write(2 * epoch, float(epoch), {"loss": loss})
             log.write(2 * epoch, float(epoch), {"eval_loss": loss + 0.01})
         if status != "FINISHED":
-            (folder / "result.json").write_text(json.dumps({"status": status, "metrics": {}, "reason": "it broke"}))
+            (folder / "result.json").write_text(json.dumps({"status": status, "metrics": {}, "reason": reason}))
             return folder
         write_jsonl(folder / "verdicts.jsonl", judged)
         answers = [

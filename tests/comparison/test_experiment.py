@@ -40,6 +40,30 @@ def test_on_the_posters_own_ground_a_difference_is_one_of_reproduction(sweeps):
     assert "ours 1009 selector, 2029 decomposer, 336 refiner" in why
 
 
+def test_a_sweep_that_is_not_whole_says_so(sweeps):
+    space = {"trainer": {"learning_rate": "choice(1, 2, 3)"}}
+    plan = base_config(search={"sampler": "grid", "space": space}, sweep={"repeats": 1})
+    grown = base_config(search={"sampler": "grid", "space": space}, sweep={"repeats": 2})
+    for index in range(2):
+        sweeps.trial("rates", index, {"trainer.learning_rate": index + 1}, verdicts({index}), config=plan)
+    found = compare("rates", sweeps.state)
+    assert (found.planned, len(found.trials)) == (3, 2)
+    assert found.progress == "2 of 3 planned trials have finished"
+    assert verdict(found).endswith("2 of 3 planned trials have finished.")
+    sweeps.trial("rates", 2, {"trainer.learning_rate": 3}, [], config=plan, status="FAILED")
+    assert compare("rates", sweeps.state).progress == "2 of 3 planned trials have finished, 1 failed"
+    sweeps.trial("rates", 3, {"trainer.learning_rate": 1}, [], 1, grown, status="KILLED", reason="pruned: worse")
+    found = compare("rates", sweeps.state)
+    assert found.progress == "2 of 6 planned trials have finished, 1 failed, 1 pruned"
+    assert found.provenance.seeds == (0,)  # nothing has finished with seed 1
+    assert found.trials[3].trial.state == "PRUNED"
+
+
+def test_a_whole_sweep_says_nothing_of_its_plan(balance):
+    found = compare("balance", balance.state)
+    assert (found.planned, found.progress) == (2, "")
+
+
 def test_a_sweep_of_another_name_has_the_figures_of_its_experiment(sweeps):
     point = {"trainer.learning_rate": 5e-5}
     sweeps.trial("lr_bs_spider", 0, point, verdicts({1}), experiment="lr_bs")
