@@ -9,6 +9,7 @@ import pytest
 from macsql.app import CONF, REPO, command
 from macsql.comparison.overview import BEGIN, has_marks
 from macsql.comparison.published import matches, published
+from macsql.comparison.side_by_side import POSTER_TRAINING, other_training
 from macsql.records import AGENTS
 from macsql.search import study
 from macsql.search.space import grid, read_space
@@ -127,10 +128,20 @@ def test_an_experiment_composes_and_the_arms_that_are_spoken_of_exist(config, na
     found = config(f"+experiment={name}", *scale)
     assert found.sweep.name == name
     known = published(name)
+    assert set(known.varies) <= set(POSTER_TRAINING)
     spoken = [known.reference, *(figure.arm for figure in known.figures), *(curve.arm for curve in known.curves)]
     spoken += [known.claim.better, known.claim.worse] if known.claim else []
     for arm in spoken:
         assert arm is None or any(matches(arm, point) for point in points(found)), arm
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_posters_settings_are_no_other_training_and_a_scales_are(config, name):
+    varies = published(name).varies
+    for point in points(config(f"+experiment={name}")):
+        arguments = [f"+experiment={name}", *(f"{key}={value}" for key, value in point.items())]
+        assert other_training(config(*arguments), varies) == []
+        assert "epochs 6 (the poster's 10)" in other_training(config(*arguments, "+scale=pocket"), varies)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -51,6 +51,12 @@ class ComparedTrial:
         """Seconds since 1970 of the last thing it told; 0 before it has told anything."""
         return self.events[-1].time if self.events else 0.0
 
+    @property
+    def model(self) -> str:
+        """What was fine-tuned: the configuration's model, or the folder that took its place."""
+        model = self.config.model
+        return model.name if model.path is None else f"{Path(model.path).name} (model.path in place of {model.name})"
+
     @cached_property
     def events(self) -> list[Event]:
         """Losses as they were told."""

@@ -153,7 +153,7 @@ def _provenance(trials: Sequence[ComparedTrial]) -> Provenance:
         machine=tags.get("macsql.machine", "not recorded"),
         data=config.data.format,
         fingerprint=tags.get("macsql.data_fingerprint", "not recorded"),
-        model=config.model.name,
+        model=first.model,
         scale=config.scale.name,
         scale_note=config.scale.note,
         seeds=tuple(sorted({trial.config.seed for trial in trials if trial.finished})),

@@ -16,6 +16,7 @@ from macsql.errors import UserError
 
 EXPERIMENTS = REPO / "experiments"
 Arm = Mapping[str, Any]  # key of a point -> value; a part of the point is enough
+Values = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class Published:
     setting: Mapping[str, str]  # data, model, scale, seeds, protocol of the poster's figures
     figures: tuple[PublishedFigure, ...] = ()
     curves: tuple[PublishedCurve, ...] = ()
+    varies: Mapping[str, Values] = field(default_factory=dict)  # key as in side_by_side.POSTER_TRAINING -> its values
     claim: Claim | None = None
     reference: Arm | None = None  # the arm that the others are held against; None: the best one
     notes: tuple[str, ...] = ()
@@ -97,6 +99,7 @@ def published(name: str, folder: Path = EXPERIMENTS) -> Published:
                 PublishedFigure(**{**row, "reasons": tuple(row.get("reasons", ()))}) for row in tree["figures"]
             ),
             curves=tuple(_curve(row) for row in tree.get("curves", ())),
+            varies={key: tuple(values) for key, values in tree.get("varies", {}).items()},
             claim=Claim(**tree["claim"]) if tree.get("claim") else None,
             reference=tree.get("reference"),
             notes=tuple(tree.get("notes", ())),
@@ -118,12 +121,13 @@ def systems(folder: Path = EXPERIMENTS) -> list[System]:
 
 def matches(arm: Arm, point: Arm) -> bool:
     """Whether a point agrees with all that an arm states, numbers by value."""
-    return all(key in point and (point[key] == value or _same_number(point[key], value)) for key, value in arm.items())
+    return all(key in point and same_value(point[key], value) for key, value in arm.items())
 
 
-def _same_number(one: Any, other: Any) -> bool:
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two settings are the same, numbers by value however they are written."""
     try:
-        return float(one) == float(other)
+        return one == other or float(one) == float(other)
     except (TypeError, ValueError):
         return False
 

@@ -2,24 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from macsql.comparison.arms import Arm, find
 from macsql.comparison.arms import label as label_of
+from macsql.comparison.collect import ComparedTrial
 from macsql.comparison.figures import protocol, title
-from macsql.comparison.published import Published, PublishedFigure, System
+from macsql.comparison.published import Published, PublishedFigure, System, Values, same_value
 from macsql.comparison.statistics import exact_interval
-from macsql.config import Config
+from macsql.config import Config, flatten
 from macsql.records import AGENTS
 
 POSTER_BASE = "cssupport/t5-small-awesome-text-to-sql"
 POSTER_ROWS = {"decomposer": 2029, "selector": 1009, "refiner": 337}
 Kind = Literal["measured", "poster", "published", "not applicable"]
+POSTER_TRAINING: Mapping[str, tuple[str, Values]] = {  # key -> its name, the poster's initial parameters
+    "trainer.num_train_epochs": ("epochs", (10,)),
+    "trainer.learning_rate": ("learning rate", (5e-5,)),
+    "batch": ("batch", (1,)),
+    "mixture.name": ("mixture", ("real",)),
+}
 REASONS = {
     "other_data": "Other data: the poster's rows are the SQL-Llama instruct set (from BIRD's training part), ours are "
     "data={data}.",
     "other_rows": "Other rows: the poster's are 2029 Decomposer, 1009 Selector and 337 Refiner, ours {rows}.",
+    "rows_unknown": "Rows not counted: the examples are no longer on disk, and nothing else tells whether they are the "
+    "poster's 2029 Decomposer, 1009 Selector and 337 Refiner.",
+    "other_spelling": "Other texts: the poster's prompts and answers are MAC-SQL's own, without a codec; ours have "
+    "{spelling}.",
     "other_base": "Another base: the poster fine-tunes {poster_base}, ours is model={model}.",
+    "base_unknown": "Perhaps another base: ours is model={model}, and nothing tells whether that folder holds the "
+    "poster's {poster_base}.",
+    "other_training": "Other training: {training}.",
     "other_rate": "Another rate: every learning rate is multiplied by {factor:g} here.",
     "em_ceiling": "The poster's EM was 0 before any training: T5's vocabulary cannot write braces or backticks, and "
     "the fixed text of its Selector and Decomposer prompts (about 1,241 and 2,075 tokens) left the question outside a "
@@ -56,7 +70,7 @@ class Row:
     poster: Cell
     ours: Cell
     difference: float | None  # ours minus the poster's
-    reasons: tuple[str, ...]  # why the difference is not one of reproduction; none: it is
+    reasons: tuple[str, ...]  # why the two are not comparable; none: nothing that is known speaks against it
 
 
 @dataclass(frozen=True)
@@ -92,31 +106,65 @@ def systems_table(systems: Sequence[System], best: Arm | None) -> list[SystemRow
     return rows
 
 
-def reasons(figure: PublishedFigure, config: Config, rows: Mapping[str, int]) -> tuple[str, ...]:
-    """Why a run with this configuration does not reproduce a figure of the poster; none where it could.
+def reasons(figure: PublishedFigure, varies: Mapping[str, Values], trial: ComparedTrial) -> tuple[str, ...]:
+    """Why a trial's figure is not comparable with the poster's; none where nothing that is known speaks against it.
 
-    `rows` counts the examples of each agent over all splits; empty where that is not known any more.
+    `varies` are the settings in which the poster's experiment departs from its initial parameters.
     """
+    config, rows = trial.config, _rows(trial)
+    training = other_training(config, varies)
     kinds = list(figure.reasons)
     if config.data.format != "chat":
         kinds.append("other_data")
-    elif rows and any(rows.get(agent, 0) != count for agent, count in POSTER_ROWS.items()):
+    elif not rows:
+        kinds.append("rows_unknown")
+    elif any(rows.get(agent, 0) != count for agent, count in POSTER_ROWS.items()):
         kinds.append("other_rows")
+    made_here = config.data.format != "chat"  # a chat file's prompts come as they are, whatever the style
+    if config.codec.name != "verbatim" or (made_here and config.agents.style != "mac_sql"):
+        kinds.append("other_spelling")
     if config.model.hub_id != POSTER_BASE:
         kinds.append("other_base")
+    elif config.model.path is not None:
+        kinds.append("base_unknown")
+    if training:
+        kinds.append("other_training")
     if config.scale.learning_rate_factor != 1:
         kinds.append("other_rate")
     known = {
         "data": config.data.format,
-        "model": config.model.name,
+        "model": trial.model,
         "factor": config.scale.learning_rate_factor,
         "agents": config.agents.style,
         "codec": config.codec.name,
+        "spelling": f"{f'agents={config.agents.style}, ' if made_here else ''}codec={config.codec.name}",
         "poster_base": POSTER_BASE,
         "rows": ", ".join(f"{count} {agent}" for agent, count in rows.items()),
+        "training": ", ".join(training),
         "upper": exact_interval(0, 2).high,
     }
     return tuple(REASONS[kind].format(**known) for kind in kinds)
+
+
+def other_training(config: Config, varies: Mapping[str, Values]) -> list[str]:
+    """What of the training is not the poster's, in words: "epochs 6 (the poster's 10)"."""
+    trainer = config.trainer
+    ours: dict[str, Any] = flatten(config)
+    ours["batch"] = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    differing = []
+    for key, (word, initial) in POSTER_TRAINING.items():
+        theirs = varies.get(key, initial)
+        if not any(same_value(ours[key], value) for value in theirs):
+            differing.append(f"{word} {_short(ours[key])} (the poster's {' or '.join(map(_short, theirs))})")
+    if trainer.max_steps > 0:
+        differing.append(f"at most {trainer.max_steps} steps")
+    if config.mixture.steps is not None:
+        differing.append(f"{config.mixture.steps} steps an epoch")
+    return differing
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def measured(arm: Arm, metric: str) -> Cell:
@@ -130,7 +178,7 @@ def measured(arm: Arm, metric: str) -> Cell:
         found.mean,
         protocol=protocol(metric),
         data=f"{config.data.format} test split" if "loss" not in metric else f"{config.data.format}",
-        model=config.model.name,
+        model=arm.trials[0].model,
         scale=config.scale.name,
         seeds=str(found.seeds),
         note=f"{arm.label}{scatter}",
@@ -144,13 +192,13 @@ def _row(figure: PublishedFigure, published: Published, arm: Arm | None) -> Row:
         return Row(figure.metric, title(figure.metric), label_of(figure.arm or {}), poster, nothing, None, ())
     ours = measured(arm, figure.metric)
     difference = None if ours.value is None else ours.value - figure.value
-    why = reasons(figure, arm.trials[0].config, _rows(arm))
+    why = reasons(figure, published.varies, arm.trials[0])
     return Row(figure.metric, title(figure.metric), _place(figure, arm), poster, ours, difference, why)
 
 
-def _rows(arm: Arm) -> dict[str, int]:
-    prepared = arm.trials[0].examples
-    counts = list(prepared.about["counts"].values()) if prepared is not None else []
+def _rows(trial: ComparedTrial) -> dict[str, int]:
+    """Its examples of each agent over all splits; empty where they are no longer on disk."""
+    counts = list(trial.examples.about["counts"].values()) if trial.examples is not None else []
     return {agent: sum(split.get(agent, 0) for split in counts) for agent in AGENTS} if counts else {}
 
 
@@ -165,7 +213,8 @@ def _ours(figure: PublishedFigure, arms: Sequence[Arm], best: Arm | None) -> Arm
 def _with_own(rows: list[SystemRow], names: Sequence[str], arm: Arm) -> list[SystemRow]:
     """Our best arm in the row of the poster's own system where it is that model, else in a row of its own."""
     own = _own(names, arm)
-    if arm.trials[0].config.model.hub_id != POSTER_BASE:
+    model = arm.trials[0].config.model
+    if model.hub_id != POSTER_BASE or model.path is not None:
         return [*rows, own]
     return [
         replace(row, cells={name: _better_known(own.cells[name], row.cells[name]) for name in names}, note=own.note)
@@ -193,4 +242,4 @@ def _own(names: Sequence[str], arm: Arm) -> SystemRow:
         else:
             cells[name] = Cell("measured", 100 * found.value, protocol=found.protocol, data=name, model=found.model)
     note = "The Decomposer alone; the three agents end to end: python -m macsql.evaluate."
-    return SystemRow("this sweep's best", config.model.name, False, cells, note)
+    return SystemRow("this sweep's best", arm.trials[0].model, False, cells, note)

@@ -1,5 +1,8 @@
 """Arms, contrasts and the poster beside ours, on sweeps made by hand."""
 
+import re
+import shutil
+
 import pytest
 from hand_made import base_config, verdicts
 from hand_made import verdict as verdict_of
@@ -23,21 +26,77 @@ def test_the_poster_beside_ours(balance):
     assert rows["pair/eval_loss", "mixture=undersample"].poster.value == 0.313996
 
 
-def test_on_the_posters_own_ground_a_difference_is_one_of_reproduction(sweeps):
+POSTERS_OWN = {
+    "data": {"format": "chat", "root": "rows"},
+    "codec": {"name": "verbatim"},
+    "model": {"name": "t5", "hub_id": "cssupport/t5-small-awesome-text-to-sql"},
+    "scale": {"name": "full", "learning_rate_factor": 1.0},
+    "trainer": {"num_train_epochs": 10, "per_device_train_batch_size": 4, "learning_rate": 5e-5},
+}
+
+
+def rouge_row(sweeps, changes, name="lr_bs"):
+    """The row of ROUGE-L of a sweep on the poster's own ground but for some changes."""
+    groups = {group: POSTERS_OWN.get(group, {}) | changes.get(group, {}) for group in POSTERS_OWN | changes}
+    config = base_config(**groups)
+    index = len(list(sweeps.state.glob("trials/*")))
+    point = {"trainer.learning_rate": config.trainer.learning_rate, "trainer.per_device_train_batch_size": 4}
+    sweeps.trial(f"mine{index}", index, point, verdicts({1}), config=config, experiment=name)
+    return next(row for row in compare(f"mine{index}", sweeps.state).rows if row.metric == "all/rouge_l")
+
+
+def test_on_the_posters_own_ground_nothing_speaks_against_a_comparison(sweeps):
     sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 337})
-    config = base_config(
-        data={"format": "chat", "root": "rows"},
-        model={"name": "t5", "hub_id": "cssupport/t5-small-awesome-text-to-sql"},
-        scale={"name": "full", "learning_rate_factor": 1.0},
-    )
-    sweeps.trial("lr_bs", 0, {"trainer.learning_rate": 5e-5}, verdicts({1}), config=config)
-    rows = {row.metric: row for row in compare("lr_bs", sweeps.state).rows}
-    assert rows["all/rouge_l"].reasons == ()
-    assert rows["all/rouge_l"].arm.startswith("not stated; ours: learning_rate")
-    assert len(rows["pair/eval_loss"].reasons) == 1  # a loss a token stays one
+    row = rouge_row(sweeps, {})
+    assert row.reasons == ()
+    assert row.arm.startswith("not stated; ours: learning_rate")
+    assert rouge_row(sweeps, {"agents": {"style": "mac_sql"}}).reasons == ()  # chat rows are written already
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"data": {"format": "spider"}}, "Other data: .* ours are data=spider."),
+        ({"codec": {"name": "compact"}}, "Other texts: .* ours have codec=compact."),
+        ({"model": {"hub_id": "google-t5/t5-small"}}, "Another base: .* ours is model=t5."),
+        ({"model": {"path": "/some/where/ckpt"}}, r"Perhaps another base: ours is model=ckpt \(model.path in"),
+        ({"trainer": {"num_train_epochs": 6}}, r"Other training: epochs 6 \(the poster's 10\)."),
+        ({"trainer": {"learning_rate": 3e-4}}, r"Other training: learning rate 0.0003 \(the poster's 3e-05 or"),
+        ({"trainer": {"gradient_accumulation_steps": 4}}, r"Other training: batch 16 \(the poster's 4 or 8\)."),
+        ({"trainer": {"max_steps": 9}}, "Other training: at most 9 steps."),
+        ({"mixture": {"name": "undersample"}}, r"Other training: mixture undersample \(the poster's real\)."),
+        ({"scale": {"learning_rate_factor": 20.0}}, "Another rate: every learning rate is multiplied by 20 here."),
+    ],
+)
+def test_whatever_is_not_the_posters_speaks_against_a_comparison(sweeps, changes, why):
+    sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 337})
+    style = {"agents": {"style": "mac_sql"}}
+    [said] = rouge_row(sweeps, changes | style).reasons
+    assert re.match(why, said), said
+
+
+def test_prompts_made_here_are_the_posters_in_one_style_alone(sweeps):
+    sweeps.prepare({})
+    other_data, other_texts = rouge_row(sweeps, {"data": {"format": "bird"}}).reasons
+    assert other_data.startswith("Other data")
+    assert "ours have agents=compact, codec=verbatim." in other_texts
+
+
+def test_rows_are_counted_where_they_are(sweeps):
     sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 336})
-    [why] = {row.metric: row for row in compare("lr_bs", sweeps.state).rows}["all/rouge_l"].reasons
+    [why] = rouge_row(sweeps, {}).reasons
     assert "ours 1009 selector, 2029 decomposer, 336 refiner" in why
+    shutil.rmtree(sweeps.prepared)
+    [why] = rouge_row(sweeps, {}).reasons
+    assert why.startswith("Rows not counted")
+
+
+def test_a_folder_in_place_of_the_pocket_model_is_what_was_fine_tuned(sweeps):
+    config = base_config(model={"name": "pocket", "path": "/some/where/ckpt"})
+    sweeps.trial("lr_bs", 0, {}, verdicts({1}), config=config)
+    found = compare("lr_bs", sweeps.state)
+    assert found.provenance.model == found.rows[-1].ours.model == "ckpt (model.path in place of pocket)"
+    assert "/some/where" not in str(found.rows)
 
 
 def test_a_sweep_that_is_not_whole_says_so(sweeps):
