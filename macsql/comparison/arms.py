@@ -41,6 +41,11 @@ class Arm:
         told = [metrics[metric] for metrics in results if metric in metrics]
         return fmean(told) if told else None
 
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of a training, as a mean over the seeds."""
+        return round(fmean(trial.result.steps for trial in self.trials if trial.result is not None))
+
     def figure(self, metric: str) -> Spread | None:
         """A figure over the seeds that have it; None where none has."""
         values = [found[metric] for found in self.by_seed if metric in found]

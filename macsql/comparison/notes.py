@@ -1,11 +1,13 @@
 """What one must know to read an experiment's figures, in sentences."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from macsql.comparison.arms import Arm, loss_notes
+from macsql.comparison.arms import Arm, label, loss_notes
 from macsql.comparison.contrasts import MOST_ARMS, Contrast
 from macsql.comparison.published import Published
+from macsql.records import AGENTS, Agent
 
 if TYPE_CHECKING:
     from macsql.comparison.experiment import TrialReport
@@ -21,7 +23,7 @@ def notes(
     lines += dict.fromkeys(
         note for report in reports if report.trial.result is not None for note in report.trial.result.notes
     )
-    lines += _balance(reports)
+    lines += [*_balance(reports), *_shares(reports), *_steps(found)]
     tests = sum(contrast.p is not None for contrast in held)
     if tests > 1:
         lines.append(
@@ -58,5 +60,44 @@ def _balance(reports: "Sequence[TrialReport]") -> list[str]:
     real = next((report.train_rows for report in reports if report.trial.config.mixture.name == "real"), {})
     if not real or max(real.values()) >= UNEQUAL * min(real.values()):
         return []
-    shown = ", ".join(f"{count} {agent}" for agent, count in real.items())
-    return [f"The agents' training rows are nearly equal as they are ({shown}): there is no imbalance to remove here."]
+    return [
+        f"The agents' training rows are nearly equal as they are ({_rows(real)}): there is no imbalance to remove here."
+    ]
+
+
+def _shares(reports: "Sequence[TrialReport]") -> list[str]:
+    """That pooled figures weigh the agents otherwise than a training did."""
+    scored = next((report.trial.verdicts for report in reports if report.trial.verdicts), [])
+    tested = Counter(verdict.agent for verdict in scored)
+    trained: dict[str, TrialReport] = {}  # a report for each way to take rows
+    for report in reports:
+        if report.train_rows:
+            trained.setdefault(_rows(report.train_rows), report)
+    if not any(_differ(report.train_rows, tested) for report in trained.values()):
+        return []
+    shown = "; ".join(f"{label(report.trial.point)}: {rows}" for rows, report in trained.items())
+    return [
+        f"Figures of all agents weigh them as the test part has them ({_rows(tested)}), and eval loss as the eval part "
+        f"does, whatever a training takes. Rows that an epoch takes: {shown}."
+    ]
+
+
+def _differ(trained: Mapping[Agent, int], tested: Mapping[Agent, int]) -> bool:
+    """Whether an agent's share of the one is far from its share of the other."""
+    agents = [agent for agent in AGENTS if trained.get(agent) and tested.get(agent)]
+    weights = [trained[agent] / tested[agent] for agent in agents]
+    return bool(weights) and max(weights) >= UNEQUAL * min(weights)
+
+
+def _rows(counts: Mapping[Agent, int]) -> str:
+    return ", ".join(f"{counts[agent]} {agent}" for agent in AGENTS if counts.get(agent))
+
+
+def _steps(found: Sequence[Arm]) -> list[str]:
+    """That arms were trained for different numbers of steps."""
+    steps = {arm.label: arm.steps for arm in found}
+    if len(set(steps.values())) < 2:
+        return []
+    if len(steps) > MOST_ARMS:
+        return [f"The arms took {min(steps.values())} to {max(steps.values())} optimizer steps."]
+    return [f"Optimizer steps: {', '.join(f'{name} {count}' for name, count in steps.items())}."]

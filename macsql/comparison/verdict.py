@@ -59,7 +59,8 @@ def _outcome(comparison: Comparison) -> str:
             return (
                 f"Not decided: one of the two arms has not finished, so {claim.words} is neither confirmed nor denied."
             )
-        return f"{_decided(comparison.claim, claim.words, claim.by)}{_elsewhere(comparison)}."
+        decided = f"{_decided(comparison.claim, claim.words, claim.by)}{_steps(comparison, comparison.claim)}"
+        return f"{decided}{_elsewhere(comparison)}."
     if comparison.answers and all(row.poster for row in comparison.answers):
         upper = exact_interval(0, 2).high
         shares = ", ".join(
@@ -116,6 +117,13 @@ def _seeds(contrast: Contrast) -> str:
 
 def _interval(found: Interval) -> str:
     return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+def _steps(comparison: Comparison, contrast: Contrast) -> str:
+    """That the two arms were trained for different numbers of steps, where they were."""
+    steps = {arm.label: arm.steps for arm in comparison.arms}
+    ours, theirs = steps[contrast.arm], steps[contrast.reference]
+    return "" if ours == theirs else f", after {ours} optimizer steps against {theirs}"
 
 
 def _elsewhere(comparison: Comparison) -> str:

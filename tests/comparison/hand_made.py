@@ -88,6 +88,7 @@ class Sweeps:
         notes: tuple[str, ...] = (),
         on_eval: list[Verdict] | None = None,
         experiment: str | None = None,
+        steps: int = 6,
     ) -> Path:
         """A trial with one evaluation for each of `losses` and two steps an epoch.
 
@@ -132,6 +133,6 @@ class Sweeps:
         if on_eval is not None:
             write_jsonl(folder / "eval_verdicts.jsonl", on_eval)
             metrics |= {f"eval/{metric}": value for metric, value in summary(on_eval).items()}
-        result = {"status": status, "metrics": metrics, "steps": 6, "seconds": 1.5, "notes": notes}
+        result = {"status": status, "metrics": metrics, "steps": steps, "seconds": 1.5, "notes": notes}
         (folder / "result.json").write_text(json.dumps(result))
         return folder

@@ -289,6 +289,25 @@ def test_unequal_agents_are_thinned_rows(sweeps):
     assert found.trials[0].train_rows == {"selector": 50, "decomposer": 100, "refiner": 17}
     assert found.trials[1].train_rows == {"selector": 17, "decomposer": 17, "refiner": 17}
     assert not any("nearly equal" in note for note in found.notes)
+    [shares] = [note for note in found.notes if note.startswith("Figures of all agents weigh them")]
+    assert "test part has them (20 selector, 20 decomposer, 20 refiner)" in shares
+    assert "mixture=real: 50 selector, 100 decomposer, 17 refiner; mixture=undersample: 17 selector, 17" in shares
+
+
+def test_shares_that_are_those_of_the_test_part_need_no_note(balance):
+    assert not any("weigh them" in note for note in compare("balance", balance.state).notes)
+
+
+def test_arms_of_different_steps_are_told(sweeps, balance):
+    same = compare("balance", balance.state)
+    assert "optimizer steps" not in verdict(same)
+    assert not any(note.startswith("Optimizer steps") for note in same.notes)
+    for index, (mixture, steps) in enumerate([("real", 702), ("undersample", 210)]):
+        right = verdicts(set(range(15 - 10 * index)))
+        sweeps.trial("fewer", index, {"mixture": mixture}, right, experiment="balance", steps=steps)
+    found = compare("fewer", sweeps.state)
+    assert "for these weights (one seed), after 702 optimizer steps against 210 (model pocket" in verdict(found)
+    assert "Optimizer steps: mixture=real 702, mixture=undersample 210." in found.notes
 
 
 def test_what_had_no_effect_is_a_note(sweeps):
