@@ -17,6 +17,8 @@ from macsql.training.events import Event, read_events
 from macsql.training.prepare import Prepared
 from macsql.training.trial import Result, read_result
 
+NOT_RECORDED = "not recorded"
+
 
 @dataclass(frozen=True)
 class ComparedTrial:
@@ -56,6 +58,18 @@ class ComparedTrial:
         """What was fine-tuned: the configuration's model, or the folder that took its place."""
         model = self.config.model
         return model.name if model.path is None else f"{Path(model.path).name} (model.path in place of {model.name})"
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data it was trained on, by its examples or, where these are gone, by what the sweep noted."""
+        if self.examples is not None:
+            return self.examples.fingerprint
+        return self.tags.get("macsql.data_fingerprint", NOT_RECORDED)
+
+    @property
+    def machine(self) -> str:
+        """Where the sweep ran that started it."""
+        return self.tags.get("macsql.machine", NOT_RECORDED)
 
     @cached_property
     def events(self) -> list[Event]:

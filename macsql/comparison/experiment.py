@@ -7,7 +7,7 @@ from pathlib import Path
 
 from macsql.comparison import collect
 from macsql.comparison.arms import Arm, arms, best_of, find
-from macsql.comparison.collect import ComparedTrial, experiment_of, planned
+from macsql.comparison.collect import ComparedTrial, experiment_of, newest, planned
 from macsql.comparison.contrasts import Contrast, Sight, contrast_of, contrasts, sight
 from macsql.comparison.figures import Curve, curve, disagreements, figures
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
@@ -20,9 +20,9 @@ from macsql.training.mixture import epoch_indices
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made the figures."""
+    """What made the figures; where the trials differ in one of these, every value."""
 
-    command: str
+    command: str  # the newest: it asks for all that older ones asked for
     machine: str
     data: str
     fingerprint: str
@@ -144,22 +144,27 @@ def _train_rows(trial: ComparedTrial) -> dict[Agent, int]:
 
 
 def _provenance(trials: Sequence[ComparedTrial]) -> Provenance:
-    first = trials[0]
-    config, tags = first.config, first.tags
-    scored = next((trial for trial in trials if trial.verdicts), first)
+    made = [trial for trial in trials if trial.finished] or list(trials)
+    config = made[0].config
+    scored = next((trial for trial in trials if trial.verdicts), made[0])
     counts = Counter(verdict.agent for verdict in scored.verdicts)
     return Provenance(
-        command=first.command,
-        machine=tags.get("macsql.machine", "not recorded"),
-        data=config.data.format,
-        fingerprint=tags.get("macsql.data_fingerprint", "not recorded"),
-        model=first.model,
+        command=newest(trials).command,
+        machine=_all("; ", [trial.machine for trial in made]),
+        data=_all(", ", [trial.config.data.format for trial in made]),
+        fingerprint=_all(", ", [trial.fingerprint for trial in made]),
+        model=_all(", ", [trial.model for trial in made]),
         scale=config.scale.name,
         scale_note=config.scale.note,
         seeds=tuple(sorted({trial.config.seed for trial in trials if trial.finished})),
-        time_limit=config.metrics.time_limit,
+        time_limit=max(trial.config.metrics.time_limit for trial in made),
         test_rows={agent: counts[agent] for agent in AGENTS if counts[agent]},
     )
+
+
+def _all(between: str, values: Sequence[str]) -> str:
+    """Every value once, in the order of the plan."""
+    return between.join(dict.fromkeys(values))
 
 
 def _claim(known: Published, found: Sequence[Arm]) -> Contrast | None:

@@ -21,7 +21,7 @@ def write_results(comparison: Comparison, path: Path) -> Path:
             report.trial.config.seed,
             *(report.trial.point.get(key, "") for key in keys),
             *_end(report),
-            *_about(comparison, report),
+            *_about(report),
             *(report.figures.get(name, "") for name in names),
         ]
         for report in comparison.trials
@@ -55,16 +55,16 @@ def _end(report: TrialReport) -> list[Any]:
     )
 
 
-def _about(comparison: Comparison, report: TrialReport) -> list[str]:
-    trial, made = report.trial, comparison.provenance
+def _about(report: TrialReport) -> list[str]:
+    trial = report.trial
     notes = " ".join(trial.result.notes) if trial.result else ""
     config = trial.config
     return [
         config.data.format,
-        trial.tags.get("macsql.data_fingerprint", made.fingerprint),
-        config.model.name,
+        trial.fingerprint,
+        trial.model,
         config.scale.name,
-        trial.tags.get("macsql.machine", made.machine),
+        trial.machine,
         trial.command,
         notes,
     ]

@@ -89,18 +89,20 @@ class Sweeps:
         on_eval: list[Verdict] | None = None,
         experiment: str | None = None,
         steps: int = 6,
+        machine: str = "2 cores",
+        more: str = "",
     ) -> Path:
         """A trial with one evaluation for each of `losses` and two steps an epoch.
 
         `on_eval` are its verdicts on the eval questions, where an agent's metric is the objective; `experiment` is what
-        its command names where that is not the sweep's own name.
+        its command names where that is not the sweep's own name, `more` what its command line has besides.
         """
         folder = self.state / "trials" / f"{name}-{index:04d}"
         folder.mkdir(parents=True)
         config = copy.deepcopy(config or base_config())
         config = replace(config, seed=config.seed + repeat, sweep=replace(config.sweep, name=name))
         (folder / "config.yaml").write_text(to_yaml(config))
-        asked = f"+experiment={experiment or name}"
+        asked = f"+experiment={experiment or name}{more and ' '}{more}"
         about = {
             "sweep": name,
             "index": index,
@@ -109,7 +111,7 @@ class Sweeps:
             "label": f"point {index}",
             "prepared": str(self.prepared),
             "command": f"python -m macsql.sweep {asked} tracking.state_dir={self.state} 'data.root=my data'",
-            "tags": {"macsql.machine": "2 cores", "macsql.data_fingerprint": "feedbeeffeedbeef"},
+            "tags": {"macsql.machine": machine, "macsql.data_fingerprint": "feedbeeffeedbeef"},
         }
         (folder / "trial.json").write_text(json.dumps(about))
         log = EventLog(folder / "events.jsonl")

@@ -1,5 +1,7 @@
 """Arms, contrasts and the poster beside ours, on sweeps made by hand."""
 
+import csv
+import json
 import re
 import shutil
 
@@ -8,6 +10,7 @@ from hand_made import base_config, verdicts
 from hand_made import verdict as verdict_of
 
 from macsql.comparison.experiment import compare
+from macsql.comparison.results import write_results
 from macsql.comparison.statistics import mcnemar
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
 
@@ -116,6 +119,31 @@ def test_a_sweep_that_is_not_whole_says_so(sweeps):
     assert found.progress == "2 of 6 planned trials have finished, 1 failed, 1 pruned"
     assert found.provenance.seeds == (0,)  # nothing has finished with seed 1
     assert found.trials[3].trial.state == "PRUNED"
+
+
+def test_provenance_is_of_every_trial_and_of_the_newest_command(sweeps):
+    sweeps.prepare({})
+    sweeps.trial("rates", 1, {"data": "spider"}, verdicts({1}), config=base_config(data={"format": "spider"}))
+    about = json.loads((sweeps.prepared / "about.json").read_text())
+    other = sweeps.prepared.with_name("other")
+    shutil.copytree(sweeps.prepared, other)
+    (other / "about.json").write_text(json.dumps(about | {"fingerprint": "0123"}))
+    folder = sweeps.trial("rates", 0, {"data": "pocket"}, verdicts({1}), machine="4 cores", more="sweep.repeats=5")
+    told = json.loads((folder / "trial.json").read_text())
+    (folder / "trial.json").write_text(json.dumps(told | {"prepared": str(other)}))
+    found = compare("rates", sweeps.state)
+    made = found.provenance
+    assert (made.machine, made.data, made.fingerprint) == (
+        "4 cores; 2 cores",
+        "pocket, spider",
+        "0123, feedbeeffeedbeef",
+    )
+    assert made.command == "python -m macsql.sweep +experiment=rates sweep.repeats=5 'data.root=my data'"
+    rows = list(csv.DictReader(write_results(found, sweeps.state / "results.csv").open()))
+    assert [(row["data_fingerprint"], row["machine"]) for row in rows] == [
+        ("0123", "4 cores"),
+        ("feedbeeffeedbeef", "2 cores"),
+    ]
 
 
 def test_a_whole_sweep_says_nothing_of_its_plan(balance):
