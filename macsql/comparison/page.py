@@ -70,7 +70,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, bool]]:
 
 
 def _poster_row(row: Row, reasons: Sequence[str], doubts: Sequence[str]) -> dict[str, Any]:
-    marks = [str(reasons.index(reason) + 1) for reason in row.reasons]
+    marks = [str(place) for place, reason in enumerate(reasons, start=1) if reason in row.reasons]
     if row.poster.note:
         marks.append(_letter(doubts.index(row.poster.note)))
     said = DASH if row.difference is None else "no" if row.reasons else "yes"
