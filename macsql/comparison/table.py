@@ -22,8 +22,10 @@ COLUMNS = {  # of the trials' tables: group -> figure -> heading
     "Refiner": {"refiner/rouge_l": "ROUGE-L", "refiner/exact_match": "EM", "refiner/execution_accuracy": "EX"},
 }
 OBJECTIVE = "objective"  # the group of what the sweep was decided by, where that is none of the above
-BRIEF = {"loss": "{} loss", "all agents": "all {}", "Selector": "S {}", "Decomposer": "D {}", "Refiner": "R {}"}
+BRIEF = {"loss": "loss", "all agents": "all", "Selector": "S", "Decomposer": "D", "Refiner": "R"}
 WHY = "Why these are no reproductions of the poster's figures"
+ARM = 50  # letters for an arm where a line has much else to say
+LEAST = 30  # the same for a trial, on a narrow screen
 WIDTH = 170  # where there is no terminal
 MOST_SEEDS = 1  # seeds from which on arms have a table of their own
 
@@ -42,14 +44,14 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     ]
     for line in said:
         console.print(line, highlight=False)
-    tables = [
-        _trials(comparison),
-        _seeds(comparison),
+    for table in (
+        _trials(comparison, console.width),
+        _seeds(comparison, console.width),
         _poster(comparison),
         _answers(comparison),
         _contrasts(comparison),
-    ]
-    for table in [*tables, _systems(comparison)]:
+        _systems(comparison),
+    ):
         if table is not None and table.row_count:
             console.print(table)
     for line in [*_reading(comparison), *comparison.disagreements]:
@@ -85,51 +87,57 @@ def sight_in_words(sight: Sight) -> str:
     return f"With {questions} no difference below {sight.smallest:.1%} can show in one test (McNemar, 5 %){shared}."
 
 
-def _trials(comparison: Comparison) -> Table:
+def _trials(comparison: Comparison, width: int) -> Table:
     best = title(objectives(comparison)[0])
     table = _table(f"Trials (S = Selector, D = Decomposer, R = Refiner; train loss: the last {LAST}; * best by {best})")
-    table.add_column("trial")
-    keys = _add_columns(table, comparison)
+    table.add_column("trial", overflow="fold")
+    keys = _add_columns(table, comparison, width)
     for report in comparison.trials:
         table.add_row(_name(comparison, report), *(_number(report.figures.get(key)) for key in keys))
     return table
 
 
-def _seeds(comparison: Comparison) -> Table | None:
+def _seeds(comparison: Comparison, width: int) -> Table | None:
     if not any(len(arm.trials) > MOST_SEEDS for arm in comparison.arms):
         return None
     table = _table("Arms over their seeds: mean and standard deviation")
-    table.add_column("arm")
+    table.add_column("arm", overflow="fold")
     table.add_column("seeds", justify="right")
-    keys = _add_columns(table, comparison)
+    keys = _add_columns(table, comparison, width)
     for arm in comparison.arms:
         table.add_row(arm.label, str(len(arm.trials)), *(_scattered(arm, key) for key in keys))
     return table
 
 
-def _add_columns(table: Table, comparison: Comparison) -> list[str]:
-    keys = []
+def _add_columns(table: Table, comparison: Comparison, width: int) -> list[str]:
+    """A column for each figure, group by group as far as the screen goes; results.csv has them all."""
+    keys: list[str] = []
+    room = width - LEAST - sum(len(str(column.header)) + 3 for column in table.columns)
     for group, words in columns(comparison).items():
+        room -= sum(max(len(word), len("0.000")) + 3 for word in words.values())
+        if room < 0:
+            table.caption = "A wider screen shows the agents one by one, as does results.csv."
+            table.caption_justify = "left"
+            break
         for key, word in words.items():
-            table.add_column(BRIEF.get(group, "{}").format(word), justify="right")
+            table.add_column(f"{BRIEF.get(group, group)}\n{word}", justify="right")
             keys.append(key)
     return keys
 
 
 def _poster(comparison: Comparison) -> Table:
     table = _table("The poster beside this sweep (difference = ours - poster)")
-    for heading in ("figure", "arm", "poster", "kind", "ours", "kind", "seeds", "difference", "reproduction?"):
-        table.add_column(heading, justify="right" if heading in {"poster", "ours", "difference", "seeds"} else "left")
+    table.add_column("figure; arm", overflow="fold", min_width=LEAST)
+    for heading in ("poster", "ours", "difference", "seeds"):
+        table.add_column(heading, justify="right")
+    table.add_column("reproduction?")
     for row in comparison.rows:
         table.add_row(
-            row.title,
-            row.arm,
-            row.poster.text,
-            row.poster.kind,
-            _number(row.ours.value),
-            row.ours.kind,
-            row.ours.seeds or "-",
+            f"{row.title}; {row.arm}",
+            f"{row.poster.text} {row.poster.kind}",
+            f"{_number(row.ours.value)} {row.ours.kind}",
             _signed(row.difference),
+            row.ours.seeds or "-",
             "-" if row.difference is None else "no, see below" if row.reasons else "yes",
         )
     return table
@@ -156,25 +164,25 @@ def _answers(comparison: Comparison) -> Table:
 def _contrasts(comparison: Comparison) -> Table:
     against = comparison.reference.label if comparison.reference else ""
     table = _table(f"Each arm minus {against}, question by question")
-    table.add_column("arm", no_wrap=True)
-    table.add_column("figure", no_wrap=True)
-    for heading in ("questions", "seeds", "difference (95 %)", "better", "worse", "p", "p (Holm)", "visible"):
+    table.add_column("arm; figure", overflow="fold", max_width=ARM)
+    table.add_column("difference (95 %)", justify="right", no_wrap=True)
+    for heading in ("better", "worse", "p", "p (Holm)", "visible", "questions", "seeds"):
         table.add_column(heading, justify="right")
     last = ""
     for item in comparison.contrasts:
-        if last and item.arm != last:
+        if item.arm != last:
             table.add_section()
+            table.add_row(item.arm)
         found = item.difference
         table.add_row(
-            item.arm if item.arm != last else "",
-            item.title,
-            str(item.questions),
-            str(item.seeds),
+            f"  {item.title}",
             f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})",
             *([str(item.better), str(item.worse)] if item.p is not None else ["", ""]),
             _p(item.p),
             _p(item.p_holm),
             "" if item.detectable is None else f"{item.detectable:.3f}",
+            str(item.questions),
+            str(item.seeds),
         )
         last = item.arm
     return table
@@ -190,15 +198,18 @@ def _systems(comparison: Comparison) -> Table:
         cells = [row.cells[name] for name in names]
         mark = " (poster)" if row.on_poster else ""
         shown = ["n/a" if cell.value is None else f"{cell.value:.4g} {cell.kind}" for cell in cells]
-        about = "\n".join(system_lines(row))
-        table.add_row(f"{row.name}{mark}\n{about}", *shown)
+        table.add_row(f"{row.name}{mark}", *shown)
+    table.caption = "\n".join(
+        ". ".join([row.name, *(line.rstrip(".") for line in system_lines(row))]) + "." for row in comparison.systems
+    )
+    table.caption_justify = "left"
     return table
 
 
 def system_lines(row: SystemRow) -> list[str]:
     """What a system is, what is to be known of its figures, and who published them."""
     sources = dict.fromkeys(cell.note for cell in row.cells.values() if cell.kind == "published" and cell.note)
-    return [line for line in (row.model, row.note, *(f"Source: {source}" for source in sources)) if line]
+    return [line for line in (f"Model: {row.model}", row.note, *(f"Source: {source}" for source in sources)) if line]
 
 
 def _reading(comparison: Comparison) -> list[str]:
