@@ -80,8 +80,9 @@ def label(point: Part) -> str:
 
 
 def find(arms: Iterable[Arm], part: Part) -> Arm | None:
-    """The first arm that agrees with part of a point."""
-    return next((arm for arm in arms if matches(part, arm.point)), None)
+    """The best of the arms that agree with part of a point, by the sweep's first objective."""
+    found = [arm for arm in arms if matches(part, arm.point)]
+    return best_of(found) or next(iter(found), None)
 
 
 def loss_notes(arms: Sequence[Arm]) -> list[str]:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from macsql.comparison.arms import find, label
+from macsql.comparison.arms import find
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import Curve, title
 from macsql.comparison.published import PublishedCurve
-from macsql.comparison.side_by_side import Cell, Row
+from macsql.comparison.side_by_side import Cell, Row, place
 
 LOSSES = {"train_loss": "mean over the steps of the epoch", "eval_loss": "at the end of the epoch"}
 
@@ -60,7 +60,7 @@ def epoch_tables(comparison: Comparison) -> list[EpochTable]:
             )
             for number, train, evaluation in zip(table.epochs, table.train_loss, table.eval_loss, strict=True)
         ]
-        found.append(EpochTable(label(table.arm), table, tuple(epochs)))
+        found.append(EpochTable(place(table.arm, arm), table, tuple(epochs)))
     return found
 
 

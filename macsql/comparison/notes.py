@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from macsql.comparison.arms import Arm, label, loss_notes
 from macsql.comparison.contrasts import MOST_ARMS, Contrast
-from macsql.comparison.published import Published
+from macsql.comparison.figures import title
+from macsql.comparison.published import Published, matches
 from macsql.records import AGENTS, Agent
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def notes(
     lines += dict.fromkeys(
         note for report in reports if report.trial.result is not None for note in report.trial.result.notes
     )
+    lines += _several(known, found)
     lines += [*_balance(reports), *_shares(reports), *_steps(found)]
     tests = sum(contrast.p is not None for contrast in held)
     if tests > 1:
@@ -34,6 +36,15 @@ def notes(
     if len(found) > MOST_ARMS + 1:
         lines.append(f"Of {len(found)} arms the first {MOST_ARMS} are tested against the reference.")
     return lines
+
+
+def _several(known: Published, found: Sequence[Arm]) -> list[str]:
+    """That more than one arm could stand beside a figure of the poster."""
+    stated = [figure.arm for figure in known.figures if figure.arm is not None]
+    if not any(sum(matches(part, arm.point) for arm in found) > 1 for part in stated):
+        return []
+    objective = title(found[0].trials[0].config.sweep.objectives[0])
+    return [f"Several arms are what the poster states of a figure: beside it stands the best of them by {objective}."]
 
 
 def _seeds(found: Sequence[Arm]) -> list[str]:

@@ -8,6 +8,7 @@ from macsql.comparison.arms import Arm, find
 from macsql.comparison.arms import label as label_of
 from macsql.comparison.collect import ComparedTrial
 from macsql.comparison.figures import protocol, title
+from macsql.comparison.published import Arm as Part
 from macsql.comparison.published import Published, PublishedFigure, System, Values, same_value
 from macsql.comparison.statistics import exact_interval
 from macsql.config import Config, flatten
@@ -189,11 +190,11 @@ def _row(figure: PublishedFigure, published: Published, arm: Arm | None) -> Row:
     poster = Cell("poster", figure.value, figure.printed, **published.setting, note=figure.doubt)
     if arm is None:
         nothing = Cell("not applicable", note="no arm of this sweep has finished that it could stand beside")
-        return Row(figure.metric, title(figure.metric), label_of(figure.arm or {}), poster, nothing, None, ())
+        return Row(figure.metric, title(figure.metric), place(figure.arm, None), poster, nothing, None, ())
     ours = measured(arm, figure.metric)
     difference = None if ours.value is None else ours.value - figure.value
     why = reasons(figure, published.varies, arm.trials[0])
-    return Row(figure.metric, title(figure.metric), _place(figure, arm), poster, ours, difference, why)
+    return Row(figure.metric, title(figure.metric), place(figure.arm, arm), poster, ours, difference, why)
 
 
 def _rows(trial: ComparedTrial) -> dict[str, int]:
@@ -202,8 +203,10 @@ def _rows(trial: ComparedTrial) -> dict[str, int]:
     return {agent: sum(split.get(agent, 0) for split in counts) for agent in AGENTS} if counts else {}
 
 
-def _place(figure: PublishedFigure, arm: Arm) -> str:
-    return label_of(figure.arm) if figure.arm is not None else f"not stated; ours: {arm.label}"
+def place(stated: Part | None, arm: Arm | None) -> str:
+    """Which arm the poster states, and which one of ours stands beside it where that says more."""
+    theirs = "not stated" if stated is None else label_of(stated)
+    return theirs if arm is None or arm.label == theirs else f"{theirs}; ours: {arm.label}"
 
 
 def _ours(figure: PublishedFigure, arms: Sequence[Arm], best: Arm | None) -> Arm | None:

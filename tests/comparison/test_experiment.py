@@ -1,6 +1,7 @@
 """Arms, contrasts and the poster beside ours, on sweeps made by hand."""
 
 import csv
+import itertools
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import pytest
 from hand_made import base_config, verdicts
 from hand_made import verdict as verdict_of
 
+from macsql.comparison.epochs import epoch_rows
 from macsql.comparison.experiment import compare
 from macsql.comparison.results import write_results
 from macsql.comparison.statistics import mcnemar
@@ -292,6 +294,38 @@ def test_points_differ_by_more_than_what_is_said(sweeps, rights, apart, chance):
         sweeps.trial("rates", 2 * repeat + 1, rate, verdicts(set()), repeat=repeat, losses=(2.0,))
     words = f"; {apart} of 1 other points differ from learning_rate=1.0 by more than {chance}."
     assert verdict(compare("rates", sweeps.state)).endswith(words)
+
+
+def test_of_several_arms_that_the_poster_could_mean_the_best_one_stands_beside_it(sweeps):
+    for index, (rate, batch, loss) in enumerate([(3e-5, 4, 0.9), (1e-4, 4, 0.3), (3e-5, 8, 0.5), (1e-4, 8, 0.7)]):
+        point = {"trainer.learning_rate": rate, "trainer.per_device_train_batch_size": batch}
+        sweeps.trial("batch_size", index, point, verdicts({index}), losses=(loss,))
+    found = compare("batch_size", sweeps.state)
+    losses = {row.arm: row.ours.value for row in found.rows if row.metric == "pair/eval_loss"}
+    four = "per_device_train_batch_size=4; ours: learning_rate=0.0001 per_device_train_batch_size=4"
+    eight = "per_device_train_batch_size=8; ours: learning_rate=3e-05 per_device_train_batch_size=8"
+    assert losses == {four: pytest.approx(0.31), eight: pytest.approx(0.51)}
+    assert found.reference.label == "learning_rate=0.0001 per_device_train_batch_size=4"
+    assert (found.claim.arm, found.claim.reference) == (four.partition("ours: ")[2], eight.partition("ours: ")[2])
+    assert any(note.startswith("Several arms are what the poster states") for note in found.notes)
+
+
+def test_the_posters_tables_of_epochs_stand_beside_the_same_arms(sweeps):
+    for index, (mixture, rate) in enumerate(itertools.product(("real", "undersample"), (1.0, 2.0))):
+        point = {"mixture": mixture, "trainer.learning_rate": rate}
+        sweeps.trial("balance", index, point, verdicts({index}), losses=(1 / rate,))
+    found = compare("balance", sweeps.state)
+    arms = {f"mixture={name}; ours: mixture={name} learning_rate=2.0" for name in ("real", "undersample")}
+    assert {row.arm for row in epoch_rows(found)} == {row.arm for row in found.rows} == arms
+
+
+def test_one_arm_for_each_of_the_posters_needs_no_such_note(balance):
+    assert not any("Several arms" in note for note in compare("balance", balance.state).notes)
+
+
+def test_a_figure_of_no_stated_arm_is_called_so_before_anything_has_finished(sweeps):
+    sweeps.trial("lr_bs", 0, {"trainer.learning_rate": 1.0}, [], status="FAILED")
+    assert {row.arm for row in compare("lr_bs", sweeps.state).rows} == {"not stated"}
 
 
 def test_what_may_not_be_compared_is_said(balance, sweeps):
