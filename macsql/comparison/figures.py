@@ -33,7 +33,11 @@ TITLES = {
         "failure taxonomy: spider-ex in its fixed reading; Selector: keeps what gold needs",
     ),
     "eval_loss": ("eval loss", "cross-entropy a target token on the fixed evaluation set"),
-    "train_loss": ("train loss", "cross-entropy a target token on the rows trained on"),
+    "train_loss": ("train loss", f"cross-entropy a target token on the rows trained on, mean of the last {LAST} logged"),
+    "pair/train_loss": (
+        "train loss, best epoch",
+        "cross-entropy a target token on the rows trained on, mean over the epoch's steps",
+    ),
 }
 WHOSE = {"all": "all agents", "selector": "Selector", "decomposer": "Decomposer", "refiner": "Refiner"}
 
@@ -64,13 +68,18 @@ class Curve:
 def title(metric: str) -> str:
     """What a person calls a figure: "ROUGE-L, Decomposer"."""
     whose, _, name = metric.rpartition("/")
-    words = TITLES.get(name, (name.replace("_", " "), ""))[0]
+    words = _named(metric)[0] or name.replace("_", " ")
     return f"{words}, {WHOSE[whose]}" if whose in WHOSE else words
 
 
 def protocol(metric: str) -> str:
     """The rule behind a figure."""
-    return TITLES.get(metric.rpartition("/")[2], ("", ""))[1]
+    return _named(metric)[1]
+
+
+def _named(metric: str) -> tuple[str, str]:
+    """Title and protocol of a figure, whosever it is."""
+    return TITLES.get(metric) or TITLES.get(metric.rpartition("/")[2], ("", ""))
 
 
 def curve(events: Sequence[Event]) -> Curve:

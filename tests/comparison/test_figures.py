@@ -6,7 +6,7 @@ import pytest
 from hand_made import verdict, verdicts
 
 from macsql.comparison.collect import trials
-from macsql.comparison.figures import curve, disagreements, figures, mean, title
+from macsql.comparison.figures import curve, disagreements, figures, mean, protocol, title
 from macsql.errors import UserError
 
 
@@ -109,6 +109,13 @@ def test_titles():
     assert title("all/rouge_l") == "ROUGE-L, all agents"
     assert title("decomposer/execution_accuracy") == "EX, Decomposer"
     assert title("pair/eval_loss") == "eval loss"
+    assert title("decomposer/spider_em_gold_errors") == "spider em gold errors, Decomposer"
+
+
+def test_two_training_losses_have_two_names_and_two_rules():
+    assert (title("train_loss"), title("pair/train_loss")) == ("train loss", "train loss, best epoch")
+    assert protocol("train_loss").endswith("mean of the last 50 logged")
+    assert protocol("pair/train_loss").endswith("mean over the epoch's steps")
 
 
 @pytest.mark.usefixtures("folder")
