@@ -33,7 +33,10 @@ TITLES = {
         "failure taxonomy: spider-ex in its fixed reading; Selector: keeps what gold needs",
     ),
     "eval_loss": ("eval loss", "cross-entropy a target token on the fixed evaluation set"),
-    "train_loss": ("train loss", f"cross-entropy a target token on the rows trained on, mean of the last {LAST} logged"),
+    "train_loss": (
+        "train loss",
+        f"cross-entropy a target token on the rows trained on, mean of the last {LAST} logged",
+    ),
     "pair/train_loss": (
         "train loss, best epoch",
         "cross-entropy a target token on the rows trained on, mean over the epoch's steps",
@@ -66,7 +69,9 @@ class Curve:
 
 
 def title(metric: str) -> str:
-    """What a person calls a figure: "ROUGE-L, Decomposer"."""
+    """What a person calls a figure: "ROUGE-L, Decomposer", "EX, Decomposer, on the eval questions"."""
+    if metric.startswith(ON_EVAL):
+        return f"{title(metric.removeprefix(ON_EVAL))}, on the eval questions"
     whose, _, name = metric.rpartition("/")
     words = _named(metric)[0] or name.replace("_", " ")
     return f"{words}, {WHOSE[whose]}" if whose in WHOSE else words

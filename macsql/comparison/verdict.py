@@ -1,6 +1,6 @@
 """What an experiment says, in one sentence, beside what the poster says."""
 
-from macsql.comparison.arms import label
+from macsql.comparison.arms import Arm, label
 from macsql.comparison.contrasts import Contrast
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
@@ -73,8 +73,14 @@ def _outcome(comparison: Comparison) -> str:
         return f"Right over the whole test set: {answered}; {poster}{_elsewhere(comparison)}."
     if comparison.best_arm is None:
         return "Not decided: no trial has finished."
-    metric = comparison.best_arm.trials[0].config.sweep.metric[0]
-    return f"Best by {title(metric)}: {comparison.best_arm.label}{_others(comparison)}{_elsewhere(comparison)}."
+    return f"{_best(comparison.best_arm)}{_others(comparison)}{_elsewhere(comparison)}."
+
+
+def _best(arm: Arm) -> str:
+    """The arm that won, by what and with which value."""
+    seeds = f", mean of {len(arm.trials)} seeds" if len(arm.trials) > 1 else ""
+    value = "" if arm.objective is None else f" ({arm.objective:.3f}{seeds})"
+    return f"Best by {title(arm.trials[0].config.sweep.objectives[0])}: {arm.label}{value}"
 
 
 def _answered_by(comparison: Comparison) -> str:

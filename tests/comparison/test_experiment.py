@@ -245,6 +245,22 @@ def test_seeds_are_a_factor(sweeps):
     assert any(note.startswith("3 seeds an arm: p is a sign test") for note in found.notes)
 
 
+def test_the_verdict_names_what_the_sweep_was_decided_by_and_its_value(sweeps):
+    """An agent's metric chooses by the eval questions: the arm that is best on those of test is another one."""
+    config = base_config(sweep={"metric": ["decomposer/execution_accuracy"], "direction": ["maximize"]})
+    for index, (test, on_eval) in enumerate([(15, 1), (5, 3)]):
+        right = verdicts(set(range(on_eval)), questions=4)
+        point = {"trainer.learning_rate": index + 1.0}
+        sweeps.trial("rates", index, point, verdicts(set(range(test))), config=config, on_eval=right)
+    found = compare("rates", sweeps.state)
+    assert verdict(found).startswith("Best by EX, Decomposer, on the eval questions: learning_rate=2.0 (0.750); 1 of 1")
+    config = base_config()
+    for repeat, loss in enumerate((0.2, 0.4)):
+        sweeps.trial("seeds", repeat, {"codec": "compact"}, verdicts({1}), repeat, config, losses=(loss,))
+    words = "Best by eval loss: codec=compact (0.310, mean of 2 seeds)"
+    assert verdict(compare("seeds", sweeps.state)).startswith(words)
+
+
 def test_the_best_arm_is_best_on_average_and_its_first_seed_speaks_for_it(sweeps):
     """One lucky seed names neither the best point nor the answers that are shown."""
     for repeat, (steady, lucky) in enumerate([(0.5, 0.9), (0.4, 0.1), (0.5, 0.9)]):

@@ -109,6 +109,7 @@ def test_titles():
     assert title("all/rouge_l") == "ROUGE-L, all agents"
     assert title("decomposer/execution_accuracy") == "EX, Decomposer"
     assert title("pair/eval_loss") == "eval loss"
+    assert title("eval/decomposer/execution_accuracy") == "EX, Decomposer, on the eval questions"
     assert title("decomposer/spider_em_gold_errors") == "spider em gold errors, Decomposer"
 
 
