@@ -85,10 +85,17 @@ def test_every_group_is_explained_where_it_is_chosen():
     assert all("#" in line for line in lines if "_self_" not in line and "hydra_logging" not in line)
 
 
-def test_the_readme_names_no_command_that_is_not_there():
+def test_nothing_names_a_command_that_is_not_there():
+    rooms = (PACKAGE, *(REPO / room for room in ("conf", "experiments", "notebooks")))
+    paths = [REPO / "README.md", *(path for room in rooms for path in room.rglob("*"))]
+    for path in paths:
+        if path.suffix in {".md", ".py", ".jinja", ".json", ".yaml", ".ipynb"}:
+            for command in set(re.findall(r"python -m macsql\.(\w+)", path.read_text(encoding="utf-8"))):
+                assert (PACKAGE / f"{command}.py").exists() or (PACKAGE / command).is_dir(), f"{path}: {command}"
+
+
+def test_the_readme_names_no_target_that_is_not_there():
     readme = (REPO / "README.md").read_text(encoding="utf-8")
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
-    for command in set(re.findall(r"python -m macsql\.(\w+)", readme)):
-        assert (PACKAGE / f"{command}.py").exists(), command
     for target in set(re.findall(r"`make (\w+)", readme)) | set(re.findall(r"^make (\w+)", readme, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

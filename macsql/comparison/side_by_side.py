@@ -244,5 +244,5 @@ def _own(names: Sequence[str], arm: Arm) -> SystemRow:
             cells[name] = Cell("not applicable", note=f"tested on data={config.data.format}")
         else:
             cells[name] = Cell("measured", 100 * found.value, protocol=found.protocol, data=name, model=found.model)
-    note = "The Decomposer alone; the three agents end to end: python -m macsql.evaluate."
+    note = "The Decomposer alone, not the three agents end to end."
     return SystemRow("this sweep's best", arm.trials[0].model, False, cells, note)
