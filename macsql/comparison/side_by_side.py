@@ -7,7 +7,7 @@ from typing import Any, Literal
 from macsql.comparison.arms import Arm, find
 from macsql.comparison.arms import label as label_of
 from macsql.comparison.collect import ComparedTrial
-from macsql.comparison.figures import protocol, title
+from macsql.comparison.figures import chosen, protocol, title
 from macsql.comparison.published import Arm as Part
 from macsql.comparison.published import Published, PublishedFigure, System, Values, same_value
 from macsql.comparison.statistics import exact_interval
@@ -58,6 +58,7 @@ class Cell:
     model: str = ""
     scale: str = ""
     seeds: str = ""
+    answers: str = ""  # how many it is a mean over, under each seed; empty for a loss, or where nobody says
     note: str = ""
 
 
@@ -182,6 +183,7 @@ def measured(arm: Arm, metric: str) -> Cell:
         model=arm.trials[0].model,
         scale=config.scale.name,
         seeds=str(found.seeds),
+        answers=str(len(chosen(arm.shown.verdicts, metric)) or ""),
         note=f"{arm.label}{scatter}",
     )
 
@@ -232,8 +234,9 @@ def _better_known(measured: Cell, published: Cell) -> Cell:
 
 
 def _own(names: Sequence[str], arm: Arm) -> SystemRow:
-    """Our best arm: its Decomposer alone, on the benchmark that it was tested on, where that is one of them."""
+    """Our best arm: its Decomposer alone, on the benchmark that it was tested on, where that is one of them, whole."""
     config = arm.trials[0].config
+    limited = config.data.limit is not None or config.generation.limit is not None
     own = {("spider", "EX"): "decomposer/execution_accuracy", ("spider", "EM"): "decomposer/spider_em"}
     cells = {}
     for name in names:
@@ -242,7 +245,12 @@ def _own(names: Sequence[str], arm: Arm) -> SystemRow:
         found = measured(arm, metric) if metric and config.data.format == corpus else None
         if found is None or found.value is None:
             cells[name] = Cell("not applicable", note=f"tested on data={config.data.format}")
+        elif limited:
+            cells[name] = Cell("not applicable", note="tested on a few of its questions (data.limit, generation.limit)")
         else:
-            cells[name] = Cell("measured", 100 * found.value, protocol=found.protocol, data=name, model=found.model)
+            percent = 100 * found.value
+            seeds = f"{found.seeds} seed{'' if found.seeds == '1' else 's'}"
+            text = f"{percent:.4g} (n = {found.answers}, {seeds})"
+            cells[name] = replace(found, value=percent, text=text, data=name)
     note = "The Decomposer alone, not the three agents end to end."
     return SystemRow("this sweep's best", arm.trials[0].model, False, cells, note)

@@ -197,7 +197,7 @@ def _systems(comparison: Comparison) -> Table:
     for row in comparison.systems:
         cells = [row.cells[name] for name in names]
         mark = " (poster)" if row.on_poster else ""
-        shown = ["n/a" if cell.value is None else f"{cell.value:.4g} {cell.kind}" for cell in cells]
+        shown = ["n/a" if cell.value is None else f"{cell.text or f'{cell.value:.4g}'} {cell.kind}" for cell in cells]
         table.add_row(f"{row.name}{mark}", *shown)
     table.caption = "\n".join(
         ". ".join([row.name, *(line.rstrip(".") for line in system_lines(row))]) + "." for row in comparison.systems

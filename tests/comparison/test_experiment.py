@@ -417,4 +417,20 @@ def test_systems_have_their_rows_until_measured(balance, sweeps):
     measured = {row.name: row for row in compare("on_spider", sweeps.state).systems}
     cell = measured["T5-small"].cells["Spider dev EX"]
     assert (cell.kind, cell.value, cell.protocol) == ("measured", 20.0, "spider-ex")
+    assert (cell.text, cell.answers, cell.seeds, cell.scale) == ("20 (n = 20, 1 seed)", "20", "1", "pocket")
     assert measured["T5-small"].cells["BIRD dev EX"].kind == "not applicable"
+    sweeps.trial("on_spider", 1, {"seed": 0}, verdicts({0, 1}), 1, spider)
+    measured = {row.name: row for row in compare("on_spider", sweeps.state).systems}
+    assert measured["T5-small"].cells["Spider dev EX"].text == "15 (n = 20, 2 seeds)"
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [{"data": {"format": "spider", "limit": 20}}, {"data": {"format": "spider"}, "generation": {"limit": 20}}],
+)
+def test_a_handful_of_questions_is_no_benchmark(sweeps, limit):
+    config = base_config(**limit)
+    sweeps.trial("on_spider", 0, {}, verdicts({0, 1}), config=config)
+    cell = next(row for row in compare("on_spider", sweeps.state).systems if row.name == "this sweep's best")
+    assert (cell.cells["Spider dev EX"].value, cell.cells["Spider dev EX"].kind) == (None, "not applicable")
+    assert "data.limit" in cell.cells["Spider dev EX"].note
