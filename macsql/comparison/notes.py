@@ -24,7 +24,7 @@ def notes(
     lines += dict.fromkeys(
         note for report in reports if report.trial.result is not None for note in report.trial.result.notes
     )
-    lines += _several(known, found)
+    lines += [*_several(known, found), *_never_stopped(reports)]
     lines += [*_balance(reports), *_shares(reports), *_steps(found)]
     tests = sum(contrast.p is not None for contrast in held)
     if tests > 1:
@@ -45,6 +45,31 @@ def _several(known: Published, found: Sequence[Arm]) -> list[str]:
         return []
     objective = title(found[0].trials[0].config.sweep.objectives[0])
     return [f"Several arms are what the poster states of a figure: beside it stands the best of them by {objective}."]
+
+
+def _never_stopped(reports: "Sequence[TrialReport]") -> list[str]:
+    """That early stopping was asked for and no training ended early."""
+    asked = [report for report in reports if report.trial.finished and _patience(report) is not None]
+    if not asked or any(map(_stopped_early, asked)):
+        return []
+    evaluations = max(len(report.curve.evaluations) for report in asked)
+    return [
+        f"Early stopping (patience {_patience(asked[0])}, {evaluations} evaluations) ended no training: every one went "
+        "as it would have gone without."
+    ]
+
+
+def _patience(report: "TrialReport") -> int | None:
+    return report.trial.config.trainer.early_stopping_patience
+
+
+def _stopped_early(report: "TrialReport") -> bool:
+    trainer, curve = report.trial.config.trainer, report.curve
+    told = [(step, epoch) for step, epoch, _ in curve.training] + [
+        (item.step, item.epoch) for item in curve.evaluations
+    ]
+    step, epoch = max(told, default=(0, 0.0))
+    return step < trainer.max_steps if trainer.max_steps > 0 else epoch < trainer.num_train_epochs
 
 
 def _seeds(found: Sequence[Arm]) -> list[str]:

@@ -395,6 +395,23 @@ def test_what_had_no_effect_is_a_note(sweeps):
     assert "Liger did nothing." in compare("batch_size", sweeps.state).notes
 
 
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        ({"early_stopping_patience": 2, "num_train_epochs": 3}, True),
+        ({"early_stopping_patience": 2, "num_train_epochs": 4}, False),
+        ({"early_stopping_patience": 2, "num_train_epochs": 9, "max_steps": 6}, True),
+        ({"early_stopping_patience": 2, "max_steps": 7}, False),
+        ({"num_train_epochs": 3}, False),
+    ],
+)
+def test_early_stopping_that_stopped_nothing_is_a_note(sweeps, trainer, said):
+    """A trial made by hand has three epochs of two steps."""
+    sweeps.trial("rates", 0, {"trainer.learning_rate": 1.0}, verdicts({1}), config=base_config(trainer=trainer))
+    notes = compare("rates", sweeps.state).notes
+    assert any("Early stopping (patience 2, 3 evaluations) ended no training" in note for note in notes) == said
+
+
 def test_no_more_arms_than_can_be_read_are_tested(sweeps):
     for index in range(15):
         sweeps.trial("many", index, {"trainer.learning_rate": index + 1.0}, [verdict_of("decomposer", 0, index > 3)])
