@@ -24,6 +24,23 @@ class Checkpoint:
         """Optimizer steps done."""
         return self.state["global_step"]
 
+    @property
+    def over(self) -> bool:
+        """Whether the training ended with it: all steps done, or early stopping out of patience."""
+        callbacks = self.state.get("stateful_callbacks", {})
+        patience = callbacks.get("EarlyStoppingCallback")
+        exhausted = patience is not None and (
+            patience["attributes"]["early_stopping_patience_counter"] >= patience["args"]["early_stopping_patience"]
+        )
+        ending = callbacks.get("TrainerControl", {}).get("args", {}).get("should_training_stop", False)
+        return ending and (exhausted or self.step >= self.state["max_steps"])
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that was the best one by then; this one where none has been evaluated."""
+        best = self.state["best_model_checkpoint"]  # a path of wherever it was written
+        return self.folder.with_name(Path(best).name) if best else self.folder
+
 
 def whole_checkpoints(folder: Path, known: Collection[str] = ()) -> list[Path]:
     """The checkpoints of the trial in `folder` that can be resumed from, oldest first.

@@ -50,6 +50,7 @@ def training_arguments(config: Config, folder: Path) -> Seq2SeqTrainingArguments
         return Seq2SeqTrainingArguments(
             output_dir=str(folder),
             seed=config.seed,
+            restore_callback_states_from_checkpoint=True,  # early stopping goes on counting where it was
             report_to="none",  # the Trainer's own MLflow callback ends runs that are not its own
             disable_tqdm=True,
             remove_unused_columns=False,
@@ -133,6 +134,11 @@ class MixtureTrainer(Seq2SeqTrainer):
         if self.mixture_sampler is not None:
             return self.mixture_sampler
         return super()._get_train_sampler(*arguments)
+
+    def _finalize_training(self, *arguments: Any) -> Any:
+        """The Trainer's end without its clearing up: until the model is saved the last checkpoint says how it ended."""
+        self.args.save_total_limit = None
+        return super()._finalize_training(*arguments)
 
 
 def make_trainer(

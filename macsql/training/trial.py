@@ -4,6 +4,7 @@
              events.jsonl       told on the way: losses a step, evaluations, final metrics
              checkpoints/       the Trainer's own
              model/             the best model, in the hub's layout
+             trained.json       steps and losses; its presence means that no step is left to take
              predictions.jsonl  verdicts.jsonl
              eval_predictions.jsonl   where an agent's metric is the objective: test questions choose nothing
              result.json        how it ended: status, metrics, seconds, steps; its presence means "done"
@@ -12,6 +13,7 @@ A trial knows neither Optuna nor MLflow nor the sweep that it may belong to. `py
 FOLDER` runs one; the same command on a folder that was interrupted goes on from its last checkpoint.
 """
 
+import dataclasses
 import json
 import sys
 import time
@@ -35,6 +37,7 @@ from macsql.training.process import complete, serve
 from macsql.training.result import Result
 from macsql.training.result import read_result as read_result
 from macsql.training.stopping import StopRequest
+from macsql.training.trained import Trained, leave, trained_before
 
 LIGER = "no effect: stock liger-kernel has no T5"
 Tell = Callable[[int, float, dict[str, float]], None]
@@ -81,6 +84,7 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
 
     from macsql.metrics import score
     from macsql.models import seq2seq
+    from macsql.training.finetune import training_arguments
 
     if config.executor.threads:
         torch.set_num_threads(config.executor.threads)
@@ -93,13 +97,18 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     clock.lap("prepare")
 
     tokenizer = seq2seq.load_tokenizer(config.model, codec, train, state)
-    model = seq2seq.load_model(config.model, tokenizer, codec, config.seed)
     clock.lap("load")
 
     data = Splits(train, prepared.examples("eval"), sample(prepared.examples("test"), config.generation.limit))
-    steps, losses = _train(config, folder, model, tokenizer, codec, data, stop, tell)
+    trained = trained_before(folder, config.trainer) or _train(config, folder, tokenizer, codec, data, stop, tell)
     clock.lap("train")
+    stop.check()
 
+    # What answers is what lies on disk, so that a trial killed from here on ends with the same answers; drawn ones too,
+    # because loading sets the seed.
+    kept = dataclasses.replace(config.model, path=str(folder / "model"))
+    model: Any = seq2seq.load_model(kept, tokenizer, codec, config.seed)
+    model.to(training_arguments(config, folder).device)
     answer = partial(
         generate, model, tokenizer, codec, config=config.generation, max_source_length=config.model.max_source_length
     )
@@ -117,8 +126,12 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     write_jsonl(folder / "verdicts.jsonl", scored.verdicts)
     clock.lap("score")
 
-    metrics = {**losses, **scored.metrics, **{f"eval/{name}": value for name, value in choosing.metrics.items()}}
-    return Result("FINISHED", metrics, steps=steps, parts=clock.parts, notes=notes(config))
+    metrics = {
+        **trained.losses,
+        **scored.metrics,
+        **{f"eval/{name}": value for name, value in choosing.metrics.items()},
+    }
+    return Result("FINISHED", metrics, steps=trained.steps, parts=clock.parts, notes=notes(config))
 
 
 @dataclass(frozen=True)
@@ -131,9 +144,10 @@ class Splits:
 
 
 def _train(
-    config: Config, folder: Path, model: Any, tokenizer: Any, codec: Codec, data: Splits, stop: StopRequest, tell: Tell
-) -> tuple[int, dict[str, float]]:
-    """Run the Trainer, from the last checkpoint where there is one; returns steps and the losses worth keeping."""
+    config: Config, folder: Path, tokenizer: Any, codec: Codec, data: Splits, stop: StopRequest, tell: Tell
+) -> Trained:
+    """Run the Trainer, from the last checkpoint where there is one, and leave the model in the folder."""
+    from macsql.models import seq2seq
     from macsql.training.finetune import make_trainer, tokenised
 
     last = last_checkpoint(folder)
@@ -145,7 +159,7 @@ def _train(
 
     trainer = make_trainer(
         config,
-        model,
+        seq2seq.load_model(config.model, tokenizer, codec, config.seed),
         tokenizer,
         tokenised(data.train, tokenizer, codec, config),
         tokenised(data.eval, tokenizer, codec, config),
@@ -157,13 +171,7 @@ def _train(
     stop.check()
     trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))
     trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end
-    stop.check()
-    state = trainer.state
-    recent = [entry["loss"] for entry in state.log_history if "loss" in entry][-50:]
-    losses = {"train_loss": sum(recent) / len(recent)} if recent else {}  # mean of the last 50 logged losses
-    if state.best_metric is not None:
-        losses[config.trainer.metric_for_best_model] = state.best_metric
-    return state.global_step, losses
+    return leave(folder, config.trainer, dataclasses.asdict(trainer.state))
 
 
 class _Clock:

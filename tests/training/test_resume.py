@@ -1,5 +1,7 @@
 """A trial that is stopped or killed and run again cannot be told from one that was left alone."""
 
+import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from trials import Killed, StopAt, folder_of, outcome, told, with_trainer
 
 from macsql.training.checkpoints import last_checkpoint
+from macsql.training.finetune import MixtureTrainer
 from macsql.training.stopping import Interrupted
 from macsql.training.trial import read_result, run_folder
 
@@ -105,3 +108,76 @@ def test_a_killed_trial_resumes_from_its_last_epoch(trial, undisturbed):
     assert last_checkpoint(folder).step == EPOCH
     assert run_folder(folder).status == "FINISHED"
     assert outcome(folder) == undisturbed()
+
+
+STOPS_EARLY = {**FIRST_IS_BEST, "num_train_epochs": 6, "early_stopping_patience": 2}  # after the third
+
+
+def test_early_stopping_goes_on_counting_where_it_was(trial, undisturbed):
+    def kill(step, epoch, metrics):  # noqa: ARG001
+        if step > 2 * EPOCH + 5:
+            raise Killed
+
+    folder = trial("killed", **STOPS_EARLY)
+    with pytest.raises(Killed):
+        run_folder(folder, tell=kill)
+    assert run_folder(folder).steps == 3 * EPOCH
+    assert outcome(folder) == undisturbed(**STOPS_EARLY)
+
+
+ENDS = [
+    pytest.param(STOPS_EARLY, id="early"),
+    pytest.param({**FIRST_IS_BEST, "max_steps": EPOCH + 3}, id="max-steps"),
+    pytest.param({"num_train_epochs": 1.5}, id="half-an-epoch"),
+    pytest.param(
+        {"max_steps": EPOCH + 3, "load_best_model_at_end": False, "save_strategy": "steps"}, id="no-best-by-steps"
+    ),
+]
+
+
+@pytest.mark.parametrize("changes", ENDS)
+@pytest.mark.parametrize("stopped", [False, True], ids=["killed", "stopped"])
+def test_no_step_is_taken_behind_the_last(trial, undisturbed, monkeypatch, changes, stopped):
+    """Killed between the last checkpoint and the end, or asked to stop at the last step."""
+    expected = undisturbed(**changes)
+    folder = trial("interrupted", **changes)
+    with monkeypatch.context() as patch:
+        if stopped:
+            stop = StopAt(expected["steps"])
+        else:
+            stop = StopAt(10**9)
+            patch.setattr(MixtureTrainer, "_finalize_training", killed)
+        with pytest.raises((Killed, Interrupted)):
+            run_folder(folder, stop=stop, tell=stop.tell)
+    assert not (folder / "trained.json").exists()
+    monkeypatch.setattr("macsql.training.trial._train", None)
+    assert run_folder(folder).status == "FINISHED"
+    assert outcome(folder) == expected
+
+
+def test_a_trial_killed_while_it_answers_does_not_train_again(tiny, trial, undisturbed, monkeypatch):
+    """Nor does it answer otherwise, where answers are drawn at random."""
+    tiny.generation = dataclasses.replace(tiny.generation, do_sample=True)
+    expected, folder = undisturbed(**FIRST_IS_BEST), trial("killed", **FIRST_IS_BEST)
+    with monkeypatch.context() as patch:
+        patch.setattr("macsql.training.trial.generate", killed)
+        with pytest.raises(Killed):
+            run_folder(folder)
+    monkeypatch.setattr("macsql.training.trial._train", None)
+    assert run_folder(folder).status == "FINISHED"
+    assert outcome(folder) == expected
+
+
+def test_half_of_what_training_left_is_no_end_of_it(trial, undisturbed):
+    """A power cut may leave an empty file, a lost node no model."""
+    expected, empty, lost = undisturbed(), trial("empty"), trial("lost")
+    (empty / "model").mkdir()
+    (empty / "trained.json").write_text("")
+    (lost / "trained.json").write_text(json.dumps({"steps": 7, "losses": {}}))
+    for folder in (empty, lost):
+        assert run_folder(folder).status == "FINISHED"
+        assert outcome(folder) == expected
+
+
+def killed(*_: object, **__: object) -> None:
+    raise Killed
