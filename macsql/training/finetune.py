@@ -51,6 +51,7 @@ def training_arguments(config: Config, folder: Path) -> Seq2SeqTrainingArguments
             output_dir=str(folder),
             seed=config.seed,
             restore_callback_states_from_checkpoint=True,  # early stopping goes on counting where it was
+            logging_nan_inf_filter=False,  # it would tell a loss of 0 where there is none
             report_to="none",  # the Trainer's own MLflow callback ends runs that are not its own
             disable_tqdm=True,
             remove_unused_columns=False,
@@ -75,18 +76,25 @@ def tokenised(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, c
 
 
 class Report(TrainerCallback):
-    """Hands losses to `on_log` as (step, epoch, metrics), and stops the training where one is not a number."""
+    """Hands losses to `on_log` as (step, epoch, metrics), and stops the training where one is not a finite number.
+
+    A gradient's norm decides nothing and is left out where it is none: in fp16 the first steps overflow by design and
+    are skipped, until the scale of the loss is small enough.
+    """
 
     KEPT = ("loss", "grad_norm", "learning_rate", "eval_loss")
+    DECIDING = ("loss", "eval_loss")
 
     def __init__(self, on_log: Callable[[int, float, dict[str, float]], None]) -> None:
         self.tell = on_log
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:  # noqa: ARG002
         """Called by the Trainer for each training loss and each evaluation."""
-        kept = {name: float(logs[name]) for name in self.KEPT if logs and name in logs}
-        if not all(math.isfinite(value) for value in kept.values()):
-            raise Diverged(f"the loss is not a number at step {state.global_step}")
+        found = {name: float(logs[name]) for name in self.KEPT if logs and name in logs}
+        kept = {name: value for name, value in found.items() if math.isfinite(value)}
+        for name in self.DECIDING:
+            if name in found and name not in kept:
+                raise Diverged(f"{name} is {found[name]} at step {state.global_step}")
         if kept:
             self.tell(state.global_step, float(state.epoch or 0.0), kept)
 

@@ -1,16 +1,18 @@
 """The Trainer's arguments and the loss."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
+from transformers import TrainerState
 
 from macsql.codecs import codec
 from macsql.errors import UserError
 from macsql.models import seq2seq
-from macsql.training.finetune import make_trainer, tokenised, training_arguments
+from macsql.training.finetune import Report, make_trainer, tokenised, training_arguments
 from macsql.training.prepare import prepare
-from macsql.training.stopping import StopRequest
+from macsql.training.stopping import Diverged, StopRequest
 
 
 def first_norm(config, folder, batch: int, accumulation: int) -> tuple[float, float]:
@@ -80,3 +82,25 @@ def test_the_pocket_model_is_the_same_for_the_same_seed(tiny, tmp_path):
     other = seq2seq.load_model(tiny.model, tokenizer, spelling, 4)
     assert torch.equal(first.shared.weight, again.shared.weight)
     assert not torch.equal(first.shared.weight, other.shared.weight)
+
+
+@pytest.mark.parametrize(
+    ("logs", "kept"),
+    [
+        ({"loss": 2.5, "grad_norm": math.inf, "learning_rate": 0.1}, {"loss": 2.5, "learning_rate": 0.1}),
+        ({"loss": 2.5, "grad_norm": math.nan}, {"loss": 2.5}),
+        ({"eval_loss": 2.0, "eval_runtime": 3.0}, {"eval_loss": 2.0}),
+        ({"train_runtime": 3.0}, None),
+    ],
+)
+def test_a_gradient_that_overflows_is_left_out(logs, kept):
+    """In fp16 the first steps do, until the scale of the loss fits."""
+    told = []
+    Report(lambda *event: told.append(event[2])).on_log(None, TrainerState(), None, logs)
+    assert told == ([] if kept is None else [kept])
+
+
+@pytest.mark.parametrize("name", ["loss", "eval_loss"])
+def test_a_loss_that_is_no_number_is_named(name):
+    with pytest.raises(Diverged, match=f"^{name} is nan at step 7$"):
+        Report(lambda *_: None).on_log(None, TrainerState(global_step=7), None, {name: math.nan, "grad_norm": 1.0})

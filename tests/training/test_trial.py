@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,11 @@ def test_a_trial_leaves_everything_in_its_folder(finished):
 
 def test_a_loss_that_is_no_number_ends_the_trial_as_diverged(tiny, tmp_path):
     wild = dataclasses.replace(tiny, trainer=dataclasses.replace(tiny.trainer, learning_rate=1e30, max_grad_norm=0.0))
-    result = run_folder(folder_of(wild, tmp_path / "wild"))
+    folder = folder_of(wild, tmp_path / "wild")
+    result = run_folder(folder)
     assert result.status == "FAILED"
-    assert result.reason.startswith("diverged: ")
+    assert re.fullmatch(r"diverged: loss is (nan|inf) at step \d+", result.reason)
+    assert all(value > 1 for _, value in told(folder))  # no 0 in the place of what is no number
 
 
 def test_whatever_a_trial_dies_of_is_in_its_result(tiny, tmp_path):
