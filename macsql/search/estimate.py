@@ -32,7 +32,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial that has finished: what it had to do and how long that took."""
+    """A trial that has finished: what its last attempt had to do and how long that took."""
 
     work: Work
     result: Result
@@ -71,7 +71,7 @@ def finished(state_dir: Path, name: str) -> dict[int, Finished | None]:
         if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
             trainer = from_yaml((path.parent / "config.yaml").read_text(encoding="utf-8")).trainer
             rows = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
-            found[index] = Finished(Work(result.steps, rows), result)
+            found[index] = Finished(Work(result.timed_steps, rows), result)
     return found
 
 
@@ -98,7 +98,9 @@ def estimate(
     """
     size = parameters or 60_500_000
     missing = [work for index, work in trials.items() if index not in done]
-    measured = [item for item in done.values() if item is not None and item.work.steps]
+    timed = [item for item in done.values() if item is not None and item.work.steps]
+    # one that was resumed near its end tells little of how long a step takes
+    measured = [item for item in timed if item.work.steps == item.result.steps] or timed
     if measured:
         a_row = median(_train_seconds(item) / (item.work.steps * item.work.rows) for item in measured)
         fixed = median(item.result.seconds - _train_seconds(item) for item in measured)

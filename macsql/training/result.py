@@ -21,9 +21,15 @@ class Result:
     metrics: Mapping[str, float]
     reason: str = ""  # FAILED, KILLED: one sentence
     steps: int = 0  # optimizer steps done
-    seconds: float = 0.0  # wall clock of the last attempt
-    parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of it
+    seconds: float = 0.0  # wall clock of the last attempt alone, which may have begun at a checkpoint
+    parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of that attempt
     notes: Sequence[str] = ()  # what was asked for and had no effect, in sentences
+    attempt_steps: int | None = None  # of `steps`, those of the last attempt; None: not told
+
+    @property
+    def timed_steps(self) -> int:
+        """The optimizer steps that `seconds` and `parts` speak of; all, where the trial has not told."""
+        return self.steps if self.attempt_steps is None else self.attempt_steps
 
     @property
     def pruned(self) -> bool:

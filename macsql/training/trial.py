@@ -100,7 +100,8 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     clock.lap("load")
 
     data = Splits(train, prepared.examples("eval"), sample(prepared.examples("test"), config.generation.limit))
-    trained = trained_before(folder, config.trainer) or _train(config, folder, tokenizer, codec, data, stop, tell)
+    before = trained_before(folder, config.trainer)
+    trained, taken = (before, 0) if before else _train(config, folder, tokenizer, codec, data, stop, tell)
     clock.lap("train")
     stop.check()
 
@@ -131,7 +132,7 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
         **scored.metrics,
         **{f"eval/{name}": value for name, value in choosing.metrics.items()},
     }
-    return Result("FINISHED", metrics, steps=trained.steps, parts=clock.parts, notes=notes(config))
+    return Result("FINISHED", metrics, steps=trained.steps, parts=clock.parts, notes=notes(config), attempt_steps=taken)
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ class Splits:
 
 def _train(
     config: Config, folder: Path, tokenizer: Any, codec: Codec, data: Splits, stop: StopRequest, tell: Tell
-) -> Trained:
-    """Run the Trainer, from the last checkpoint where there is one, and leave the model in the folder."""
+) -> tuple[Trained, int]:
+    """Run the Trainer, from the last checkpoint where there is one, and leave the model; how it ended, steps taken."""
     from macsql.models import seq2seq
     from macsql.training.finetune import make_trainer, tokenised
 
@@ -171,7 +172,8 @@ def _train(
     stop.check()
     trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))
     trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end
-    return leave(folder, config.trainer, dataclasses.asdict(trainer.state))
+    trained = leave(folder, config.trainer, dataclasses.asdict(trainer.state))
+    return trained, trained.steps - (0 if last is None else last.step)
 
 
 class _Clock:

@@ -95,6 +95,36 @@ def test_finished_trials_make_the_estimate(state):
     assert estimate(twice, done, 10**6, 1, 1, False).seconds == pytest.approx(4 * 60 + 40)
 
 
+def resumed(state, place, taken):
+    """Trial `place` finished in an attempt that took so many of its 100 steps, 0.4 s each, and 20 s of other work."""
+    seconds = taken * 0.4
+    parts = {"train": seconds}
+    result = Result("FINISHED", {}, steps=100, seconds=20 + seconds, parts=parts, attempt_steps=taken)
+    write_result(state / "trials" / f"s-{place:04d}-0123abcd", result)
+
+
+@pytest.mark.parametrize("taken", [(10, 10), (10, 0), (0, 100), (100, 1)])
+def test_a_resumed_trial_is_measured_by_what_its_last_attempt_did(state, taken):
+    for place, steps in zip((0, 3), taken, strict=True):
+        resumed(state, place, steps)
+    cost = estimate(PLAN, finished(state, "s"), 10**6, 1, 1, False)
+    assert cost.seconds == pytest.approx(4 * 60)
+
+
+def test_whole_attempts_count_before_parts_of_one(state):
+    """The part's time is mostly start and evaluation."""
+    result = Result("FINISHED", {}, steps=100, seconds=30.0, parts={"train": 10.0}, attempt_steps=1)
+    write_result(state / "trials" / "s-0000-0123abcd", result)
+    cost = estimate(PLAN, finished(state, "s"), 10**6, 1, 1, False)
+    assert (cost.seconds, cost.measured) == (pytest.approx(4 * 60), 1)
+
+
+def test_where_no_attempt_trained_the_estimate_is_a_guess(state):
+    for place in (0, 3):
+        resumed(state, place, 0)
+    assert estimate(PLAN, finished(state, "s"), 10**6, 1, 1, False).measured == 0
+
+
 def test_a_complete_sweep_costs_nothing():
     cost = estimate(PLAN, dict.fromkeys(PLAN), 10**6, 2, 1, False)
     assert (cost.seconds, cost.disk_bytes) == (0.0, 0)

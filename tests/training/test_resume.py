@@ -121,7 +121,8 @@ def test_early_stopping_goes_on_counting_where_it_was(trial, undisturbed):
     folder = trial("killed", **STOPS_EARLY)
     with pytest.raises(Killed):
         run_folder(folder, tell=kill)
-    assert run_folder(folder).steps == 3 * EPOCH
+    result = run_folder(folder)
+    assert (result.steps, result.attempt_steps) == (3 * EPOCH, EPOCH)
     assert outcome(folder) == undisturbed(**STOPS_EARLY)
 
 
@@ -151,7 +152,8 @@ def test_no_step_is_taken_behind_the_last(trial, undisturbed, monkeypatch, chang
             run_folder(folder, stop=stop, tell=stop.tell)
     assert not (folder / "trained.json").exists()
     monkeypatch.setattr("macsql.training.trial._train", None)
-    assert run_folder(folder).status == "FINISHED"
+    result = run_folder(folder)
+    assert (result.status, result.attempt_steps) == ("FINISHED", 0)
     assert outcome(folder) == expected
 
 
@@ -164,7 +166,8 @@ def test_a_trial_killed_while_it_answers_does_not_train_again(tiny, trial, undis
         with pytest.raises(Killed):
             run_folder(folder)
     monkeypatch.setattr("macsql.training.trial._train", None)
-    assert run_folder(folder).status == "FINISHED"
+    result = run_folder(folder)
+    assert (result.status, result.attempt_steps) == ("FINISHED", 0)
     assert outcome(folder) == expected
 
 
