@@ -27,7 +27,10 @@ class Event:
 
 
 class EventLog:
-    """Appends events to a file, each line whole on disk before the call returns."""
+    """Appends events to a file; each line is flushed to the operating system before the call returns.
+
+    So a killed process loses none of them; a power cut may lose the last ones.
+    """
 
     def __init__(self, path: Path, after_step: int | None = None) -> None:
         """Continue the file at `path` behind `after_step`; None: from the start, whatever has been told before."""

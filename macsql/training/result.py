@@ -43,12 +43,11 @@ def write_result(folder: Path, result: Result) -> None:
 
 
 def read_result(folder: Path) -> Result | None:
-    """The result of a trial that has ended, else None."""
+    """The result of a trial that has ended, else None; half a file, which a power cut can leave, is none."""
     try:
-        text = (folder / "result.json").read_text(encoding="utf-8")
-    except FileNotFoundError:
+        return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
         return None
-    return Result(**json.loads(text))
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """What goes on around a trial's work."""
 
+import json
 import os
 import signal
 import subprocess
@@ -58,6 +59,21 @@ def test_whatever_goes_wrong_is_a_result(tmp_path, error, reason):
     assert complete(tmp_path, StopRequest(), work).reason == reason
     assert read_result(tmp_path).status == "FAILED"
     assert lock_of(tmp_path).free()
+
+
+@pytest.mark.parametrize("left", [b"", b'{"status": "FINISHED", "metr', bytes(64)])
+def test_half_a_result_is_none(tmp_path, left):
+    """A power cut can leave a file that has its name but not yet its text."""
+    (tmp_path / "result.json").write_bytes(left)
+    assert read_result(tmp_path) is None
+    assert complete(tmp_path, StopRequest(), done(a=1.0)).metrics == {"a": 1.0}
+    assert read_result(tmp_path).metrics == {"a": 1.0}
+
+
+def test_results_of_earlier_versions_are_read(tmp_path):
+    old = {"status": "FINISHED", "metrics": {"a": 1.0}, "reason": "", "steps": 7, "seconds": 2.0, "parts": {}}
+    (tmp_path / "result.json").write_text(json.dumps(old))
+    assert read_result(tmp_path).timed_steps == 7
 
 
 def test_an_interruption_leaves_no_result(tmp_path):
