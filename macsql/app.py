@@ -30,6 +30,14 @@ OVERLAYS = ("experiment", "scale")  # groups that are added on the command line
 ConfigStore.instance().store("schema", OmegaConf.create(OmegaConf.to_container(OmegaConf.structured(Config))))
 
 
+def say(line: str) -> None:
+    """Print a line. Whoever listened may be gone (a closed terminal, a `| tee` that Ctrl-C ended): work goes on."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 open to the end
+
+
 def command(run: Callable[[Config], int | None]) -> Callable[[], None]:
     """Make a command line of `run`: it takes the validated configuration and returns an exit code (None is 0).
 

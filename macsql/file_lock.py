@@ -1,5 +1,6 @@
 """A lock that the operating system drops when its holder dies, however it dies."""
 
+import errno
 import fcntl
 import json
 import os
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from macsql.errors import UserError
 
 HOST = socket.gethostname()
 
@@ -23,14 +26,19 @@ class FileLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> bool:
-        """Take the lock; False where another process has it."""
+        """Take the lock; False where another process has it. Raises UserError on a file system without locks."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = self.path.open("a+", encoding="utf-8")
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             file.close()
-            return False
+            if error.errno in {errno.EACCES, errno.EAGAIN}:
+                return False
+            raise UserError(
+                f"{self.path} cannot be locked ({error.strerror}): put tracking.state_dir on a file system with "
+                "POSIX locks."
+            ) from error
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "host": HOST}))
         file.flush()

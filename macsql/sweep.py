@@ -4,16 +4,17 @@
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from macsql.app import command
+from macsql.app import command, say
 from macsql.config import Config
 from macsql.errors import UserError
 
 if TYPE_CHECKING:
-    from macsql.search.coordinator import Ended
     from macsql.search.preflight import Preflight
+    from macsql.search.progress import Ended
     from macsql.search.study import Study
     from macsql.tracking import SweepRecord
 
@@ -54,7 +55,7 @@ def sweep(config: Config) -> int:
         preflight.bind_arguments()
         preflight.announce()
         return 0
-    with StudyLock(Path(config.tracking.state_dir), config.sweep.name, config.tracking.storage):
+    with StudyLock(Path(config.tracking.state_dir), config.sweep.name, config.tracking.storage) as lock:
         study = open_study(preflight)
         if study.complete:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
@@ -63,7 +64,7 @@ def sweep(config: Config) -> int:
             preflight.bind_arguments()
             for warning in preflight.warnings():
                 say(f"Warning: {warning}")
-        code = run(preflight, study)  # with nothing left to run it sends MLflow what an earlier call could not
+        code = run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing there
     if code != 130:
         compare.show(config.sweep.name, Path(config.tracking.state_dir))
     return code
@@ -95,11 +96,15 @@ def open_study(preflight: "Preflight") -> "Study":
     return study
 
 
-def run(preflight: "Preflight", study: "Study") -> int:
-    """Run what is missing of the study, with MLflow kept up to date beside it. Returns the exit code."""
+def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> int:
+    """Run what is missing of the study, with MLflow kept up to date beside it. Returns the exit code.
+
+    `renew` makes sure of the study's lock after an outage of its database (StudyLock.renew).
+    """
     from macsql.search.coordinator import Coordinator
     from macsql.search.display import Display
     from macsql.search.interrupts import Interrupts
+    from macsql.search.outage import Outage, StudyAway
     from macsql.search.publisher import Publisher
     from macsql.tracking import SweepRecord
 
@@ -107,6 +112,7 @@ def run(preflight: "Preflight", study: "Study") -> int:
     tags = describe(preflight)
     record = SweepRecord(config.tracking.uri, Path(config.tracking.state_dir), config.sweep.name, tags)
     with Interrupts() as interrupts:
+        study.outage = Outage(renew, lambda: interrupts.count > 0, say)
         try:
             record.connect()
         except UserError as error:
@@ -121,18 +127,18 @@ def run(preflight: "Preflight", study: "Study") -> int:
                 coordinator = Coordinator(
                     study,
                     preflight.planner,
-                    preflight.executor,
+                    lambda: preflight.executor,
                     publisher,
                     lambda trial: preflight.prepared(trial.config).folder,
                     {**tags, "macsql.sweep": config.sweep.name},
                     display,
                     interrupts,
                 )
-                try:
-                    ended = coordinator.run()
-                finally:
-                    preflight.executor.close()
+                ended = coordinator.run()
             code = report(ended, study.size, interrupts.count > 0)
+        except StudyAway as error:
+            say(str(error))
+            code = 130
         finally:
             code = 130 if code == 1 and interrupts.count else code
             pressed = interrupts.count
@@ -177,8 +183,6 @@ def describe(preflight: "Preflight") -> dict[str, str]:
 
 def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
     """Say how the sweep went; returns the exit code."""
-    from macsql.search.coordinator import log_tail
-
     failed = [item for item in ended if item.result.status == "FAILED"]
     for item in failed:
         say(f"Failed: {item.trial.label}: {item.result.reason} (its log: {item.trial.folder / 'log.txt'})")
@@ -190,16 +194,19 @@ def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
     return 2 if failed else 0
 
 
+def log_tail(folder: Path, lines: int) -> list[str]:
+    """The last lines of what a trial printed."""
+    try:
+        return (folder / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []
+
+
 def best_trial(ended: "list[Ended]", config: Config) -> "Ended | None":
     """The finished trial with the best first objective."""
     metric, sign = config.sweep.objectives[0], 1 if config.sweep.direction[0] == "minimize" else -1
     finished = [item for item in ended if item.result.status == "FINISHED"]
     return min(finished, key=lambda item: sign * item.result.metrics[metric], default=None)
-
-
-def say(line: str) -> None:
-    """One line of a sweep's plan or report."""
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,12 +22,13 @@ from macsql.errors import UserError
 from macsql.file_lock import first_touch
 from macsql.training.events import read_events
 from macsql.training.ledger import Ledger
-from macsql.training.result import Result, read_result
+from macsql.training.result import Result, read_result, stamp
 
 BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
 PARAMS_A_BATCH = 100  # MLflow's own limit
 PAGE = 1000  # runs a search; MLflow takes at most 50,000
-FILES = ("config.yaml", "predictions.jsonl", "verdicts.jsonl", "result.json", "log.txt")
+ANSWERS = ("predictions.jsonl", "verdicts.jsonl", "eval_predictions.jsonl", "eval_verdicts.jsonl")
+FILES = ("config.yaml", *ANSWERS, "result.json", "log.txt")
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,10 @@ class Tracker:
         own = {"macsql.sweep": key, "macsql.role": "sweep", **_source(), **tags}
         return self.client.create_run(self.experiment_id, run_name=key, tags=own).info.run_id
 
-    def end_parent(
-        self,
-        run_id: str,
-        status: str,
-        metrics: Mapping[str, float],
-        files: Sequence[Path] = (),
-        tags: Mapping[str, str] = {},
-    ) -> None:
+    def end_parent(self, run_id: str, status: str, tags: Mapping[str, str] = {}) -> None:
         """Set a sweep's status and its summary."""
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
-        for name, number in metrics.items():
-            self.client.log_metric(run_id, name, number)
-        for path in files:
-            self.client.log_artifact(run_id, str(path))
         self.client.set_terminated(run_id, status)
 
     def sync(
@@ -133,14 +123,16 @@ class Tracker:
             ledger = Ledger(run_id=self._begin(folder, run, parent, params, tags))
             ledger.write(folder)
             run = self._known()[folder.name]
-        if status == ledger.status == run.status and ledger.events == _size(folder / "events.jsonl"):
+        # The same status may come with another end: stopped before, pruned now.
+        settled = status == ledger.status == run.status and (status == "RUNNING" or ledger.result == stamp(folder))
+        if settled and ledger.events == _size(folder / "events.jsonl"):
             return
         try:
             if folder not in self._compared:  # a kill may have come between shipping and writing the ledger
                 ledger.seen = self._arrived(ledger.run_id or "")
                 self._compared.add(folder)
             self._ship(folder, ledger)
-            if not status == ledger.status == run.status:
+            if not settled:
                 self._set_status(folder, ledger, status)
         except Exception:
             self._compared.discard(folder)  # who knows what of it arrived
@@ -231,12 +223,11 @@ class Tracker:
         """Send what a trial's end adds: final metrics, how it ended, its files."""
         from mlflow.entities import Metric, RunTag
 
-        result = read_result(folder) or Result("KILLED", {})
+        ledger.result, result = stamp(folder), read_result(folder) or Result("KILLED", {})
         now = int(time.time() * 1000)
-        final = {
-            **{name if "/" in name else f"best_{name}": value for name, value in result.metrics.items()},
-            **{f"seconds/{name}": value for name, value in result.parts.items()},
-        }
+        final = {f"seconds/{name}": value for name, value in result.parts.items()}
+        if result.status == "FINISHED":  # else they are the latest, not the best
+            final |= {name if "/" in name else f"best_{name}": value for name, value in result.metrics.items()}
         batch = [
             Metric(name, float(value), now, result.steps) for name, value in final.items() if name not in ledger.seen
         ]
@@ -280,7 +271,7 @@ class SweepRecord:
     def end(self, status: str, tags: Mapping[str, str]) -> None:
         """Set the sweep's own run to how it ended."""
         tracker, parent = self.connect()
-        tracker.end_parent(parent, status, {}, tags=tags)
+        tracker.end_parent(parent, status, tags)
 
 
 def _size(path: Path) -> int:

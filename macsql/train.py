@@ -12,7 +12,7 @@ from macsql.config import Config
 def main(config: Config) -> int:
     """Prepare, fine-tune, generate, score, record; run again, it goes on from where it was or shows its result."""
     from macsql.config import to_yaml
-    from macsql.search.coordinator import parameters
+    from macsql.search.closing import parameters
     from macsql.search.plan import PlannedTrial, identity
     from macsql.tracking import Tracker
     from macsql.training.finetune import training_arguments

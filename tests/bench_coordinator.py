@@ -19,9 +19,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from macsql.config import Config, validate
-from macsql.search.coordinator import Coordinator, Progress
+from macsql.search.coordinator import Coordinator
 from macsql.search.interrupts import Interrupts
 from macsql.search.plan import Planner
+from macsql.search.progress import Progress
 from macsql.search.publisher import Publisher
 from macsql.search.space import read_space
 from macsql.search.study import Study
@@ -45,7 +46,7 @@ class Done:
 class Nothing:
     """An executor whose trials write what a trial writes and nothing else."""
 
-    slots = 2
+    slots, threads, gpu = 2, 1, False
 
     def start(self, folder: Path, slot: int) -> Done:  # noqa: ARG002
         events = EventLog(folder / "events.jsonl")
@@ -54,6 +55,9 @@ class Nothing:
         loss = int(folder.name.split("-")[1]) % 7 / 7
         write_result(folder, Result("FINISHED", {"eval_loss": loss}, steps=5, seconds=0.0))
         return Done()
+
+    def adopt(self, folder: Path) -> None:  # noqa: ARG002
+        return None
 
     def close(self) -> None: ...
 
@@ -99,9 +103,7 @@ def sweep(state: Path, trials: int, sampler: str, record: Any, tenths: list[floa
 
     publisher = Publisher(record)
     with Interrupts() as interrupts:
-        coordinator = Coordinator(
-            study, Planner(config, []), Nothing(), publisher, lambda _: state, {}, show, interrupts
-        )
+        coordinator = Coordinator(study, Planner(config, []), Nothing, publisher, lambda _: state, {}, show, interrupts)
         ended = coordinator.run()
     publisher.close(60)
     if tenths is not None:

@@ -24,9 +24,14 @@ class Executor(Protocol):
     """Starts trials, at most `slots` at once."""
 
     slots: int
+    threads: int  # CPU threads of one trial
+    gpu: bool  # whether a trial has one
 
     def start(self, folder: Path, slot: int) -> Handle:
         """Start the trial in `folder`, on the `slot`-th share of the machine (from 0)."""
+
+    def adopt(self, folder: Path) -> Handle | None:
+        """What an earlier sweep started in `folder` and is still at work there, or waits to be; None: nothing."""
 
     def close(self) -> None:
         """Give back whatever the executor holds."""

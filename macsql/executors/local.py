@@ -1,19 +1,15 @@
 """Trials as child processes of this machine."""
 
-import contextlib
 import os
-import signal
+import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.config import ExecutorConfig
-from macsql.errors import UserError
-from macsql.training.stopping import PARENT
+from macsql.executors.orphan import Orphan, orphan
+from macsql.executors.supervise import TRIAL, Order, check_options, end, launch
 
-TRIAL = "macsql.training.trial"
-OPTIONS = ("module",)  # what executor.options may name
 TINY = 10_000_000  # parameters; below this a second thread gains nothing on a CPU
 
 
@@ -42,10 +38,7 @@ class LocalHandle:
 
     def kill(self) -> None:
         """End the trial and whatever it started."""
-        if self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+        end(self.process)
 
 
 class LocalExecutor:
@@ -55,52 +48,33 @@ class LocalExecutor:
         """`module` is what `python -m` runs with a trial's folder as its argument."""
         self.shares, self.module = shares, module
         self.slots = len(shares)
+        self.threads, self.gpu = shares[0].threads, shares[0].gpu is not None
 
     @classmethod
     def suited(cls, config: ExecutorConfig, parameters: int | None) -> "LocalExecutor":
         """As many trials at once as the configuration says or the machine and the model's size suggest.
 
         With GPUs: one trial each. Without: a tiny model takes one thread and as many trials as there are cores; a
-        larger one takes all cores for one trial. The threads of a trial do not depend on how many run beside it, so
-        that its numbers do not either.
+        larger one takes all cores for one trial, or its share of them where executor.workers asks for several.
         """
-        for key in ("workers", "threads"):
-            value = getattr(config, key)
-            if value is not None and value < 1:
-                raise UserError(f"executor.{key}={value}: at least 1 is needed.")
-        for key in config.options:
-            if key not in OPTIONS:
-                raise UserError(f"executor.options.{key}: executor=local knows {', '.join(OPTIONS)}.")
+        options = check_options(config, {"module": TRIAL})
         cores = usable_cores()
         gpus = visible_gpus()
         tiny = parameters is not None and parameters < TINY
-        threads = config.threads or (1 if tiny else max(1, cores // max(1, len(gpus))))
-        workers = config.workers or (len(gpus) or max(1, cores // threads))
+        threads = config.threads or (1 if tiny else max(1, cores // (config.workers or len(gpus) or 1)))
+        workers = config.workers or len(gpus) or max(1, cores // threads)
         shares = [Share(threads, gpus[slot % len(gpus)] if gpus else None) for slot in range(workers)]
-        return cls(shares, config.options.get("module", TRIAL))
+        return cls(shares, options["module"])
 
     def start(self, folder: Path, slot: int) -> LocalHandle:
         """Start a trial; what it prints goes to <folder>/log.txt."""
         share = self.shares[slot]
-        environment = os.environ | {
-            "OMP_NUM_THREADS": str(share.threads),
-            "MKL_NUM_THREADS": str(share.threads),
-            "TOKENIZERS_PARALLELISM": "false",
-            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-            PARENT: str(os.getpid()),
-        }
-        if share.gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = share.gpu
-        with (folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", self.module, str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is the coordinator's to hear
-            )
-        return LocalHandle(process)
+        gpu = {} if share.gpu is None else {"CUDA_VISIBLE_DEVICES": share.gpu}
+        return LocalHandle(launch(Order(folder, Path.cwd(), share.threads, self.module), gpu))
+
+    def adopt(self, folder: Path) -> Orphan | None:
+        """The process that an earlier sweep left at work in a trial's folder."""
+        return orphan(folder)
 
     def close(self) -> None:
         """Nothing is held between trials."""
@@ -117,12 +91,21 @@ def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
 
 
 def visible_gpus() -> list[str]:
-    """The NVIDIA GPUs this process may use, by the names CUDA_VISIBLE_DEVICES takes; without importing torch."""
+    """The NVIDIA GPUs this process may use, by the names CUDA_VISIBLE_DEVICES takes; without importing torch.
+
+    Of a GPU that is divided (MIG) each part counts, because a process can use one of them only.
+    """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [name for name in named.split(",") if name and name != "-1"]
+        return [name for name in named.split(",") if name not in {"", "-1", "NoDevFiles"}]
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
-    return [str(number) for number, line in enumerate(listing.splitlines()) if line.startswith("GPU ")]
+    found: dict[str, list[str]] = {}  # GPU -> the parts that it is divided into
+    for line in listing.splitlines():
+        if line.startswith("GPU "):
+            parts = found.setdefault(line.split()[1].rstrip(":"), [])
+        elif part := re.search(r"UUID: (MIG-[^)]+)", line):
+            parts.append(part[1])
+    return [name for gpu, parts in found.items() for name in parts or [gpu]]

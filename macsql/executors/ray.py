@@ -23,7 +23,8 @@ from macsql.config import ExecutorConfig
 from macsql.errors import UserError
 from macsql.executors.local import TINY
 from macsql.executors.mirror import INCOMING, Mirror, log_size, parcel, unpack
-from macsql.executors.supervise import TRIAL, Order, check_options, note, suited_threads, supervise
+from macsql.executors.orphan import Orphan, orphan
+from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
 from macsql.training.process import EXIT_STOPPED
 
 PLACE = "macsql-ray-"  # prefix of a trial's folder in a node's temporary directory; a process id follows
@@ -91,6 +92,7 @@ class RayExecutor:
         cpus, gpus = max(node.get("CPU", 0) for node in nodes), max(node.get("GPU", 0) for node in nodes)
         tiny = parameters is not None and parameters < TINY
         self.gpus = float(self.options["gpus"]) if self.options["gpus"] is not None else float(gpus > 0)
+        one_gpu_at_most("executor.options.gpus", self.gpus)
         self.threads = suited_threads(config, tiny, int(cpus / max(1, gpus)))
         fit = sum(int(_fits(node, self.threads, self.gpus)) for node in nodes)
         if fit == 0:
@@ -99,7 +101,7 @@ class RayExecutor:
                 f"No node of the Ray cluster has the {self.threads} CPUs and {self.gpus:g} GPUs that a trial asks for: "
                 "set executor.threads or executor.options.gpus."
             )
-        self.slots = config.workers or fit
+        self.slots, self.gpu = config.workers or fit, self.gpus > 0
         self._kept: dict[tuple[str, int], Any] = {}  # files that many trials read, put into the cluster once
 
     def start(self, folder: Path, slot: int) -> RayHandle:  # noqa: ARG002
@@ -113,6 +115,10 @@ class RayExecutor:
         files = {name: self._put(name, path) for name, path in parcel(folder).items()}
         home = self.ray.get_runtime_context().get_node_id()
         return RayHandle(self.ray, self._task.remote(order, files, home, log_size(folder)), folder)
+
+    def adopt(self, folder: Path) -> Orphan | None:
+        """The process that an earlier sweep left at work in a trial's folder."""
+        return orphan(folder)
 
     def close(self) -> None:
         """Leave the cluster; what this sweep still has there ends with it."""

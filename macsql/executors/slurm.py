@@ -12,11 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
 from macsql.executors.local import TINY
-from macsql.executors.supervise import TRIAL, Order, check_options, note, suited_threads, supervise
+from macsql.executors.orphan import Orphan, orphan
+from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
 from macsql.training.process import EXIT_STOPPED
+from macsql.training.result import write_whole
 
 OPTIONS: dict[str, Any] = {
     "cluster": "slurm",  # slurm | local: jobs of this machine
@@ -35,15 +39,19 @@ OPTIONS: dict[str, Any] = {
 FORCED_LOOK = 30.0  # seconds between two questions to Slurm's accounting; a job that ends by itself leaves a file
 CORES = 4  # a trial of a model that is not tiny, where nobody says otherwise
 EARLY = ("TIMEOUT", "PREEMPTED")  # states of a job that Slurm ended before the trial had
+ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "REQUEUED")
+UNHEARD_OF = 300.0  # seconds after a submission in which the accounting may not know the job yet
 GONE = -signal.SIGKILL
+LAST = "last"  # file of <folder>/jobs/ that names the job submitted last
 
 
 class SlurmHandle:
     """A job, or the last of several that a trial has been through."""
 
-    def __init__(self, executor: "SlurmExecutor", folder: Path) -> None:
+    def __init__(self, executor: "SlurmExecutor", folder: Path, job: Any = None) -> None:
+        """`job` is one that has been submitted before."""
         self.executor, self.folder = executor, folder
-        self.job = executor.submit(folder)
+        self.job = job or executor.submit(folder)
         self.left = int(executor.options["resubmit"])
         self.code: int | None = None
         self.asked = False
@@ -102,6 +110,7 @@ class SlurmExecutor:
         self.options = check_options(config, OPTIONS)
         if self.options["cluster"] not in {"slurm", "local"}:
             raise UserError(f"executor.options.cluster={self.options['cluster']}: write slurm or local.")
+        one_gpu_at_most("executor.options.gpus_per_node", self.options["gpus_per_node"])
         try:
             import submitit
         except ImportError as error:
@@ -112,11 +121,26 @@ class SlurmExecutor:
             raise UserError("executor=slurm needs Slurm's commands here (srun is missing): run it on a login node.")
         tiny = parameters is not None and parameters < TINY
         self.threads = suited_threads(config, tiny, CORES)
-        self.slots = config.workers or 8
+        self.slots, self.gpu = config.workers or 8, int(self.options["gpus_per_node"]) > 0
 
     def start(self, folder: Path, slot: int) -> SlurmHandle:  # noqa: ARG002
         """Submit a trial; what it prints goes to <folder>/log.txt, what its job prints to <folder>/jobs/."""
         return SlurmHandle(self, folder.resolve())
+
+    def adopt(self, folder: Path) -> "SlurmHandle | Orphan | None":
+        """The job of an earlier sweep that is still in the queue or at work; a job outlives its sweep."""
+        last = folder / "jobs" / LAST
+        if not last.exists():
+            return orphan(folder)
+        number = last.read_text(encoding="utf-8")
+        if self.local:
+            return Orphan(folder, int(number)) if _is_job(int(number)) else orphan(folder)
+        job: Any = self.submitit.SlurmJob(folder.resolve() / "jobs", number)
+        state = job.watcher.get_state(number, mode="force")
+        new = time.time() - last.stat().st_mtime < UNHEARD_OF
+        if state.startswith(ALIVE) or (state == "UNKNOWN" and new):
+            return SlurmHandle(self, folder.resolve(), job)
+        return orphan(folder)
 
     def close(self) -> None:
         """Nothing is held between trials."""
@@ -126,7 +150,9 @@ class SlurmExecutor:
         jobs = self.submitit.AutoExecutor(folder=folder / "jobs", cluster=self.options["cluster"])
         jobs.update_parameters(**self._parameters(folder.name))
         order = Order(folder, Path.cwd(), self.threads, self.options["module"])
-        return jobs.submit(run_trial, order, self.local)
+        job = jobs.submit(run_trial, order, self.local)
+        write_whole(folder / "jobs" / LAST, job.job_id)
+        return job
 
     def terminate(self, job: Any) -> None:
         """Take a job out of the queue, or send SIGTERM to all its processes."""
@@ -154,6 +180,14 @@ class SlurmExecutor:
             "slurm_setup": list(options["setup"]),
             "slurm_additional_parameters": {"signal": f"TERM@{int(options['grace'])}", "no-requeue": True},
         }
+
+
+def _is_job(process: int) -> bool:
+    """Whether a process of this machine is a job of submitit's, and not one that has got its number since."""
+    try:
+        return any("submitit" in word for word in psutil.Process(process).cmdline())
+    except psutil.Error:
+        return False
 
 
 def run_trial(order: Order, local: bool) -> int:

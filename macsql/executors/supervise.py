@@ -33,15 +33,33 @@ class Order:
     module: str = TRIAL  # what `python -m` runs with the folder as its argument
 
 
-def environment(threads: int) -> dict[str, str]:
-    """This process's environment with what a trial's numbers and its end depend on."""
-    return os.environ | {
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
+def launch(order: Order, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]":
+    """Start the trial's process; what it prints goes to <folder>/log.txt. `more` are variables of its environment."""
+    numbers = {  # what a trial's numbers and its end depend on
+        "OMP_NUM_THREADS": str(order.threads),
+        "MKL_NUM_THREADS": str(order.threads),
         "TOKENIZERS_PARALLELISM": "false",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         PARENT: str(os.getpid()),
     }
+    with (order.folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", order.module, str(order.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=order.directory,
+            env=os.environ | numbers | dict(more),
+            start_new_session=True,  # so that Ctrl-C is not its to hear, and it can be killed with all it has started
+        )
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a trial's process and whatever it started; nothing where it has ended."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def supervise(
@@ -55,16 +73,7 @@ def supervise(
     """
     if asked():
         return EXIT_STOPPED
-    with (order.folder / "log.txt").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", order.module, str(order.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=order.directory,
-            env=environment(order.threads),
-            start_new_session=True,  # so that it can be killed with all it has started
-        )
+    process = launch(order)
     told = 0
     try:
         while True:
@@ -72,10 +81,10 @@ def supervise(
                 return process.wait(INTERVAL)
             if forward and asked() > told:
                 told = asked()
-                process.terminate() if told == 1 else _kill(process)
+                process.terminate() if told == 1 else end(process)
             look()
     finally:
-        _kill(process)
+        end(process)
 
 
 def suited_threads(config: ExecutorConfig, tiny: bool, cores: int) -> int:
@@ -95,14 +104,13 @@ def check_options(config: ExecutorConfig, known: Mapping[str, Any]) -> dict[str,
     return {**known, **config.options}
 
 
+def one_gpu_at_most(key: str, gpus: float) -> None:
+    """Raise UserError where a trial asks for several: the Trainer would split each batch and learn from more rows."""
+    if gpus > 1:
+        raise UserError(f"{key}={gpus}: a trial trains on one GPU; more of them run more trials at once.")
+
+
 def note(folder: Path, sentence: str) -> None:
     """Add to the trial's log what its own process could not say."""
     with (folder / "log.txt").open("a", encoding="utf-8") as log:
         log.write(sentence.rstrip() + "\n")
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -35,7 +36,7 @@ class DatabaseLock:
                     "tracking.storage holds a password, which would be written into every trial's folder and into "
                     "MLflow: leave it out and put it into PGPASSWORD or a password file (PGPASSFILE)."
                 )
-            about = {"application_name": f"macsql {os.getpid()} on {HOST}"}
+            about = {"application_name": _name()}
             engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=about)
             self._session = engine.connect()
             for setting in KEEPALIVE:
@@ -66,23 +67,55 @@ class DatabaseLock:
         parts = {"high": (self.key >> 32) & 0xFFFFFFFF, "low": self.key & 0xFFFFFFFF}
         return self._session.scalar(query, parts) or "unknown"
 
+    def renew(self) -> bool:
+        """Make sure of the lock after the database was away; False while it cannot be had yet.
+
+        Raises UserError where another coordinator has taken it meanwhile.
+        """
+        from sqlalchemy import text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        with suppress(SQLAlchemyError):
+            self._session.scalar(text("SELECT 1"))
+            return True  # the session, and with it the lock, has outlived it
+        self.release()
+        try:
+            if self.acquire():
+                return True
+        except UserError:  # it does not answer yet
+            return False
+        holder = self.holder()
+        self.release()
+        if holder == _name():
+            return False  # the server has not noticed yet that this very process's old session is gone
+        raise self._taken(holder)
+
     def release(self) -> None:
         """End the session; nothing where there is none."""
         if self._session is not None:
-            self._session.close()
+            with suppress(Exception):  # of a driver that has lost its server
+                self._session.close()
             self._session = None
 
     def __enter__(self) -> "DatabaseLock":
         if not self.acquire():
             holder = self.holder()
             self.release()
-            raise UserError(
-                f"The sweep {self.name!r} is already running on this database ({holder}): wait for it, stop it, "
-                "or start another under its own name with sweep.name=NAME."
-            )
+            raise self._taken(holder)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+    def _taken(self, holder: str) -> UserError:
+        return UserError(
+            f"The sweep {self.name!r} is already running on this database ({holder}): wait for it, stop it, "
+            "or start another under its own name with sweep.name=NAME."
+        )
+
+
+def _name() -> str:
+    """What this process calls itself before the server."""
+    return f"macsql {os.getpid()} on {HOST}"

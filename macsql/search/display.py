@@ -1,6 +1,5 @@
 """What a person sees of a running sweep: a live table on a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from collections.abc import Mapping
 
@@ -8,7 +7,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from macsql.search.coordinator import Ended, Progress, Running
+from macsql.app import say
+from macsql.search.progress import Ended, Progress, Running
+from macsql.training.process import lock_of
 
 PLAIN_INTERVAL = 20.0  # seconds between two lines about a running trial
 SHOWN_ENDED = 12  # rows of ended trials in the live table; a sweep of a thousand stays readable
@@ -48,20 +49,19 @@ class Display:
             if ended.trial.index not in self.over:
                 self.over.add(ended.trial.index)
                 if not self.first or ended.fresh:
-                    self._say(f"{self._name(progress, ended.trial.index)} {ended.trial.label}: {self._outcome(ended)}")
+                    say(f"{self._name(progress, ended.trial.index)} {ended.trial.label}: {self._outcome(ended)}")
         self.first = False
         for running in progress.running:
             mark = (running.trial.index, running.attempt)
             if mark not in self.said:
                 self.said.add(mark)
-                again = f" (attempt {running.attempt})" if running.attempt > 1 else ""
-                self._say(f"{self._name(progress, running.trial.index)} {running.trial.label}: started{again}")
+                say(f"{self._name(progress, running.trial.index)} {running.trial.label}: {_began(running)}")
         if time.monotonic() - self.last_line > PLAIN_INTERVAL:
             self.last_line = time.monotonic()
             for running in progress.running:
-                self._say(f"{self._name(progress, running.trial.index)} {running.trial.label}: {self._doing(running)}")
+                say(f"{self._name(progress, running.trial.index)} {running.trial.label}: {self._doing(running)}")
             if progress.problem:
-                self._say(f"MLflow does not answer ({progress.problem}); trials go on, what is missing is sent later")
+                say(f"MLflow does not answer ({progress.problem}); trials go on, what is missing is sent later")
 
     def _table(self, progress: Progress) -> Table:
         table = Table(title=f"{len(progress.ended)} of {progress.size} trials done", title_justify="left")
@@ -102,8 +102,12 @@ class Display:
                 words.append(f"{name} {_number(running.latest[name])}")
         return ", ".join(words)
 
-    def _say(self, line: str) -> None:
-        print(line, file=sys.stdout, flush=True)
+
+def _began(running: Running) -> str:
+    if running.attempt == 0:
+        process, host = lock_of(running.trial.folder).holder()
+        return "still at work since an earlier call" + (f" (process {process} on {host})" if process else "")
+    return "started" + (f" (attempt {running.attempt})" if running.attempt > 1 else "")
 
 
 def _number(value: float | None) -> str:

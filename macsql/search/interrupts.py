@@ -1,4 +1,7 @@
-"""Ctrl-C and its relatives, counted: once asks for checkpoints, twice ends at once, a third time leaves everything."""
+"""Ctrl-C and its relatives, counted: once asks for checkpoints, twice ends at once, a third time leaves everything.
+
+A terminal that goes away may say so more than once, and means it once.
+"""
 
 import signal
 from types import FrameType, TracebackType
@@ -31,6 +34,6 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.count += 1
+        self.count = max(self.count, 1) if number == signal.SIGHUP else self.count + 1
         if self.count > 2:
             raise KeyboardInterrupt

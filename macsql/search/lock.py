@@ -1,6 +1,5 @@
 """One coordinator a study."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 
@@ -13,27 +12,56 @@ class StudyLock:
     """Held as a context manager. Raises UserError naming the holder where somebody else has it."""
 
     def __init__(self, state_dir: Path, name: str, storage: str | None = None) -> None:
-        """`storage` is tracking.storage: with PostgreSQL the study is locked there too, against other machines."""
+        """`storage` is tracking.storage: the study is locked there too, against coordinators of other state folders.
+
+        Raises UserError for a database that has no lock which ends with its holder.
+        """
         self.name = name
-        self.lock = FileLock(state_dir / "locks" / f"{name}.lock")
-        self.everywhere = DatabaseLock(storage, name) if storage and storage.startswith("postgres") else nullcontext()
+        self.locks = [FileLock(state_dir / "locks" / f"{name}.lock")]
+        self.everywhere: DatabaseLock | None = None
+        if storage and storage.startswith("sqlite:///"):
+            file = Path(storage.removeprefix("sqlite:///"))
+            self.locks.append(FileLock(file.with_name(f"{file.name}.{name}.lock")))
+        elif storage and storage.startswith("postgres"):
+            self.everywhere = DatabaseLock(storage, name)
+        elif storage:
+            raise UserError(
+                f"tracking.storage={storage}: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE."
+            )
 
     def __enter__(self) -> "StudyLock":
-        if not self.lock.acquire():
-            process, host = self.lock.holder()
-            raise UserError(
-                f"The sweep {self.name!r} is already running (process {process} on {host}): wait for it, stop it, "
-                "or start another under its own name with sweep.name=NAME."
-            )
         try:
-            self.everywhere.__enter__()
+            for lock in self.locks:
+                self._acquire(lock)
+            if self.everywhere is not None:
+                self.everywhere.__enter__()
         except BaseException:
-            self.lock.release()
+            self._release()
             raise
         return self
+
+    def renew(self) -> bool:
+        """Make sure of the lock after an outage of the study's database; False while that does not answer.
+
+        Raises UserError where another coordinator has taken it meanwhile.
+        """
+        return self.everywhere is None or self.everywhere.renew()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.everywhere.__exit__(kind, error, trace)
-        self.lock.release()
+        if self.everywhere is not None:
+            self.everywhere.release()
+        self._release()
+
+    def _acquire(self, lock: FileLock) -> None:
+        if not lock.acquire():
+            process, host = lock.holder()
+            raise UserError(
+                f"The sweep {self.name!r} is already running (process {process} on {host}): wait for it, stop it, "
+                "or start another under its own name with sweep.name=NAME."
+            )
+
+    def _release(self) -> None:
+        for lock in self.locks:
+            lock.release()

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,7 @@ from macsql.search.study import samples
 FREE_KEYS = (
     "executor.",
     "tracking.",
+    "metrics.workers",
     "search.n_trials",
     "sweep.repeats",
     "sweep.max_retries",
@@ -112,15 +113,24 @@ def with_point(config: Config, overrides: tuple[str, ...], point: Mapping[str, A
 
 def _with_typed_keys(config: Config, keys: Mapping[str, Any]) -> Config:
     """The same for "group.key" alone, binding the touched groups only: validating everything takes ten times longer."""
-    changed: dict[str, Any] = {}
+    changed: dict[str, dict[str, Any]] = {}
     for key, value in keys.items():
         group, name = key.split(".") if key.count(".") == 1 else (key, "")
-        bound = changed.setdefault(group, OmegaConf.structured(getattr(config, group)))
+        bound = _bound(getattr(config, group).__class__)
         if name not in bound:
             raise KeyError(key)
         bound[name] = value
-    groups: dict[str, Any] = {group: OmegaConf.to_object(bound) for group, bound in changed.items()}
+        changed.setdefault(group, {})[name] = bound[name]
+    groups: dict[str, Any] = {
+        group: dataclasses.replace(getattr(config, group), **values) for group, values in changed.items()
+    }
     return dataclasses.replace(config, **groups)
+
+
+@lru_cache(maxsize=16)
+def _bound(group: Hashable) -> DictConfig:
+    """A group's types, to try values on."""
+    return OmegaConf.structured(group)
 
 
 def is_group(key: str) -> bool:

@@ -113,15 +113,15 @@ class Preflight:
     @cached_property
     def cost(self) -> estimate.Cost:
         """Steps, time and disk of the whole sweep."""
-        from macsql.executors.local import visible_gpus
-
         roles: dict[str, list[Agent]] = {}
         steps = {}
         for trial in self.trials:
             prepared = self.prepared(trial.config)
-            agents = roles.setdefault(str(prepared.folder), _roles(prepared.about["counts"]["train"]))
+            folder = str(prepared.folder)
+            if folder not in roles:
+                roles[folder] = _roles(prepared.about["counts"]["train"])
+            agents = roles[folder]
             steps[trial.index] = estimate.optimizer_steps(trial.config, agents)
-        threads = self.config.executor.threads or 1
         done = estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name)
         known = list(steps.values())  # a sampler's trials are like the few that are known, as far as anybody can tell
         work = [(index, steps.get(index, known[index % len(known)])) for index in range(self.size)]
@@ -130,8 +130,8 @@ class Preflight:
             done,
             self.parameters,
             self.executor.slots,
-            threads,
-            bool(visible_gpus()),
+            self.executor.threads,
+            self.executor.gpu,
             estimate.tokens_a_row(self.prepared(self.trials[0].config).examples("train")),
         )
 

@@ -12,7 +12,7 @@ This module is the only one that touches Hydra's override parser; tests/search/t
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,21 @@ Space = dict[str, Axis]
 
 
 def read_space(tree: Mapping[str, Any]) -> Space:
-    """Dotted key -> axis, in the order written. Raises UserError naming the key whose expression is not one."""
-    return {key: _axis(key, expression) for key, expression in _leaves(tree)}
+    """Dotted key -> axis, in the order written; null takes an inherited axis away.
+
+    Raises UserError naming the key whose expression is not one.
+    """
+    return {key: _axis(key, expression) for key, expression in _flat(tree) if expression is not None}
+
+
+def read_points(listed: Iterable[Mapping[str, Any]]) -> list[Point]:
+    """Explicit points with dotted keys, however deep they were written. Raises UserError for a value that is a list."""
+    points = [dict(_flat(point)) for point in listed]
+    for point in points:
+        for key, value in point.items():
+            if isinstance(value, list | tuple):
+                raise UserError(f"search.points: {key}={value} is a list: a point gives each key one plain value.")
+    return points
 
 
 def grid(space: Space) -> list[Point]:
@@ -89,11 +102,11 @@ def _as_axis(argument: str) -> str:
     return f"++search.space.{key}='{escaped}'"
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        elif value is not None:  # null takes an inherited axis away
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
             yield f"{prefix}{key}", value
 
 

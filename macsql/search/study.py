@@ -1,19 +1,23 @@
 """The study: which points have been tried, kept in Optuna. The only module of the house that knows Optuna.
 
 One Optuna trial stands for one planned trial; its `index` attribute says which. One coordinator alone talks to a study
-(see macsql.search.coordinator), which keeps clear of what Optuna does not promise to several writers.
+(see macsql.search.coordinator), which keeps clear of what Optuna does not promise to several writers. Samplers and
+pruners look at a copy of the study in memory: what they decide enters the database in one step, so that nothing
+half-made survives a kill, and a proposal costs one transaction and not one for each key.
 """
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from macsql.config import SearchConfig
 from macsql.errors import UserError
 from macsql.search.objectives import check_pruner
-from macsql.search.space import Choices, Interval, Point, Space, grid
+from macsql.search.outage import Outage, is_outage
+from macsql.search.space import Choices, Interval, Point, Space, grid, read_points
 
 if TYPE_CHECKING:
     import optuna
@@ -32,6 +36,38 @@ class Entry:
     repeat: int
     state: str  # WAITING | RUNNING | COMPLETE | PRUNED | FAIL
     values: tuple[float, ...] = ()
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def patient(method: "Callable[Concatenate[Study, P], R]") -> "Callable[Concatenate[Study, P], R]":
+    """A method of Study that is asked again until the database answers, where the study has an `outage` to wait with.
+
+    An answer may have been lost after the deed was done, so the study is read anew before each further attempt.
+    """
+
+    @wraps(method)
+    def asked(self: "Study", *arguments: P.args, **named: P.kwargs) -> R:
+        try:
+            return method(self, *arguments, **named)
+        except Exception as error:
+            if self.outage is None or not is_outage(error):
+                raise
+            for _ in self.outage.attempts(error):
+                try:
+                    self.read()
+                    answer = method(self, *arguments, **named)
+                except Exception as another:
+                    if not is_outage(another):
+                        raise
+                else:
+                    self.outage.over()
+                    return answer
+            raise
+
+    return asked
 
 
 class Study:
@@ -59,10 +95,11 @@ class Study:
         except Exception as error:  # of Optuna, SQLAlchemy or the database's own driver
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"tracking.storage={storage}: Optuna cannot keep a study there ({reason}).") from error
-        self._study.pruner = optuna.pruners.MedianPruner() if config.pruner == "median" else optuna.pruners.NopPruner()
         self._numbers: dict[int, int] = {}  # index -> number of the Optuna trial that stands for it now
         self._fixed = fixed_points(config, space)
-        self._entries = self._read()
+        self._entries: dict[int, Entry] = {}
+        self.outage: Outage | None = None  # what to do while the database is away; None: fail
+        self.read()
 
     @property
     def identity(self) -> dict[str, Any] | None:
@@ -92,6 +129,7 @@ class Study:
         """What is known of one planned trial."""
         return self._entries.get(index)
 
+    @patient
     def propose(self, index: int) -> Entry:
         """Begin (or, after an interruption, take up again) the trial at `index`."""
         known = self._entries.get(index)
@@ -100,7 +138,18 @@ class Study:
         if known is not None and known.state in DONE:
             raise ValueError(f"trial {index} is complete")
         point = known.point if known is not None else self._point(index)
-        self._numbers[index], point = self._ask(index) if point is None else self._begin(index, point)
+        number = len(self._copy.get_trials(deepcopy=False))
+        point = self._sampled(index) if point is None else point
+        trial = self._optuna.trial.create_trial(
+            state=self._optuna.trial.TrialState.RUNNING,
+            params=point,
+            distributions={key: self._distribution(key) for key in point},
+            user_attrs={"index": index},
+        )
+        self._study.add_trial(trial)
+        if len(self._copy.get_trials(deepcopy=False)) == number:  # the sampler's own is there already
+            self._copy.add_trial(trial)
+        self._numbers[index] = number
         entry = Entry(index, point, self.place(index)[1], "RUNNING")
         self._entries[index] = entry
         return entry
@@ -116,6 +165,7 @@ class Study:
         repeat, point = divmod(index, len(self._fixed))
         return point, repeat
 
+    @patient
     def report(self, index: int, evaluation: int, value: float) -> bool:
         """Tell the objective at the n-th evaluation (from 1); whether the pruner would stop the trial there.
 
@@ -124,23 +174,28 @@ class Study:
         """
         if self.config.pruner == "none":
             return False
-        trial = self._optuna.trial.Trial(self._study, self._trial_id(index))
-        known = self._study.get_trials(deepcopy=False)[self._numbers[index]].intermediate_values
+        trial = self._trial_of(self._copy, index)
+        known = self._copy.get_trials(deepcopy=False)[self._numbers[index]].intermediate_values
         if evaluation not in known:
+            self._trial_of(self._study, index).report(value, evaluation)
             trial.report(value, evaluation)
         return evaluation >= max(known, default=evaluation) and trial.should_prune()
 
+    @patient
     def reported(self, index: int) -> int:
         """How many evaluations of a trial have been told."""
-        return len(self._study.get_trials(deepcopy=False)[self._numbers[index]].intermediate_values)
+        return len(self._copy.get_trials(deepcopy=False)[self._numbers[index]].intermediate_values)
 
+    @patient
     def finish(self, index: int, values: Sequence[float] | None, pruned: bool = False) -> None:
         """Tell what a trial gave; None where it failed."""
         states = self._optuna.trial.TrialState
         state = states.PRUNED if pruned else states.COMPLETE if values is not None else states.FAIL
-        self._study.tell(
-            self._numbers[index], list(values) if state is states.COMPLETE and values else None, state=state
-        )
+        if self._entries[index].state == state.name:
+            return  # told before, the answer lost
+        told = list(values) if state is states.COMPLETE and values else None
+        for study in (self._study, self._copy):
+            study.tell(self._numbers[index], told, state=state)
         entry = self._entries[index]
         self._entries[index] = Entry(index, entry.point, entry.repeat, state.name, tuple(values or ()))
 
@@ -152,23 +207,12 @@ class Study:
         first = point * self.repeats
         return self._entries[first].point if first < index else None
 
-    def _begin(self, index: int, point: Point) -> tuple[int, Point]:
-        """A running trial for a known point, put into the study in one step: nothing half-made survives a kill."""
-        trial = self._optuna.trial.create_trial(
-            state=self._optuna.trial.TrialState.RUNNING,
-            params=point,
-            distributions={key: self._distribution(key) for key in point},
-            user_attrs={"index": index},
-        )
-        self._study.add_trial(trial)
-        return self._study.get_trials(deepcopy=False)[-1].number, point
-
-    def _ask(self, index: int) -> tuple[int, Point]:
-        """A point that the sampler proposes from all that is known."""
-        self._study.sampler = self._sampler(index)
-        trial = self._study.ask(fixed_distributions={key: self._distribution(key) for key in self.space})
+    def _sampled(self, index: int) -> Point:
+        """A point that the sampler proposes from all that is known; the copy of the study has it as a running trial."""
+        self._copy.sampler = self._sampler(index)
+        trial = self._copy.ask(fixed_distributions={key: self._distribution(key) for key in self.space})
         trial.set_user_attr("index", index)
-        return trial.number, dict(trial.params)
+        return dict(trial.params)
 
     def _sampler(self, index: int) -> "optuna.samplers.BaseSampler":
         # Seeded for each place of the plan: one generator rebuilt on resume would propose the same points again.
@@ -190,21 +234,30 @@ class Study:
             return kinds.IntDistribution(int(axis.low), int(axis.high), log=axis.log)
         return kinds.FloatDistribution(axis.low, axis.high, log=axis.log)
 
-    def _read(self) -> dict[int, Entry]:
-        entries: dict[int, Entry] = {}
-        for trial in self._study.get_trials(deepcopy=False):
-            if "index" not in trial.user_attrs:  # killed between asking and naming it: it never ran
-                if not trial.state.is_finished():
-                    self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
-                continue
-            index = trial.user_attrs["index"]
-            self._numbers[index] = trial.number  # a later trial of the same index takes the place of a failed one
-            repeat = self.place(index)[1]
-            entries[index] = Entry(index, dict(trial.params), repeat, trial.state.name, tuple(trial.values or ()))
-        return entries
+    def read(self) -> None:
+        """Learn from the database what every trial of the plan has come to."""
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            if "index" not in trial.user_attrs and not trial.state.is_finished():  # put there by somebody else
+                self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+        trials = self._study.get_trials(deepcopy=False)
+        for trial in trials:
+            if "index" in trial.user_attrs:
+                index = trial.user_attrs["index"]
+                self._numbers[index] = trial.number  # a later trial of the same index takes the place of a failed one
+                values, repeat = tuple(trial.values or ()), self.place(index)[1]
+                self._entries[index] = Entry(index, dict(trial.params), repeat, trial.state.name, values)
+        pruners = self._optuna.pruners
+        self._copy = self._optuna.create_study(
+            storage=self._optuna.storages.InMemoryStorage(),
+            directions=self._study.directions,
+            pruner=pruners.MedianPruner() if self.config.pruner == "median" else pruners.NopPruner(),
+        )
+        self._copy.add_trials(trials)
 
-    def _trial_id(self, index: int) -> int:
-        return self._study.get_trials(deepcopy=False)[self._numbers[index]]._trial_id
+    def _trial_of(self, study: "optuna.Study", index: int) -> "optuna.trial.Trial":
+        number = self._numbers[index]
+        return self._optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
 
 def samples(config: SearchConfig, space: Space) -> bool:
@@ -214,7 +267,7 @@ def samples(config: SearchConfig, space: Space) -> bool:
 
 def fixed_points(config: SearchConfig, space: Space) -> list[Point]:
     """The points that are known before the first trial: the explicit ones, then a grid's own."""
-    listed = [dict(point) for point in config.points]
+    listed = read_points(config.points)
     if samples(config, space) or not space:
         return listed
     return listed + [point for point in grid(space) if point not in listed]
@@ -239,8 +292,9 @@ def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None
             "The search space is empty: set search.space (as in +experiment=lr_bs), list search.points, "
             "or run one fine-tune with `python -m macsql.train`."
         )
-    for number, point in enumerate(config.points):
-        if point in config.points[:number]:
+    listed = read_points(config.points)
+    for number, point in enumerate(listed):
+        if point in listed[:number]:
             raise UserError(f"search.points names {point} twice: use sweep.repeats for more seeds of a point.")
     if samples(config, space):
         _check_sampler(config, space)
@@ -249,7 +303,7 @@ def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None
 def _check_sampler(config: SearchConfig, space: Space) -> None:
     if not (config.n_trials and config.n_trials > 0):
         raise UserError(f"search={config.sampler} needs search.n_trials, a number above 0.")
-    for point in config.points:
+    for point in read_points(config.points):
         if set(point) != set(space):
             raise UserError(
                 f"search.points: {point} and the search space have different keys; search={config.sampler} learns "

@@ -10,12 +10,18 @@ class Ledger:
     """What has arrived at MLflow of one trial, kept in its folder as shipped.json."""
 
     def __init__(
-        self, run_id: str | None = None, events: int = 0, seen: dict[str, int] | None = None, status: str = ""
+        self,
+        run_id: str | None = None,
+        events: int = 0,
+        seen: dict[str, int] | None = None,
+        status: str = "",
+        result: int = 0,
     ) -> None:
         self.run_id = run_id
         self.events = events  # bytes of events.jsonl that have been shipped
         self.seen = seen or {}  # metric -> last step shipped
         self.status = status
+        self.result = result  # which result.json was shipped with it (macsql.training.result.stamp)
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger":

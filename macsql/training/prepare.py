@@ -23,6 +23,7 @@ from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
 from macsql.errors import UserError
 from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
+from macsql.training.result import write_whole
 
 EXAMPLES_VERSION = 1  # raise it when the same configuration makes other examples than before
 
@@ -66,6 +67,9 @@ def prepare(config: Config) -> Prepared:
     folder = state / "data" / f"{config.data.format}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     if not (folder / "about.json").exists():
         _make(corpus, fingerprint, config, folder)
+    databases = _databases(corpus)
+    if (folder / "databases.json").read_text(encoding="utf-8") != databases:  # they, or the folder, have been moved
+        write_whole(folder / "databases.json", databases)
     return Prepared(folder)
 
 
@@ -88,9 +92,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
                     f"data={config.data.format} gives no {split} examples ({len(corpus.of(split))} questions): "
                     "raise data.limit or the split's fraction."
                 )
-    used = {question.db_id for question in corpus.questions}
-    databases = [_entry(database) for key, database in sorted(corpus.databases.items()) if key in used]
-    (partial / "databases.json").write_text(json.dumps(databases), encoding="utf-8")
+    (partial / "databases.json").write_text(_databases(corpus), encoding="utf-8")
     notes = [*corpus.notes, *leakage.check(corpus).sentences()]
     about = {
         "corpus": corpus.name,
@@ -106,6 +108,11 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
         if not (folder / "about.json").exists():
             raise
         shutil.rmtree(partial)
+
+
+def _databases(corpus: corpora.Corpus) -> str:
+    used = {question.db_id for question in corpus.questions}
+    return json.dumps([_entry(database) for key, database in sorted(corpus.databases.items()) if key in used])
 
 
 def _entry(database: Database) -> dict[str, Any]:

@@ -50,6 +50,14 @@ def read_result(folder: Path) -> Result | None:
         return None
 
 
+def stamp(folder: Path) -> int:
+    """Changes with every result.json that is put into the folder; 0 without one."""
+    try:
+        return (folder / "result.json").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def write_whole(path: Path, text: str) -> None:
     """Put a file in place in one step: whoever reads it, and whoever is killed writing it, leaves it old or new."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")

@@ -6,7 +6,8 @@
              model/             the best model, in the hub's layout
              trained.json       steps and losses; its presence means that no step is left to take
              predictions.jsonl  verdicts.jsonl
-             eval_predictions.jsonl   where an agent's metric is the objective: test questions choose nothing
+             eval_predictions.jsonl  eval_verdicts.jsonl   where an agent's metric is the objective: test questions
+                                                           choose nothing
              result.json        how it ended: status, metrics, seconds, steps; its presence means "done"
 
 A trial knows neither Optuna nor MLflow nor the sweep that it may belong to. `python -m macsql.training.trial
@@ -125,6 +126,8 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
         scored = score(predictions, prepared.databases, sandbox)
         choosing = score(chosen_by, prepared.databases, sandbox)
     write_jsonl(folder / "verdicts.jsonl", scored.verdicts)
+    if chosen_by:
+        write_jsonl(folder / "eval_verdicts.jsonl", choosing.verdicts)
     clock.lap("score")
 
     metrics = {

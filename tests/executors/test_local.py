@@ -1,20 +1,37 @@
 """Trials as child processes: shares of the machine, and how they are ended."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
+from waiting import wait_for
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
-from macsql.executors import local
-from macsql.executors.local import LocalExecutor, usable_cores
+from macsql.executors import local, orphan
+from macsql.executors.local import LocalExecutor, Share, usable_cores
+from macsql.training.process import EXIT_STOPPED
 
 SLEEPER = """
 import os, subprocess, sys, time
 print(os.environ["OMP_NUM_THREADS"], os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ["MACSQL_PARENT"], flush=True)
 child = subprocess.Popen(["sleep", "60"])
 open(sys.argv[1] + "/child", "w").write(str(child.pid))
+time.sleep(60)
+"""
+
+HOLDER = """
+import signal, sys, time
+from pathlib import Path
+from macsql.training.process import lock_of
+lock = lock_of(Path(sys.argv[1]))
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_IGN)
+assert lock.acquire()
+print("held", flush=True)
 time.sleep(60)
 """
 
@@ -38,8 +55,9 @@ def machine(monkeypatch):
         (8, [], None, {}, [(8, None)]),
         (8, [], 60_000_000, {"threads": 2}, [(2, None)] * 4),
         (8, [], 1_000_000, {"workers": 2}, [(1, None)] * 2),
+        (8, [], 60_000_000, {"workers": 4}, [(2, None)] * 4),
         (8, ["0", "1"], 60_000_000, {}, [(4, "0"), (4, "1")]),
-        (8, ["GPU-a"], 60_000_000, {"workers": 2}, [(8, "GPU-a")] * 2),
+        (8, ["GPU-a"], 60_000_000, {"workers": 2}, [(4, "GPU-a")] * 2),
         (1, [], 1_000_000, {}, [(1, None)]),
         (2, [], 60_000_000, {"threads": 4}, [(4, None)]),
     ],
@@ -100,3 +118,53 @@ def test_stopping_asks(sleeper):
     sleeper.stop()
     assert sleeper.process.wait(5) == -15
     sleeper.stop()
+
+
+def test_the_process_at_work_in_a_folder_is_adopted(tmp_path, monkeypatch):
+    """Another process holds the folder, deaf to every signal but one, until its patience is over."""
+    monkeypatch.setattr(orphan, "PATIENCE", 0.4)
+    executor = LocalExecutor([Share(1, None)])
+    assert executor.adopt(tmp_path) is None
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    holder.stdout.readline()
+    handle = executor.adopt(tmp_path)
+    handle.stop()
+    assert handle.poll() is None
+    assert wait_for(lambda: handle.poll(), "its end", 10) == EXIT_STOPPED
+    assert holder.wait(5) == -signal.SIGKILL
+
+
+def test_a_process_on_another_machine_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(orphan, "PATIENCE", 0.0)
+    monkeypatch.setattr(orphan, "HOST", "elsewhere")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        handle = LocalExecutor([Share(1, None)]).adopt(tmp_path)
+        assert [handle.poll() for _ in range(3)] == [None] * 3
+        assert holder.poll() is None
+        handle.stop()
+        assert handle.poll() == EXIT_STOPPED
+        holder.kill()
+
+
+@pytest.mark.parametrize(
+    ("listing", "names"),
+    [
+        ("GPU 0: A (UUID: GPU-a)\nGPU 1: A (UUID: GPU-b)", ["0", "1"]),
+        (
+            "GPU 0: A (UUID: GPU-a)\n  MIG 1g.10gb Device  0: (UUID: MIG-x)\n  MIG 1g.10gb Device  1: (UUID: MIG-y)\n"
+            "GPU 1: A (UUID: GPU-b)",
+            ["MIG-x", "MIG-y", "1"],
+        ),
+        ("", []),
+    ],
+)
+def test_gpus_are_counted_and_their_parts(tmp_path, monkeypatch, listing, names):
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!{sys.executable}\nprint({listing!r})")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert local.visible_gpus() == names
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,-1")
+    assert local.visible_gpus() == ["3"]

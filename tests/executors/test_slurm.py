@@ -17,7 +17,7 @@ from macsql.executors.slurm import SlurmExecutor
 from macsql.training.process import EXIT_STOPPED
 from macsql.training.result import read_result
 
-pytest.importorskip("submitit", reason="submitit is not installed: pip install 'macsql[slurm]'")
+submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install 'macsql[slurm]'")
 
 
 def executor(cluster="local", **options):
@@ -101,6 +101,8 @@ def slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(cluster))
     monkeypatch.setattr("macsql.executors.slurm.FORCED_LOOK", 1.0)
+    # Job numbers begin at 1 in every test, and submitit remembers for good which have ended.
+    monkeypatch.setattr(submitit.SlurmJob, "watcher", type(submitit.SlurmJob.watcher)(delay_s=600))
     yield cluster
     for pid in cluster.glob("*.pid"):
         if psutil.pid_exists(int(pid.read_text())):
@@ -194,6 +196,7 @@ def test_the_options_reach_the_job_script(slurm, stub_folder):
     ("options", "words"),
     [
         ({"cluster": "kubernetes"}, "write slurm or local"),
+        ({"gpus_per_node": 2}, "gpus_per_node=2: a trial trains on one GPU"),
         ({"partitoin": "gpu"}, "executor.options.partitoin"),
         ({"cluster": "slurm"}, "srun is missing"),
     ],
@@ -208,3 +211,43 @@ def test_without_submitit_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(UserError, match=r"executor=slurm needs submitit: pip install 'macsql\[slurm\]'"):
         SlurmExecutor(ExecutorConfig("slurm"), None)
+
+
+def test_a_job_in_the_queue_outlives_its_sweep_and_is_found_again(slurm, stub_folder):
+    """The sweep is gone, its job is not: a second one in the same folder would get in its way."""
+    folder = stub_folder()
+    (slurm / "full").touch()
+    executor("slurm").start(folder, 0)
+    handle = executor("slurm").adopt(folder)
+    assert handle.poll() is None
+    handle.stop()
+    assert ended(handle) == EXIT_STOPPED
+    assert len(list(slurm.glob("*.sh"))) == 1
+    assert executor("slurm").adopt(folder) is None
+
+
+def test_a_running_job_outlives_its_sweep_and_is_heard_to_its_end(slurm, stub_folder):
+    folder = stub_folder(steps=60)
+    executor("slurm").start(folder, 0)
+    wait_for(lambda: steps_told(folder) > 2, "some events")
+    assert ended(executor("slurm").adopt(folder)) == 0
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(60)}
+    assert len(list(slurm.glob("*.sh"))) == 1
+    wait_for(lambda: executor("slurm").adopt(folder) is None, "the job's own end")
+
+
+def test_a_local_job_is_found_again_before_it_has_taken_its_folder(stub_folder):
+    folder = stub_folder(steps=30)
+    executor().start(folder, 0)
+    handle = executor().adopt(folder)
+    assert handle.poll() is None
+    assert ended(handle) == 0
+    assert len(list((folder / "jobs").glob("*_submitted.pkl"))) == 1
+    assert executor().adopt(folder) is None
+
+
+def test_a_number_that_another_process_has_now_is_not_a_job(stub_folder):
+    folder = stub_folder()
+    (folder / "jobs").mkdir()
+    (folder / "jobs" / "last").write_text(str(os.getpid()))
+    assert executor().adopt(folder) is None

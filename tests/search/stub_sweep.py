@@ -24,7 +24,9 @@ class Zygote:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": str(HERE), "MLFLOW_LOGGING_LEVEL": "ERROR", "OMP_NUM_THREADS": "1"},
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])}
+            | {"MLFLOW_LOGGING_LEVEL": "ERROR", "OMP_NUM_THREADS": "1"},
         )
         self.template = folder / "template"
         self.template.mkdir()

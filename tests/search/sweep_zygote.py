@@ -17,10 +17,11 @@ import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 import optuna  # noqa: F401
 from omegaconf import OmegaConf
 
-import macsql.search.coordinator as coordinator
+import macsql.executors.orphan as orphan
 from macsql import sweep
 from macsql.config import Config, validate
 from macsql.errors import UserError
+from macsql.executors.local import LocalExecutor
 from macsql.search.display import Display  # noqa: F401
 from macsql.search.estimate import Cost
 from macsql.search.lock import StudyLock
@@ -75,25 +76,27 @@ def configuration(state: str, changes: dict[str, Any]) -> Config:
 def run(order: dict[str, Any]) -> int:
     os.environ.update(order.get("environment", {}))
     if "orphan_patience" in order:
-        coordinator.ORPHAN_PATIENCE = order["orphan_patience"]
+        orphan.PATIENCE = order["orphan_patience"]
     if "patience" in order:
         sweep.PATIENCE = order["patience"]
     if "server_down_for" in order:
         break_server(order["server_down_for"])
+    if "no_room_for" in order:
+        leave_no_room(order["no_room_for"])
     if "die_at_line" in order:
         die_at_line(order["die_at_line"], order.get("lines"))
     config = configuration(order["state"], order.get("changes", {}))
     try:
         preflight = Unprepared(config, Planner(config, []), print)
         preflight.check()
-        with StudyLock(Path(order["state"]), config.sweep.name, config.tracking.storage):
+        with StudyLock(Path(order["state"]), config.sweep.name, config.tracking.storage) as lock:
             study = sweep.open_study(preflight)
             if study.complete:
                 print("nothing is left to run")
             if order.get("interrupted_at_once"):
                 signal.setitimer(signal.ITIMER_REAL, 0.001)
                 signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-            return sweep.run(preflight, study)
+            return sweep.run(preflight, study, lock.renew)
     except UserError as error:
         print(error, file=sys.stderr)
         return 1
@@ -134,6 +137,18 @@ def break_server(calls: int) -> None:
         return whole(self, run_id, metrics=metrics, **others)
 
     MlflowClient.log_batch = log_batch
+
+
+def leave_no_room(name: str) -> None:
+    """Let trials of that name not be started."""
+    start = LocalExecutor.start
+
+    def full(self: LocalExecutor, folder: Path, slot: int) -> Any:
+        if name in folder.name:
+            raise OSError("no room")
+        return start(self, folder, slot)
+
+    LocalExecutor.start = full
 
 
 def fork(order: dict[str, Any]) -> int:

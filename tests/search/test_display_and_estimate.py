@@ -6,10 +6,10 @@ import json
 import pytest
 from rich.console import Console
 
-from macsql.search.coordinator import Ended, Progress, Running
 from macsql.search.display import SHOWN_ENDED, Display
 from macsql.search.estimate import MEASURED, START_SECONDS, Work, estimate, finished
 from macsql.search.plan import PlannedTrial
+from macsql.search.progress import Ended, Progress, Running
 from macsql.training.result import Result, write_result
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from macsql.errors import UserError
-from macsql.search.space import Choices, Interval, grid, read_space
+from macsql.search.space import Choices, Interval, grid, read_points, read_space
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_the_grid_walks_the_last_key_fastest():
 def test_a_grid_refuses_an_interval():
     with pytest.raises(UserError, match=r"search\.space\.a is an interval"):
         grid(read_space({"a": "interval(0, 1)"}))
+
+
+def test_points_may_be_written_as_deep_as_the_space():
+    deep = [{"trainer": {"learning_rate": 1.0}, "mixture": "real"}, {"trainer.learning_rate": None}]
+    assert read_points(deep) == [{"trainer.learning_rate": 1.0, "mixture": "real"}, {"trainer.learning_rate": None}]
+
+
+def test_a_list_is_no_value_of_a_point():
+    with pytest.raises(UserError, match=r"search\.points: agents\.roles=\['selector'\] is a list"):
+        read_points([{"agents": {"roles": ["selector"]}}])

@@ -191,3 +191,47 @@ def test_a_record_that_was_thrown_away_is_drawn_again(stub_sweep, zygote):
     (sweep.state / "mlflow.db").write_bytes((zygote.template / "mlflow.db").read_bytes())
     assert sweep.run() == 0
     assert sweep.picture() == before
+
+
+def test_a_trial_that_cannot_be_started_fails_alone(stub_sweep):
+    sweep = stub_sweep(environment=QUICK)
+    assert sweep.run(no_room_for="stub-0002") == 2, sweep.log
+    assert "it could not be started (OSError: no room)" in sweep.log
+    picture = sweep.picture()
+    assert [state for _, state in states(picture)] == ["COMPLETE"] * 3
+    assert picture["parent"] == ["FAILED"]
+    assert not picture["unended"]
+    assert sweep.run() == 0
+
+
+def test_a_complete_sweep_needs_no_executor(stub_sweep):
+    sweep = stub_sweep(environment=QUICK)
+    assert sweep.run() == 0
+    assert sweep.run(changes={"executor.name": "slurm", "executor.options": {"cluster": "slurm"}}) == 0, sweep.log
+    assert sweep.picture()["parent"] == ["FINISHED"]
+
+
+def test_a_smaller_plan_leaves_nothing_running(stub_sweep):
+    sweep = stub_sweep(changes={"sweep.repeats": 2, "executor.workers": 8}, environment={"STUB_PAUSE": "0.3"})
+    call = sweep.start()
+    sweep.until(lambda: len(list(sweep.state.glob("trials/*/trial.json"))) == 8 and sweep.events() > 2)
+    sweep.until(lambda: len(sweep.picture()["unended"]) == 9)
+    call.signal(9)
+    call.wait()
+    assert sweep.run(changes={"sweep.repeats": 1}, environment=QUICK) == 0, sweep.log
+    assert not sweep.picture()["unended"], sweep.log
+    assert len([status for status in statuses(sweep.picture()).values() if status == "FINISHED"]) == 4
+
+
+def test_a_trial_pruned_after_an_interruption_is_recorded_as_pruned(pruned):
+    """What was shipped as stopped ends as pruned: the same status in MLflow, another end."""
+    sweep = pruned("pruned", **{"executor.workers": 2})
+    call = sweep.start(environment={"STUB_PAUSE": "0.15"})
+    sweep.until(lambda: any("3.0" in path.read_text() for path in sweep.state.glob("trials/*/trial.json")), 60)
+    slow = next(path.parent for path in sweep.state.glob("trials/*/trial.json") if "3.0" in path.read_text())
+    sweep.until(lambda: (slow / "events.jsonl").exists() and (slow / "events.jsonl").stat().st_size)
+    call.signal(2)
+    assert call.wait() == 130
+    assert sweep.run(environment=QUICK) == 0
+    runs = {name: (status, tag) for name, status, tag, *_ in sweep.picture()["runs"]}
+    assert runs["learning_rate=3.0"] == ("KILLED", "true")

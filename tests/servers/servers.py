@@ -50,17 +50,23 @@ class Postgres:
             about = pwd.getpwnam(name)
             os.chown(self.folder, about.pw_uid, about.pw_gid)
             self.user = {"user": about.pw_uid, "group": about.pw_gid, "extra_groups": []}
-        data, log = self.folder / "data", (self.folder / "log").open("wb")
-        self._run([programs / "initdb", "-D", data, "-U", "macsql", "--auth=trust", "-E", "UTF8", "--no-sync"], log)
+        self.programs, self.data = programs, self.folder / "data"
+        command = [programs / "initdb", "-D", self.data, "-U", "macsql", "--auth=trust", "-E", "UTF8", "--no-sync"]
+        with (self.folder / "log").open("wb") as log:
+            self._run(command, log)
+        self.start()
+
+    def start(self) -> None:
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "fsync": "off", "max_connections": 60}
         arguments = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        self.process = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-k", self.folder, *arguments],
-            stdout=log,
-            stderr=log,
-            cwd=self.folder,
-            **self.user,
-        )
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.programs / "postgres", "-D", self.data, "-k", self.folder, *arguments],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                **self.user,
+            )
         until(self._answers, "PostgreSQL")
 
     def url(self, database: str) -> str:
@@ -72,12 +78,15 @@ class Postgres:
             connection.execute(f'CREATE DATABASE "{database}"')
         return self.url(database)
 
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGINT)  # a fast shutdown
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)  # a fast shutdown: its sessions are cut
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(20)
         self.process.kill()
         self.process.wait()
+
+    def close(self) -> None:
+        self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _connect(self):

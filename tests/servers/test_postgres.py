@@ -37,6 +37,57 @@ def test_one_coordinator_a_study_whatever_its_state_directory(storage, stub_swee
     assert "nothing is left to run" in second.log
 
 
+def test_a_sweep_outlives_an_outage_of_its_database(postgres, storage, stub_sweep):
+    """Every trial of four ends while the database is away, or before, or after; what the study says is the same."""
+    calm, sweep = stub_sweep("calm"), stub_sweep("state", {"tracking.storage": storage}, {"STUB_PAUSE": "0.1"})
+    assert calm.run() == 0, calm.log
+    call = sweep.start()
+    until(lambda: sweep.events() > 4, "the first events")
+    postgres.stop()
+    try:
+        until(lambda: "does not answer" in sweep.log, "word of the outage", 30)
+    finally:
+        postgres.start()
+    second = stub_sweep("there", {"tracking.storage": storage})
+    until(lambda: "database is back" in sweep.log, "its end", 40)
+    assert second.run() == 1  # the lock was taken anew before anything else was done
+    assert "already running on this database" in second.log
+    assert call.wait() == 0, sweep.log
+    assert sweep.log.count("does not answer") == sweep.log.count("database is back") == 1
+    assert "attempt 2" not in sweep.log
+    pictures = calm.picture(), sweep.picture()
+    assert pictures[0]["results"] == pictures[1]["results"]
+    assert [state for _, state, *_ in pictures[1]["runs"]] == ["FINISHED"] * 4
+    assert finished(storage) == 4
+
+
+def test_an_outage_can_be_interrupted(postgres, storage, stub_sweep):
+    sweep = stub_sweep("state", {"tracking.storage": storage}, {"STUB_PAUSE": "0.1"})
+    call = sweep.start()
+    until(lambda: sweep.events() > 4, "the first events")
+    postgres.stop()
+    try:
+        until(lambda: "does not answer" in sweep.log, "word of the outage", 30)
+        call.signal(signal.SIGINT)
+        assert call.wait() == 130, sweep.log
+    finally:
+        postgres.start()
+    assert "goes on from here" in sweep.log
+    until(lambda: not sweep.children(), "the children's checkpoints", 10)
+    sweep.environment = {}
+    assert sweep.run() == 0, sweep.log
+    assert finished(storage) == 4
+
+
+def finished(storage: str) -> int:
+    """Trials of the study that are complete; none may be left running."""
+    import optuna
+
+    trials = optuna.load_study(study_name="stub", storage=storage).trials
+    assert not [trial for trial in trials if not trial.state.is_finished()]
+    return sum(trial.state.name == "COMPLETE" for trial in trials)
+
+
 def test_the_lock_is_the_studys_and_ends_with_its_session(storage):
     one, same, other = DatabaseLock(storage, "a"), DatabaseLock(storage, "a"), DatabaseLock(storage, "b")
     assert one.acquire()

@@ -72,3 +72,17 @@ def test_sample_draws_from_all_databases_and_keeps_the_order(config):
     }
     assert len({row.db_id for row in taken}) > 1
     assert sample(rows, None) == rows
+
+
+def test_a_state_directory_may_be_moved(config, tmp_path):
+    """Examples are named by their content; the databases beside them are where they are today."""
+    before = prepare(config)
+    home = tmp_path / "moved"
+    home.mkdir()
+    for path in [path for path in tmp_path.iterdir() if path != home]:
+        path.rename(home / path.name)
+    moved = dataclasses.replace(config, tracking=dataclasses.replace(config.tracking, state_dir=str(home)))
+    after = prepare(moved)
+    assert after.folder.name == before.folder.name
+    assert after.databases
+    assert all(database.path.exists() for database in after.databases.values())
