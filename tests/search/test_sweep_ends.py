@@ -212,7 +212,7 @@ def test_a_complete_sweep_needs_no_executor(stub_sweep):
 
 
 def test_a_smaller_plan_leaves_nothing_running(stub_sweep):
-    sweep = stub_sweep(changes={"sweep.repeats": 2, "executor.workers": 8}, environment={"STUB_PAUSE": "0.3"})
+    sweep = stub_sweep(changes={"sweep.repeats": 2, "executor.workers": 8}, environment={"STUB_PAUSE": "1.0"})
     call = sweep.start()
     sweep.until(lambda: len(list(sweep.state.glob("trials/*/trial.json"))) == 8 and sweep.events() > 2)
     sweep.until(lambda: len(sweep.picture()["unended"]) == 9)
