@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+LOSS_WINDOW = "loss_window.json"  # the training loss since it was last logged
+# what serves for resuming only and is no part of a model
+RESUMING = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth", "trainer_state.json", LOSS_WINDOW)
+
 
 @dataclass(frozen=True)
 class Checkpoint:

@@ -1,6 +1,7 @@
 """One Hugging Face fine-tune: arguments, loss, events."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from macsql.config import Config, TrainerConfig
 from macsql.errors import UserError
 from macsql.records import Agent, Example
 from macsql.training import mixture, window
+from macsql.training.checkpoints import LOSS_WINDOW
 from macsql.training.stopping import Diverged, StopRequest
 
 OWN_KEYS = {"early_stopping_patience", "early_stopping_threshold", "options"}  # not arguments of the Trainer's class
@@ -132,7 +134,7 @@ class Checkpoints(TrainerCallback):
 
 
 class MixtureTrainer(Seq2SeqTrainer):
-    """The Trainer, its rows drawn by the mixture of the three agents."""
+    """The Trainer, its rows drawn by the mixture of the three agents, and resumed as if it had never stopped."""
 
     def __init__(self, sampler: torch.utils.data.Sampler[int] | None, **arguments: Any) -> None:
         self.mixture_sampler = sampler
@@ -142,6 +144,22 @@ class MixtureTrainer(Seq2SeqTrainer):
         if self.mixture_sampler is not None:
             return self.mixture_sampler
         return super()._get_train_sampler(*arguments)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """With each checkpoint, before trainer_state.json: the loss since it was last logged, which would be lost."""
+        super()._save_rng_state(output_dir)
+        since = {"loss": self._tr_loss.item(), "logged": self._globalstep_last_logged}
+        (Path(output_dir) / LOSS_WINDOW).write_text(json.dumps(since), encoding="utf-8")
+
+    def _run_epoch(self, *arguments: Any, **given: Any) -> None:
+        checkpoint = given["resume_from_checkpoint"]
+        if checkpoint is not None and given["epoch"] == given["epochs_trained"]:
+            path = Path(checkpoint) / LOSS_WINDOW
+            if path.exists():  # earlier versions kept none
+                since = json.loads(path.read_text(encoding="utf-8"))
+                self._tr_loss += since["loss"]
+                self._globalstep_last_logged = since["logged"]
+        super()._run_epoch(*arguments, **given)
 
     def _finalize_training(self, *arguments: Any) -> Any:
         """The Trainer's end without its clearing up: until the model is saved the last checkpoint says how it ended."""

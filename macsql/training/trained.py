@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import TrainerConfig
-from macsql.training.checkpoints import last_checkpoint
+from macsql.training.checkpoints import RESUMING, last_checkpoint
 from macsql.training.result import write_whole
 
-RESUMING = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth", "trainer_state.json")  # no part of a model
 RECENT = 50  # logged losses that train_loss is the mean of
 
 

@@ -110,6 +110,23 @@ def test_a_killed_trial_resumes_from_its_last_epoch(trial, undisturbed):
     assert outcome(folder) == undisturbed()
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"logging_steps": 4}, {"logging_steps": 4, "gradient_accumulation_steps": 2, "per_device_train_batch_size": 4}],
+    ids=["plain", "accumulated"],
+)
+def test_a_loss_that_is_logged_now_and_then_is_the_mean_of_all_its_steps(trial, undisturbed, changes):
+    """The stop falls between two logged steps."""
+    folder, stop = trial("stopped", **changes), StopAt(EPOCH - 2)
+    with pytest.raises(Interrupted):
+        run_folder(folder, stop=stop, tell=stop.tell)
+    assert last_checkpoint(folder).step == EPOCH - 1
+    assert run_folder(folder).status == "FINISHED"
+    expected = undisturbed(**changes)
+    assert [step for step, _ in expected["loss"]] == [4, 8, 12, 16, 20]
+    assert outcome(folder) == expected
+
+
 STOPS_EARLY = {**FIRST_IS_BEST, "num_train_epochs": 6, "early_stopping_patience": 2}  # after the third
 
 
