@@ -3,7 +3,8 @@
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from transformers import (
     Seq2SeqTrainingArguments,
     TrainerCallback,
 )
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from macsql.codecs import Codec
 from macsql.config import Config, TrainerConfig
@@ -133,6 +135,25 @@ class Checkpoints(TrainerCallback):
         self.stop.check()
 
 
+class ByLength(torch.utils.data.Sampler[int]):
+    """The Trainer's order by length, drawn from the seed and the epoch alone: a resumed run sees the same rows."""
+
+    def __init__(self, sampler: LengthGroupedSampler, seed: int) -> None:
+        self.sampler, self.seed, self.epoch = sampler, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the Trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[int]:
+        draw = random.Random(f"{self.seed}/{self.epoch}").getrandbits(63)
+        self.sampler.generator = torch.Generator().manual_seed(draw)
+        return iter(self.sampler)
+
+
 class MixtureTrainer(Seq2SeqTrainer):
     """The Trainer, its rows drawn by the mixture of the three agents, and resumed as if it had never stopped."""
 
@@ -143,7 +164,8 @@ class MixtureTrainer(Seq2SeqTrainer):
     def _get_train_sampler(self, *arguments: Any) -> torch.utils.data.Sampler[int] | None:
         if self.mixture_sampler is not None:
             return self.mixture_sampler
-        return super()._get_train_sampler(*arguments)
+        sampler = super()._get_train_sampler(*arguments)
+        return ByLength(sampler, self.args.seed) if isinstance(sampler, LengthGroupedSampler) else sampler
 
     def _save_rng_state(self, output_dir: str) -> None:
         """With each checkpoint, before trainer_state.json: the loss since it was last logged, which would be lost."""

@@ -172,6 +172,7 @@ def _train(
         on_log,
         stop,
     )
+    trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
     stop.check()
     trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))
     trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end

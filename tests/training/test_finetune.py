@@ -6,11 +6,12 @@ import math
 import pytest
 import torch
 from transformers import TrainerState
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from macsql.codecs import codec
 from macsql.errors import UserError
 from macsql.models import seq2seq
-from macsql.training.finetune import Report, make_trainer, tokenised, training_arguments
+from macsql.training.finetune import ByLength, Report, make_trainer, tokenised, training_arguments
 from macsql.training.prepare import prepare
 from macsql.training.stopping import Diverged, StopRequest
 
@@ -104,3 +105,15 @@ def test_a_gradient_that_overflows_is_left_out(logs, kept):
 def test_a_loss_that_is_no_number_is_named(name):
     with pytest.raises(Diverged, match=f"^{name} is nan at step 7$"):
         Report(lambda *_: None).on_log(None, TrainerState(global_step=7), None, {name: math.nan, "grad_norm": 1.0})
+
+
+def test_an_order_by_length_depends_on_seed_and_epoch_alone():
+    def order(seed, epoch):
+        sampler = ByLength(LengthGroupedSampler(4, lengths=list(range(100))), seed)
+        sampler.set_epoch(epoch)
+        torch.rand(1)  # whatever else is drawn meanwhile
+        return tuple(sampler)
+
+    assert order(1, 2) == order(1, 2)
+    assert sorted(order(1, 2)) == list(range(100))
+    assert len({order(seed, epoch) for seed in range(3) for epoch in range(3)}) == 9

@@ -112,6 +112,23 @@ def test_a_killed_trial_resumes_from_its_last_epoch(trial, undisturbed):
 
 @pytest.mark.parametrize(
     "changes",
+    [
+        *({"train_sampling_strategy": name} for name in ("group_by_length", "batch_rebalance", "sequential")),
+        {"options": {"eval_on_start": True}},
+    ],
+    ids=lambda changes: str(next(iter(changes.values()))),
+)
+def test_what_the_trainer_does_of_its_own_it_does_once(trial, undisturbed, changes):
+    """Its orders of the rows, and an evaluation before the first step."""
+    folder, stop = trial("stopped", **changes), StopAt(EPOCH + 4)
+    with pytest.raises(Interrupted):
+        run_folder(folder, stop=stop, tell=stop.tell)
+    assert run_folder(folder).status == "FINISHED"
+    assert outcome(folder) == undisturbed(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
     [{"logging_steps": 4}, {"logging_steps": 4, "gradient_accumulation_steps": 2, "per_device_train_batch_size": 4}],
     ids=["plain", "accumulated"],
 )
