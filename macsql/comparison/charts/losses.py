@@ -83,7 +83,7 @@ def overview(reports: Sequence[TrialReport], published: Published) -> Chart | No
     losses += [value for poster in posters for value in (poster.curve.eval_loss if poster.curve else ())]
     losses += [poster.eval_level for poster in posters if poster.eval_level is not None]
     plot = Plot(Scale(0, max(epochs), 56, 740), scale(losses, 318, 30))
-    ranked = sorted(drawn, key=_lowest)
+    ranked = sorted(drawn, key=lambda report: (not report.trial.finished, _lowest(report)))
     named = ranked if len(ranked) <= OWN_COLOUR else ranked[:LEADERS]
     marks: list[Markup] = []
     legend: list[LegendEntry] = []
@@ -92,10 +92,14 @@ def overview(reports: Sequence[TrialReport], published: Published) -> Chart | No
     for place, report in reversed(list(enumerate(named))):
         colour, shape = COLOURS[place % len(COLOURS)], SHAPES[place % len(SHAPES)]
         marks += [plot.line(_evaluations(report), colour), plot.dots(_evaluations(report), colour, shape)]
-        legend.insert(0, LegendEntry(swatch(colour, shape), f"{report.trial.label}: {_lowest(report):.3f}"))
+        state = "" if report.trial.finished else f" ({report.trial.state.lower()})"
+        legend.insert(0, LegendEntry(swatch(colour, shape), f"{report.trial.label}: {_lowest(report):.3f}{state}"))
     if len(ranked) > len(named):
-        worst = _lowest(ranked[-1])
-        words = f"the other {len(ranked) - len(named)} trials: {_lowest(ranked[len(named)]):.3f} to {worst:.3f}"
+        rest = ranked[len(named) :]
+        lowest = [_lowest(report) for report in rest]
+        ended = sum(report.trial.finished for report in rest)
+        words = f"the other {len(rest)} trials: {min(lowest):.3f} to {max(lowest):.3f}"
+        words += f", {len(rest) - ended} of them not finished" if ended < len(rest) else ""
         legend.append(LegendEntry(swatch(FAINT, None), words))
     for poster in posters:
         marks += _poster_marks(plot, poster, with_training=False)
