@@ -70,7 +70,7 @@ def show(name: str, state_dir: Path, out: Path | None = None) -> "Comparison":
 
     comparison = compare(name, state_dir)
     if not comparison.arms:
-        print(f"No trial of the sweep {name!r} has finished ({table.states(comparison)}): there is nothing to compare.")
+        print(f"Sweep {name}: {comparison.progress}, so there is nothing to compare.")
         return comparison
     table.show(comparison)
     folder = out or state_dir / "experiments" / name

@@ -7,7 +7,7 @@ from pathlib import Path
 from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
-from macsql.comparison.table import WHY, objectives
+from macsql.comparison.table import ANSWERS, WHY, answered_by, objectives
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
 from macsql.errors import UserError
 
@@ -83,7 +83,7 @@ def write_results(comparison: Comparison, path: Path) -> Path:
             ]
             for row in comparison.answers
         ]
-        parts += ["Answers of the best trial:", "", markdown(head, cells), ""]
+        parts += [f"{ANSWERS}{answered_by(comparison)}:", "", markdown(head, cells), ""]
     parts.append(f"Made by {_made(comparison)}")
     return write_between(path, "\n".join(parts))
 

@@ -13,7 +13,16 @@ from macsql.comparison.figures import LAST, WHOSE, title
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.side_by_side import Row
 from macsql.comparison.statistics import Spread
-from macsql.comparison.table import WHY, columns, objectives, sight_in_words, states, system_lines
+from macsql.comparison.table import (
+    WHY,
+    answered_by,
+    columns,
+    in_best_arm,
+    objectives,
+    over_seeds,
+    sight_in_words,
+    system_lines,
+)
 from macsql.comparison.verdict import verdict
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 
@@ -61,7 +70,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, bool]]:
         ("Data", f"{made.data}, fingerprint {made.fingerprint}", False),
         ("Model", made.model, False),
         ("Scale", f"{scale}. {made.scale_note}" if made.scale_note else scale, False),
-        ("Trials", states(comparison), False),
+        ("Trials", comparison.progress or f"all {comparison.planned} have finished", False),
         ("Seeds", ", ".join(map(str, made.seeds)), False),
         ("Scored on", f"{tested or 'no'} test rows", False),
         ("Protocol", f"named beside each figure; at most {made.time_limit:g} s for one SQL statement", False),
@@ -80,7 +89,7 @@ def _poster_row(row: Row, reasons: Sequence[str], doubts: Sequence[str]) -> dict
         "poster": row.poster,
         "ours": row.ours,
         "difference": row.difference,
-        "reproduction": f"{said} [{', '.join(marks)}]" if marks else said,
+        "comparable": f"{said} [{', '.join(marks)}]" if marks else said,
     }
 
 
@@ -90,7 +99,7 @@ def _trials(comparison: Comparison) -> dict[str, Any]:
     rows = [
         {
             "label": report.trial.label,
-            "best": report.trial is comparison.best,
+            "best": in_best_arm(comparison, report),
             "state": "" if report.trial.finished else report.trial.state,
             "figures": [report.figures.get(key) for key in keys],
         }
@@ -117,7 +126,9 @@ def _statistics(comparison: Comparison) -> dict[str, Any]:
     rows, before = [], ""
     for item in held:
         bar = answer_charts.interval_bar(item.difference, reach)
-        rows.append({"arm": item.arm if item.arm != before else "", "item": item, "bar": bar})
+        rows.append(
+            {"arm": item.arm if item.arm != before else "", "item": item, "bar": bar, "seeds": over_seeds(item)}
+        )
         before = item.arm
     return {
         "contrasts": rows,
@@ -135,6 +146,7 @@ def _answers(comparison: Comparison) -> dict[str, Any]:
         "failure_colours": colours,
         "other_failures": bool(words - set(colours)),
         "best_label": comparison.best.label if comparison.best else "",
+        "answered_by": answered_by(comparison),
     }
 
 

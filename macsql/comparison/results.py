@@ -45,7 +45,7 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
         ]
         for row in (*comparison.rows, *epoch_rows(comparison))
     ]
-    return _write(path, [*header, "difference", "not_a_reproduction_because"], lines)
+    return _write(path, [*header, "difference", "not_comparable_because"], lines)
 
 
 def _end(report: TrialReport) -> list[Any]:

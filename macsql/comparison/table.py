@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from macsql.comparison.arms import Arm, losses_comparable
-from macsql.comparison.contrasts import Sight
+from macsql.comparison.contrasts import Contrast, Sight
 from macsql.comparison.experiment import Comparison, TrialReport
 from macsql.comparison.figures import LAST, WHOSE, title
 from macsql.comparison.side_by_side import SystemRow
@@ -23,9 +23,10 @@ COLUMNS = {  # of the trials' tables: group -> figure -> heading
 }
 OBJECTIVE = "objective"  # the group of what the sweep was decided by, where that is none of the above
 BRIEF = {"loss": "loss", "all agents": "all", "Selector": "S", "Decomposer": "D", "Refiner": "R"}
-WHY = "Why these are no reproductions of the poster's figures"
+WHY = "Why these are not comparable with the poster's figures"
 ARM = 50  # letters for an arm where a line has much else to say
 LEAST = 30  # the same for a trial, on a narrow screen
+ANSWERS = "Answers of the best trial"
 WIDTH = 170  # where there is no terminal
 MOST_SEEDS = 1  # seeds from which on arms have a table of their own
 
@@ -74,10 +75,23 @@ def objectives(comparison: Comparison) -> list[str]:
     return comparison.trials[0].trial.config.sweep.objectives
 
 
-def states(comparison: Comparison) -> str:
-    """How the trials ended, counted: "5 finished, 1 failed"."""
-    found = [report.trial.state.lower() for report in comparison.trials]
-    return ", ".join(f"{found.count(state)} {state}" for state in dict.fromkeys(found))
+def answered_by(comparison: Comparison) -> str:
+    """Which of several seeds the answers are of, in brackets; empty for one seed."""
+    return f" ({comparison.answered_by})" if comparison.answered_by else ""
+
+
+def in_best_arm(comparison: Comparison, report: TrialReport) -> bool:
+    """Whether a trial is one of the best arm's seeds."""
+    best = comparison.best_arm
+    return best is not None and any(report.trial is trial for trial in best.trials)
+
+
+def over_seeds(contrast: Contrast) -> str:
+    """The difference under each of several seeds, and the interval of their mean; empty for one seed."""
+    if contrast.over_seeds is None:
+        return ""
+    each = ", ".join(f"{value:+.3f}" for value in contrast.by_seed)
+    return f"by seed {each}: {contrast.over_seeds.low:+.3f} to {contrast.over_seeds.high:+.3f} (Student's t)"
 
 
 def sight_in_words(sight: Sight) -> str:
@@ -130,7 +144,7 @@ def _poster(comparison: Comparison) -> Table:
     table.add_column("figure; arm", overflow="fold", min_width=LEAST)
     for heading in ("poster", "ours", "difference", "seeds"):
         table.add_column(heading, justify="right")
-    table.add_column("reproduction?")
+    table.add_column("comparable?")
     for row in comparison.rows:
         table.add_row(
             f"{row.title}; {row.arm}",
@@ -144,7 +158,7 @@ def _poster(comparison: Comparison) -> Table:
 
 
 def _answers(comparison: Comparison) -> Table:
-    table = _table("Answers of the best trial, right and wrong (accuracy with its exact 95 % interval)")
+    table = _table(f"{ANSWERS}{answered_by(comparison)}, right and wrong (accuracy with its exact 95 % interval)")
     for heading in ("agent", "correct", "incorrect", "not judged", "accuracy", "poster", "notes"):
         table.add_column(heading, justify="left" if heading in {"agent", "notes"} else "right")
     for row in comparison.answers:
@@ -184,6 +198,8 @@ def _contrasts(comparison: Comparison) -> Table:
             str(item.questions),
             str(item.seeds),
         )
+        if item.over_seeds is not None:
+            table.add_row("", over_seeds(item))
         last = item.arm
     return table
 
@@ -241,7 +257,7 @@ def _table(title: str) -> Table:
 def _name(comparison: Comparison, report: TrialReport) -> str:
     trial = report.trial
     state = "" if trial.finished else f" ({trial.state})"
-    return f"{trial.label}{state}{' *' if trial is comparison.best else ''}"
+    return f"{trial.label}{state}{' *' if in_best_arm(comparison, report) else ''}"
 
 
 def _scattered(arm: Arm, metric: str) -> str:

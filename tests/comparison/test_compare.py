@@ -37,7 +37,7 @@ def test_the_tables_and_the_files(ends, balance, tmp_path):
         "machine: 2 cores",
         "Command: python -m macsql.sweep +experiment=balance 'data.root=my data'",
         "0.354",
-        "Why these are no reproductions",
+        "Why these are not comparable",
         "tables are headed",
         "GPT-4 (poster)",
         "MAC-SQL with GPT-4",
@@ -122,7 +122,8 @@ def test_nothing_finished_is_said_in_one_sentence(ends, sweeps, tmp_path, status
     out = tmp_path / "out"
     code, said, _ = ends("lr_bs", "--state-dir", sweeps.state, "--out", out, "--html", out / "report.html")
     assert (code, list(out.iterdir())) == (1, [])
-    assert said == f"No trial of the sweep 'lr_bs' has finished (1 {status.lower()}): there is nothing to compare.\n"
+    ended = f"0 of 1 planned trials have finished, 1 {status.lower()}"
+    assert said == f"Sweep lr_bs: {ended}, so there is nothing to compare.\n"
     code, said, _ = ends("lr_bs", "balance", "--state-dir", sweeps.state)
     assert code == 1
     assert "Experiment 1" in said

@@ -30,7 +30,7 @@ def test_each_of_the_posters_forty_losses_has_ours_beside_it(balance, tmp_path):
     [row] = [row for row in rows if (row["metric"], row["arm"]) == ("epoch_3/train_loss", "mixture=real")]
     assert (row["poster_value"], row["poster_kind"], row["ours_seeds"]) == ("0.4797", "poster", "1")
     assert float(row["difference"]) == pytest.approx(0.8 - 0.4797)
-    assert "Other data" in row["not_a_reproduction_because"]
+    assert "Other data" in row["not_comparable_because"]
 
     readme = tmp_path / "README.md"
     readme.write_text(f"{BEGIN}\n{END}\n")

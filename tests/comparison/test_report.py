@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hand_made import verdicts
+from hand_made import base_config, verdicts
 
 from macsql.comparison.experiment import Comparison, compare
+from macsql.comparison.figures import title
 from macsql.comparison.report import LONGEST, seen, write_html
 from macsql.records import Prediction, Verdict, read_jsonl, write_jsonl
 
@@ -191,7 +192,33 @@ def test_seeds_have_a_table_of_their_own(sweeps, tmp_path):
         sweeps.trial("rates", index, point, verdicts(set(range(5 + index))), repeat=repeat)
     shown = page(compare("rates", sweeps.state), tmp_path)
     assert "Arms over their seeds" in shown.text
+    assert "by seed +0.050, +0.050: +0.050 to +0.050 (Student's t)" in shown.text
+    assert "seed 0, the first of 2" in shown.text
+    assert shown.count("tr", "best") == 2  # both seeds of the best arm
     assert not shown.count("p", "question")  # of a sweep that is no experiment there is none
+
+
+def test_what_a_sweep_was_decided_by_stands_in_its_table(sweeps, tmp_path):
+    chosen = {"metric": ["decomposer/execution_accuracy"], "direction": ["maximize"]}
+    for index, right in enumerate((range(5), range(15))):
+        on_eval = verdicts(set(right), questions=16)
+        sweeps.trial("rates", index, {"x": index}, verdicts({1}), config=base_config(sweep=chosen), on_eval=on_eval)
+    text = page(compare("rates", sweeps.state), tmp_path).text
+    assert " trial objective loss all agents Selector" in text
+    assert f"Shaded is the best by {title('eval/decomposer/execution_accuracy')};" in text
+    assert "0.312" in text
+    assert "0.938" in text
+
+
+def test_pruned_and_unfinished_trials_are_called_so(sweeps, tmp_path):
+    sweeps.trial("rates", 0, {"x": 0}, verdicts({1}))
+    for index, reason in ((1, "pruned after epoch 2"), (2, "it broke")):
+        sweeps.trial("rates", index, {"x": index}, [], status="KILLED", losses=(0.1,), reason=reason)
+    text = page(compare("rates", sweeps.state), tmp_path).text
+    assert "1 of 3 planned trials have finished, 1 pruned, 1 killed" in text
+    assert "point 1: 0.110 (pruned)" in text
+    assert "point 2: 0.110 (killed)" in text
+    assert text.index("point 0: 0.510") < text.index("point 1: 0.110")  # what did not finish comes last
 
 
 def test_figures_that_do_not_hold_are_the_first_thing_one_reads(balance, tmp_path):
