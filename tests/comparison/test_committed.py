@@ -74,6 +74,20 @@ def test_readme_overview_and_report_give_one_verdict(name):
     assert verdict in report
 
 
+def test_experiments_2_and_4_are_trials_of_experiment_3():
+    """As experiments/README.md says."""
+    rate, batch = "trainer.learning_rate", "trainer.per_device_train_batch_size"
+    found = {(float(row[rate]), row[batch]): row for row in lines(EXPERIMENTS / "lr_bs" / "results.csv")}
+    others = [(row[batch], row) for row in lines(EXPERIMENTS / "batch_size" / "results.csv")]
+    others += [("8", row) for row in lines(EXPERIMENTS / "generation" / "results.csv")]
+    for size, row in others:
+        same = found[5e-5, size]
+        assert row["steps"] == same["steps"]  # none stopped early
+        assert {key: value for key, value in row.items() if "/" in key} == {
+            key: value for key, value in same.items() if "/" in key
+        }
+
+
 def test_the_four_have_been_run():
     assert set(RUN) >= {"balance", "batch_size", "generation", "lr_bs"}
     assert all(
