@@ -7,7 +7,7 @@ from pathlib import Path
 from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
-from macsql.comparison.table import ANSWERS, WHY, answered_by, objectives
+from macsql.comparison.table import ANSWERS, WHY, answered_by, objectives, signed
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
 from macsql.errors import UserError
 
@@ -165,7 +165,7 @@ def _cell(value: float | None, kind: str) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return "" if value is None else f"{value:+.3f}"
+    return "" if value is None else signed(value)
 
 
 def _mean(found: object) -> str:

@@ -12,10 +12,8 @@ from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import LAST, WHOSE, title
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.side_by_side import Row
-from macsql.comparison.statistics import Spread
 from macsql.comparison.table import (
     WHY,
-    answered_by,
     columns,
     in_best_arm,
     objectives,
@@ -107,7 +105,7 @@ def _trials(comparison: Comparison) -> dict[str, Any]:
     ]
     several = [arm for arm in comparison.arms if len(arm.trials) > 1]
     seeds = [
-        {"label": arm.label, "count": len(arm.trials), "figures": [_scattered(arm.figure(key)) for key in keys]}
+        {"label": arm.label, "count": len(arm.trials), "figures": [arm.figure(key) for key in keys]}
         for arm in (comparison.arms if several else ())
     ]
     return {
@@ -146,7 +144,7 @@ def _answers(comparison: Comparison) -> dict[str, Any]:
         "failure_colours": colours,
         "other_failures": bool(words - set(colours)),
         "best_label": comparison.best.label if comparison.best else "",
-        "answered_by": answered_by(comparison),
+        "answered_by": comparison.answered_by,
     }
 
 
@@ -213,9 +211,3 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
 def _letter(place: int) -> str:
     """The mark that a browser gives to an item of a lettered list."""
     return chr(ord("a") + place % 26) if place < 26 else f"{_letter(place // 26 - 1)}{_letter(place % 26)}"
-
-
-def _scattered(found: Spread | None) -> str:
-    if found is None:
-        return DASH
-    return f"{found.mean:.3f}" + (f" ±{found.deviation:.3f}" if found.deviation is not None else "")

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.page import DASH, contents
+from macsql.comparison.table import signed
 
 if TYPE_CHECKING:
     import jinja2
@@ -64,7 +65,7 @@ def _figure(value: float | None) -> str:
 
 
 def _signed(value: float | None) -> str:
-    return DASH if value is None else f"{value:+.3f}".replace("-", "−")
+    return DASH if value is None else signed(value).replace("-", "−")
 
 
 def _percent(value: float) -> str:

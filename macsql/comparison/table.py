@@ -1,5 +1,7 @@
 """The comparison on the screen."""
 
+from textwrap import wrap
+
 from rich.console import Console
 from rich.table import Table
 
@@ -7,7 +9,7 @@ from macsql.comparison.arms import Arm, losses_comparable
 from macsql.comparison.contrasts import Contrast, Sight
 from macsql.comparison.experiment import Comparison, TrialReport
 from macsql.comparison.figures import LAST, WHOSE, title
-from macsql.comparison.side_by_side import SystemRow
+from macsql.comparison.side_by_side import Cell, SystemRow
 from macsql.comparison.verdict import verdict
 
 COLUMNS = {  # of the trials' tables: group -> figure -> heading
@@ -25,8 +27,10 @@ OBJECTIVE = "objective"  # the group of what the sweep was decided by, where tha
 BRIEF = {"loss": "loss", "all agents": "all", "Selector": "S", "Decomposer": "D", "Refiner": "R"}
 WHY = "Why these are not comparable with the poster's figures"
 ARM = 50  # letters for an arm where a line has much else to say
+HEADING = 12  # letters in a line of a column's heading
 LEAST = 30  # the same for a trial, on a narrow screen
 ANSWERS = "Answers of the best trial"
+NARROW = 130  # letters below which a screen shows less
 WIDTH = 170  # where there is no terminal
 MOST_SEEDS = 1  # seeds from which on arms have a table of their own
 
@@ -48,9 +52,9 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
     for table in (
         _trials(comparison, console.width),
         _seeds(comparison, console.width),
-        _poster(comparison),
+        _poster(comparison, console.width),
         _answers(comparison),
-        _contrasts(comparison),
+        _contrasts(comparison, console.width),
         _systems(comparison),
     ):
         if table is not None and table.row_count:
@@ -90,8 +94,8 @@ def over_seeds(contrast: Contrast) -> str:
     """The difference under each of several seeds, and the interval of their mean; empty for one seed."""
     if contrast.over_seeds is None:
         return ""
-    each = ", ".join(f"{value:+.3f}" for value in contrast.by_seed)
-    return f"by seed {each}: {contrast.over_seeds.low:+.3f} to {contrast.over_seeds.high:+.3f} (Student's t)"
+    each, found = ", ".join(map(signed, contrast.by_seed)), contrast.over_seeds
+    return f"by seed {each}: {signed(found.low)} to {signed(found.high)} (Student's t)"
 
 
 def sight_in_words(sight: Sight) -> str:
@@ -105,7 +109,7 @@ def _trials(comparison: Comparison, width: int) -> Table:
     best = title(objectives(comparison)[0])
     table = _table(f"Trials (S = Selector, D = Decomposer, R = Refiner; train loss: the last {LAST}; * best by {best})")
     table.add_column("trial", overflow="fold")
-    keys = _add_columns(table, comparison, width)
+    keys = _add_columns(table, comparison, width, "0.000")
     for report in comparison.trials:
         table.add_row(_name(comparison, report), *(_number(report.figures.get(key)) for key in keys))
     return table
@@ -117,42 +121,44 @@ def _seeds(comparison: Comparison, width: int) -> Table | None:
     table = _table("Arms over their seeds: mean and standard deviation")
     table.add_column("arm", overflow="fold")
     table.add_column("seeds", justify="right")
-    keys = _add_columns(table, comparison, width)
+    keys = _add_columns(table, comparison, width, "0.000 ±0.000")
     for arm in comparison.arms:
         table.add_row(arm.label, str(len(arm.trials)), *(_scattered(arm, key) for key in keys))
     return table
 
 
-def _add_columns(table: Table, comparison: Comparison, width: int) -> list[str]:
+def _add_columns(table: Table, comparison: Comparison, width: int, cell: str) -> list[str]:
     """A column for each figure, group by group as far as the screen goes; results.csv has them all."""
     keys: list[str] = []
-    room = width - LEAST - sum(len(str(column.header)) + 3 for column in table.columns)
+    room = width - LEAST - 4 - sum(len(str(column.header)) + 3 for column in table.columns[1:])
     for group, words in columns(comparison).items():
-        room -= sum(max(len(word), len("0.000")) + 3 for word in words.values())
+        headings = {key: [BRIEF.get(group, group), *wrap(word, HEADING)] for key, word in words.items()}
+        room -= sum(max(map(len, (cell, *heading))) + 3 for heading in headings.values())
         if room < 0:
             table.caption = "A wider screen shows the agents one by one, as does results.csv."
             table.caption_justify = "left"
             break
-        for key, word in words.items():
-            table.add_column(f"{BRIEF.get(group, group)}\n{word}", justify="right")
+        for key, heading in headings.items():
+            table.add_column("\n".join(heading), justify="right")
             keys.append(key)
     return keys
 
 
-def _poster(comparison: Comparison) -> Table:
+def _poster(comparison: Comparison, width: int) -> Table:
+    between = " " if width >= NARROW else "\n"
     table = _table("The poster beside this sweep (difference = ours - poster)")
-    table.add_column("figure; arm", overflow="fold", min_width=LEAST)
+    table.add_column("figure; arm", overflow="fold", min_width=20)
     for heading in ("poster", "ours", "difference", "seeds"):
         table.add_column(heading, justify="right")
     table.add_column("comparable?")
     for row in comparison.rows:
         table.add_row(
             f"{row.title}; {row.arm}",
-            f"{row.poster.text} {row.poster.kind}",
-            f"{_number(row.ours.value)} {row.ours.kind}",
-            _signed(row.difference),
+            f"{row.poster.text}{between}{row.poster.kind}",
+            f"{_number(row.ours.value)}{between}{row.ours.kind}",
+            "-" if row.difference is None else signed(row.difference),
             row.ours.seeds or "-",
-            "-" if row.difference is None else "no, see below" if row.reasons else "yes",
+            "-" if row.difference is None else "no" if row.reasons else "yes",
         )
     return table
 
@@ -160,7 +166,8 @@ def _poster(comparison: Comparison) -> Table:
 def _answers(comparison: Comparison) -> Table:
     table = _table(f"{ANSWERS}{answered_by(comparison)}, right and wrong (accuracy with its exact 95 % interval)")
     for heading in ("agent", "correct", "incorrect", "not judged", "accuracy", "poster", "notes"):
-        table.add_column(heading, justify="left" if heading in {"agent", "notes"} else "right")
+        left = heading in {"agent", "notes"}
+        table.add_column(heading, justify="left" if left else "right", no_wrap=heading == "agent")
     for row in comparison.answers:
         found = row.accuracy
         table.add_row(
@@ -175,29 +182,32 @@ def _answers(comparison: Comparison) -> Table:
     return table
 
 
-def _contrasts(comparison: Comparison) -> Table:
+def _contrasts(comparison: Comparison, width: int) -> Table:
     against = comparison.reference.label if comparison.reference else ""
     table = _table(f"Each arm minus {against}, question by question")
     table.add_column("arm; figure", overflow="fold", max_width=ARM)
-    table.add_column("difference (95 %)", justify="right", no_wrap=True)
-    for heading in ("better", "worse", "p", "p (Holm)", "visible", "questions", "seeds"):
-        table.add_column(heading, justify="right")
+    table.add_column("difference (95 %)", justify="right", min_width=len("+0.000 (+0.000 to +0.000)"))
     last = ""
     for item in comparison.contrasts:
+        cells = {
+            "better": "" if item.p is None else str(item.better),
+            "worse": "" if item.p is None else str(item.worse),
+            "p": _p(item.p),
+            "p (Holm)": _p(item.p_holm),
+            "visible": "" if item.detectable is None else f"{item.detectable:.3f}",
+            "questions": str(item.questions),
+            "seeds": str(item.seeds),
+        }
+        kept = list(cells) if width >= NARROW else ["p (Holm)"]
+        if not last:
+            for heading in kept:
+                table.add_column(heading, justify="right")
         if item.arm != last:
             table.add_section()
             table.add_row(item.arm)
         found = item.difference
-        table.add_row(
-            f"  {item.title}",
-            f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})",
-            *([str(item.better), str(item.worse)] if item.p is not None else ["", ""]),
-            _p(item.p),
-            _p(item.p_holm),
-            "" if item.detectable is None else f"{item.detectable:.3f}",
-            str(item.questions),
-            str(item.seeds),
-        )
+        difference = f"{signed(found.value)} ({signed(found.low)} to {signed(found.high)})"
+        table.add_row(f"  {item.title}", difference, *(cells[heading] for heading in kept))
         if item.over_seeds is not None:
             table.add_row("", over_seeds(item))
         last = item.arm
@@ -205,21 +215,27 @@ def _contrasts(comparison: Comparison) -> Table:
 
 
 def _systems(comparison: Comparison) -> Table:
-    table = _table("The poster's three systems, and others (published, in percent)")
-    table.add_column("system")
+    table = _table("The poster's three systems, and others (in percent, published where nothing else is said)")
+    table.add_column("system", overflow="fold")
     names = list(comparison.systems[0].cells) if comparison.systems else []
     for name in names:
         table.add_column(name, justify="right")
     for row in comparison.systems:
         cells = [row.cells[name] for name in names]
         mark = " (poster)" if row.on_poster else ""
-        shown = ["n/a" if cell.value is None else f"{cell.text or f'{cell.value:.4g}'} {cell.kind}" for cell in cells]
+        shown = [_percent(cell) for cell in cells]
         table.add_row(f"{row.name}{mark}", *shown)
     table.caption = "\n".join(
         ". ".join([row.name, *(line.rstrip(".") for line in system_lines(row))]) + "." for row in comparison.systems
     )
     table.caption_justify = "left"
     return table
+
+
+def _percent(cell: Cell) -> str:
+    if cell.value is None:
+        return "n/a"
+    return f"{cell.text or f'{cell.value:.4g}'}{'' if cell.kind == 'published' else f' {cell.kind}'}"
 
 
 def system_lines(row: SystemRow) -> list[str]:
@@ -271,8 +287,9 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.3f}"
+def signed(value: float) -> str:
+    """A difference with its sign; what rounds to 0 is not below it."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def _p(value: float | None) -> str:

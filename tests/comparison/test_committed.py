@@ -35,7 +35,7 @@ def table(text, head):
 
 
 def shown(value, form):
-    return format(float(value), form) if value else ""
+    return format(round(float(value), 3) + 0.0, form) if value else ""
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -1,14 +1,17 @@
 """The command: what it prints, what it writes, how it ends."""
 
 import csv
+import io
 import json
 import sys
 
 import pytest
 from hand_made import base_config, verdicts
+from rich.console import Console
 
 from macsql import compare
-from macsql.comparison import overview
+from macsql.app import REPO
+from macsql.comparison import experiment, overview, table
 from macsql.comparison.overview import BEGIN, END
 from macsql.errors import UserError
 
@@ -136,6 +139,17 @@ def test_a_sweep_that_is_no_experiment_has_a_title_and_no_empty_sentence(ends, s
     assert code == 0
     assert said.startswith("rates\nData pocket")
     assert "With 1 test question no difference" in said
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_screen_cuts_no_word_and_no_figure(width):
+    lines = io.StringIO()
+    table.show(experiment.compare("lr_bs", REPO / "notebooks" / "data"), Console(file=lines, width=width))
+    said = lines.getvalue()
+    assert "…" not in said
+    assert max(map(len, said.splitlines())) <= width
+    assert all(line.endswith(("│", "┤")) for line in said.splitlines() if line.startswith(("│", "├")))
+    assert (" R ┃" in said) == (width == 200)  # the agents' columns need a wide one
 
 
 def test_labels_are_not_read_as_markup(ends, sweeps, tmp_path):
