@@ -48,10 +48,13 @@ def sweep(config: Config) -> int:
     from macsql.search.lock import StudyLock
     from macsql.search.plan import Planner
     from macsql.search.preflight import Preflight
+    from macsql.search.study import exists
 
     preflight = Preflight(config, Planner(config, list(HydraConfig.get().overrides.task)), say)
     preflight.check()
     if config.sweep.dry_run:
+        if exists(config.sweep.name, storage_of(config)):
+            open_study(preflight)  # refuses what the sweep itself would refuse
         preflight.bind_arguments()
         preflight.announce()
         return 0
@@ -70,6 +73,11 @@ def sweep(config: Config) -> int:
     return code
 
 
+def storage_of(config: Config) -> str:
+    """Where Optuna keeps the study."""
+    return config.tracking.storage or f"sqlite:///{(Path(config.tracking.state_dir) / 'optuna.db').resolve()}"
+
+
 def open_study(preflight: "Preflight") -> "Study":
     """The study of this sweep. Raises UserError, naming the differences, where it was begun with something else."""
     from macsql.file_lock import first_touch
@@ -79,7 +87,7 @@ def open_study(preflight: "Preflight") -> "Study":
     config = preflight.config
     state = Path(config.tracking.state_dir)
     state.mkdir(parents=True, exist_ok=True)
-    storage = config.tracking.storage or f"sqlite:///{(state / 'optuna.db').resolve()}"
+    storage = storage_of(config)
     directions, repeats = config.sweep.direction, config.sweep.repeats
     with first_touch(state):
         study = Study(config.sweep.name, storage, config.search, preflight.space, directions, repeats)

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from macsql.config import SearchConfig
@@ -258,6 +259,16 @@ class Study:
     def _trial_of(self, study: "optuna.Study", index: int) -> "optuna.trial.Trial":
         number = self._numbers[index]
         return self._optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+
+
+def exists(name: str, storage: str) -> bool:
+    """Whether a study of that name has been begun. Asking makes nothing."""
+    import optuna
+
+    file = storage.removeprefix("sqlite:///")
+    if file != storage and not Path(file).exists():
+        return False
+    return name in optuna.get_all_study_names(storage)
 
 
 def samples(config: SearchConfig, space: Space) -> bool:
