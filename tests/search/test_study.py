@@ -5,7 +5,7 @@ import pytest
 from macsql.config import SearchConfig
 from macsql.errors import UserError
 from macsql.search.space import Interval, read_space
-from macsql.search.study import Study, check, importances
+from macsql.search.study import Study, check, exists, importances
 
 SPACE = read_space({"a": "choice(1, 2, 3)", "b": ["x", None]})
 CURVE = read_space({"a": "tag(log, interval(1, 100))", "b": "choice(x, y)"})
@@ -141,3 +141,12 @@ def test_importances_name_the_key_that_moves_the_objective_and_leave_out_what_ne
 def test_importances_over_an_interval_and_over_points_with_different_keys():
     tried = [({"rate": 10.0**-power, "own": power} if power else {"rate": 1.0}, float(power)) for power in range(6)]
     assert importances(tried, {"rate": Interval(1e-5, 1.0, log=True, integer=False)}) == {"rate": 1.0}
+
+
+def test_asking_for_a_study_makes_none(tmp_path):
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    assert not exists("a", storage)
+    assert not list(tmp_path.iterdir())
+    Study("a", storage, SearchConfig(sampler="grid"), read_space({"x": "choice(1, 2)"}), ["minimize"], 1)
+    assert exists("a", storage)
+    assert not exists("b", storage)

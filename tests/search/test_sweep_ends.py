@@ -235,3 +235,40 @@ def test_a_trial_pruned_after_an_interruption_is_recorded_as_pruned(pruned):
     assert sweep.run(environment=QUICK) == 0
     runs = {name: (status, tag) for name, status, tag, *_ in sweep.picture()["runs"]}
     assert runs["learning_rate=3.0"] == ("KILLED", "true")
+
+
+def test_a_samplers_point_is_repeated_at_once_with_other_seeds(stub_sweep):
+    sweep = stub_sweep(changes=CURVE | {"search.n_trials": 3, "sweep.repeats": 2}, environment=QUICK)
+    assert sweep.run() == 0, sweep.log
+    abouts = sorted((json.loads(path.read_text()) for path in sweep.state.glob("trials/*/trial.json")), key=index)
+    assert [about["repeat"] for about in abouts] == [0, 1] * 3
+    points = [json.dumps(about["point"]) for about in abouts]
+    assert points[::2] == points[1::2]
+    assert len(set(points)) == 3
+
+
+def index(about):
+    return about["index"]
+
+
+def test_tpe_weighs_several_objectives(stub_sweep):
+    metric = {"sweep.metric": ["eval_loss", "decomposer/exact_match"], "sweep.direction": ["minimize", "maximize"]}
+    calm, killed = (stub_sweep(name, CURVE | metric, QUICK) for name in ("calm", "killed"))
+    assert calm.run() == 0, calm.log
+    call = killed.start(environment={"STUB_PAUSE": "0.005"})
+    killed.until(lambda: killed.events() > 150, timeout=40)
+    call.signal(9)
+    call.wait()
+    assert killed.run() == 0, killed.log
+    assert killed.picture()["trials"] == calm.picture()["trials"]
+    assert len(calm.picture()["trials"]) == 22
+
+
+def test_a_pruner_with_several_workers_ends_every_trial_once(pruned):
+    sweep = pruned("pruned", **{"executor.workers": 3})
+    assert sweep.run() == 0, sweep.log
+    picture = sweep.picture()
+    assert [place for place, _ in states(picture)] == list(range(7))
+    assert {state for _, state in states(picture)} <= {"COMPLETE", "PRUNED"}
+    assert not picture["unended"]
+    assert picture["left"] == []
