@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from macsql.app import command
+from macsql.app import command, say
 from macsql.config import Config
 
 
@@ -31,28 +32,46 @@ def main(config: Config) -> int:
     tags = {"macsql.sweep": "train", "macsql.label": trial.key, "macsql.index": "0", "macsql.model": config.model.name}
     result = read_result(trial.folder)
     if result is not None and result.status == "FINISHED":
-        print("This fine-tune is done already.")
+        say("This fine-tune is done already.")
     else:
         tracker.sync(trial.folder, None, parameters(trial), tags, "RUNNING")
         try:
             result = run_folder(trial.folder, None, StopRequest().listen(), tell=_show)
         except Interrupted:
             tracker.sync(trial.folder, None, parameters(trial), tags, "KILLED")
-            print("Stopped on request: the same command goes on from the last checkpoint.")
+            say("Stopped on request: the same command goes on from the last checkpoint.")
             return 130
     tracker.sync(trial.folder, None, parameters(trial), tags, result.status)
-    for name, value in sorted(result.metrics.items()):
-        print(f"  {name:40} {value:.4f}")
-    print(f"{result.status.lower()} {result.reason}: {trial.folder}")
+    for line in lines(result.metrics):
+        say(line)
+    say(": ".join(part for part in (result.status.lower(), result.reason) if part))
+    say(f"Everything is in {trial.folder}")
     return 0 if result.status == "FINISHED" else 2
+
+
+def lines(metrics: Mapping[str, float]) -> list[str]:
+    """Metrics for a terminal: the losses, then agent by agent; the outcomes that did not occur are counted only."""
+    groups: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        part = "eval/" if name.startswith("eval/") else ""  # an agent's answers to the eval questions
+        agent, _, metric = name.removeprefix(part).partition("/")
+        groups.setdefault(part + agent if metric else "", {})[metric or agent] = value
+    told = []
+    for group, values in groups.items():
+        if group:
+            told.append(f"  {group}: {values.pop('count', 0):.0f} answers")
+        absent = [name for name, value in values.items() if name.startswith("outcome/") and not value]
+        indent = "    " if group else "  "
+        told += [f"{indent + name:44} {value:.4f}" for name, value in values.items() if name not in absent]
+        if absent:
+            told.append(f"{indent}outcomes that did not occur: {len(absent)}")
+    return told
 
 
 def _show(step: int, epoch: float, metrics: dict[str, float]) -> None:
     """A line for each evaluation, and for every fiftieth step."""
     if "eval_loss" in metrics or step % 50 == 0:
-        print(
-            f"  step {step}, epoch {epoch:.2f}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        )
+        say(f"  step {step}, epoch {epoch:.2f}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
 
 if __name__ == "__main__":

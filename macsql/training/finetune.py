@@ -167,6 +167,12 @@ class MixtureTrainer(Seq2SeqTrainer):
         sampler = super()._get_train_sampler(*arguments)
         return ByLength(sampler, self.args.seed) if isinstance(sampler, LengthGroupedSampler) else sampler
 
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """About the best checkpoint's weights: those that the model holds under two names are stored under one."""
+        model: Any = self.model
+        missing = [name for name in load_result.missing_keys if name not in model.all_tied_weights_keys]
+        super()._issue_warnings_after_load(load_result._replace(missing_keys=missing))
+
     def _save_rng_state(self, output_dir: str) -> None:
         """With each checkpoint, before trainer_state.json: the loss since it was last logged, which would be lost."""
         super()._save_rng_state(output_dir)

@@ -16,6 +16,7 @@ FOLDER` runs one; the same command on a folder that was interrupted goes on from
 
 import dataclasses
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -87,6 +88,7 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
     from macsql.models import seq2seq
     from macsql.training.finetune import training_arguments
 
+    _quiet()
     if config.executor.threads:
         torch.set_num_threads(config.executor.threads)
     clock = _Clock()
@@ -136,6 +138,15 @@ def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopReque
         **{f"eval/{name}": value for name, value in choosing.metrics.items()},
     }
     return Result("FINISHED", metrics, steps=trained.steps, parts=clock.parts, notes=notes(config), attempt_steps=taken)
+
+
+def _quiet() -> None:
+    """Keep transformers from saying what is of no use: progress bars of moments, and how it sorts young checkpoints."""
+    from transformers.utils import logging as chatter
+
+    chatter.disable_progress_bar()
+    logger = logging.getLogger("transformers.trainer_utils")
+    logger.addFilter(lambda record: "mtime may not be reliable" not in record.getMessage())
 
 
 @dataclass(frozen=True)
