@@ -251,8 +251,9 @@ def validate(cfg: DictConfig) -> Config:
     Returns the read-only `Config`. Raises UserError naming the first key that is unknown, missing or of the wrong type.
     """
     try:
-        bound = OmegaConf.merge(OmegaConf.structured(Config), _with_trainer_options(cfg))
-        OmegaConf.resolve(bound)
+        written = copy.deepcopy(_with_trainer_options(cfg))
+        OmegaConf.resolve(written)  # before the types: a text that quotes a number quotes it as it was written
+        bound = OmegaConf.merge(OmegaConf.structured(Config), written)
         return OmegaConf.to_object(bound)  # type: ignore[return-value]
     except ConfigKeyError as error:
         raise UserError(

@@ -80,6 +80,18 @@ def test_validate_needs_a_value_where_there_is_no_default():
         validate(OmegaConf.create({}))
 
 
+@pytest.mark.parametrize(
+    ("flags", "epochs"), [((), "${trainer.num_train_epochs} epochs"), (("--resolve",), "6 epochs")]
+)
+def test_the_whole_configuration_is_printed_with_its_references_or_resolved(capsys, monkeypatch, flags, epochs):
+    monkeypatch.setattr(sys, "argv", ["macsql", "+experiment=balance", "+scale=pocket", "--cfg=job", *flags])
+    with pytest.raises(SystemExit) as stop:
+        command(print)()
+    said = capsys.readouterr()
+    assert (stop.value.code, said.err) == (0, "")
+    assert epochs in " ".join(said.out.split())
+
+
 @pytest.mark.parametrize("flag", ["--help", "--cfg=job"])
 def test_help_and_the_printed_configuration_import_nothing_heavy(flag):
     code = (

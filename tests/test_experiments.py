@@ -174,6 +174,27 @@ def test_batch_size_says_that_liger_changes_nothing(config):
     assert notes(config("+experiment=lr_bs")) == []
 
 
+@pytest.mark.parametrize("model", ["model=t5_small", "model.path=somewhere"])
+def test_a_rate_for_random_weights_is_not_meant_for_a_checkpoint(config, model):
+    [warning] = notes(config("+experiment=lr_bs", "+scale=pocket", model))
+    assert "learning_rate_factor=20 multiplies every learning rate, which is meant for random weights" in warning
+    assert notes(config("+experiment=lr_bs", "+scale=pocket", model, "scale.learning_rate_factor=1")) == []
+    assert notes(config("+experiment=lr_bs", model)) == []
+    assert notes(config("+experiment=lr_bs", "+scale=pocket")) == []
+
+
+@pytest.mark.parametrize(("scale", "questions"), [("pocket", ""), ("pocket_brief", " 80 questions for each database")])
+def test_a_scale_says_what_it_sets(config, scale, questions):
+    said = config("+experiment=lr_bs", f"+scale={scale}").scale.note
+    assert "multiplied by 20 here." in said
+    assert "6 epochs (the poster's 10), a batch of 8 (the poster's 1)" in said
+    assert questions in said
+    changed = ("trainer.num_train_epochs=1", "trainer.per_device_train_batch_size=2", "scale.learning_rate_factor=1.5")
+    said = config("+experiment=lr_bs", f"+scale={scale}", *changed).scale.note
+    assert "multiplied by 1.5 here." in said
+    assert "1 epochs (the poster's 10), a batch of 2 (the poster's 1)" in said
+
+
 def test_balance_thins_equal_agents_to_the_posters_counts_and_leaves_real_data_alone(config):
     rows = [agent for _ in range(560) for agent in AGENTS]
     taken = [rows[index] for index in epoch_indices(rows, config("+experiment=balance", "+scale=pocket").mixture, 0)]

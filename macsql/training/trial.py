@@ -72,8 +72,18 @@ def check(config: Config) -> None:
 
 
 def notes(config: Config) -> list[str]:
-    """A sentence for each thing that the configuration asks for and that changes nothing."""
-    return [f"trainer.use_liger_kernel=true has {LIGER}."] if config.trainer.use_liger_kernel else []
+    """A sentence for each thing that the configuration asks for and that changes nothing, or cannot be meant."""
+    from macsql.models.seq2seq import made_here
+
+    factor, lines = config.scale.learning_rate_factor, []
+    if config.trainer.use_liger_kernel:
+        lines.append(f"trainer.use_liger_kernel=true has {LIGER}.")
+    if factor != 1 and not made_here(config.model):
+        lines.append(
+            f"scale.learning_rate_factor={factor:g} multiplies every learning rate, which is meant for random weights "
+            "and not for a checkpoint: leave +scale out, or set it to 1."
+        )
+    return lines
 
 
 def run(config: Config, folder: Path, prepared: Prepared | None, stop: StopRequest, tell: Tell) -> Result:
