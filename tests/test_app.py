@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from omegaconf import OmegaConf
 
 from macsql.app import command
 from macsql.config import Config, flatten, from_yaml, to_yaml, validate
+from macsql.errors import UserError
 
 
 def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]]:
@@ -71,11 +73,43 @@ def test_yaml_round_trip_keeps_every_key(capsys, monkeypatch):
     assert flatten(config)["trainer.options.adam_beta2"] == 0.98
 
 
+def test_a_text_is_read_the_same_with_and_without_omegaconf(capsys, monkeypatch):
+    arguments = ("+experiment=representation", "+scale=pocket_brief", "search=tpe", "search.n_trials=3")
+    _, _, [config] = answer(capsys, monkeypatch, *arguments, "+trainer.adam_beta2=1e-5")
+    fast, text = from_yaml(to_yaml(config)), to_yaml(config)
+    slow = validate(OmegaConf.create(text))
+    assert fast == slow == config
+    monkeypatch.delattr("macsql.config.OmegaConf")
+    assert from_yaml(text) == config
+    assert {key: type(value) for key, value in flatten(fast).items()} == {
+        key: type(value) for key, value in flatten(slow).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "key", "value"),
+    [
+        ("  fold: 0\n", "", "data.fold", 0),  # an older text lacks a key
+        ("  num_train_epochs: 6.0\n", "  num_train_epochs: 6\n", "trainer.num_train_epochs", 6.0),
+        ("  fold: 0\n", "  fold: ${seed}\n", "data.fold", 0),
+    ],
+)
+def test_a_text_that_is_not_as_it_was_written_goes_through_omegaconf(capsys, monkeypatch, written, instead, key, value):
+    _, _, [config] = answer(capsys, monkeypatch, "+experiment=lr_bs", "+scale=pocket")
+    text = to_yaml(config)
+    assert text.count(written) == 1
+    found = flatten(from_yaml(text.replace(written, instead)))[key]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("instead", ["  fold: zero\n", "  fold: 0\n  flod: 1\n"])
+def test_a_text_that_is_wrong_is_answered_as_a_command_line_is(capsys, monkeypatch, instead):
+    _, _, [config] = answer(capsys, monkeypatch, "+experiment=lr_bs")
+    with pytest.raises(UserError, match=r"data\.fl?o"):
+        from_yaml(to_yaml(config).replace("  fold: 0\n", instead))
+
+
 def test_validate_needs_a_value_where_there_is_no_default():
-    from omegaconf import OmegaConf
-
-    from macsql.errors import UserError
-
     with pytest.raises(UserError, match=r"data\.format"):
         validate(OmegaConf.create({}))
 

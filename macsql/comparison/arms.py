@@ -7,7 +7,6 @@ from statistics import fmean
 from typing import Any
 
 from macsql.comparison.collect import ComparedTrial
-from macsql.comparison.figures import figures
 from macsql.comparison.published import Arm as Part
 from macsql.comparison.published import matches
 from macsql.comparison.statistics import Spread, spread
@@ -52,16 +51,16 @@ class Arm:
         return spread(values) if values else None
 
 
-def arms(trials: Sequence[ComparedTrial]) -> list[Arm]:
-    """The arms that have a finished trial, in the order of the plan."""
-    groups: dict[str, list[ComparedTrial]] = {}
-    for trial in trials:
+def arms(told: Iterable[tuple[ComparedTrial, dict[str, float]]]) -> list[Arm]:
+    """The arms that have a finished trial, in the order of the plan, of its trials with their figures."""
+    groups: dict[str, list[tuple[ComparedTrial, dict[str, float]]]] = {}
+    for trial, figures in told:
         if trial.finished:
-            groups.setdefault(json.dumps(trial.point, sort_keys=True), []).append(trial)
+            groups.setdefault(json.dumps(trial.point, sort_keys=True), []).append((trial, figures))
     found = []
     for group in groups.values():
-        first = group[0]
-        found.append(Arm(label(first.point), first.point, tuple(group), tuple(figures(trial) for trial in group)))
+        trials, by_seed = zip(*group, strict=True)
+        found.append(Arm(label(trials[0].point), trials[0].point, trials, by_seed))
     return found
 
 

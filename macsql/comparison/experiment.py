@@ -93,8 +93,8 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
     """
     trials = collect.trials(name, state_dir)
     known = _published(name, trials, folder)
-    reports = [_report(trial) for trial in trials]
-    found = arms(trials)
+    reports = _reports(trials)
+    found = arms((report.trial, report.figures) for report in reports)
     best_arm = best_of(found)
     best = best_arm.shown if best_arm is not None else None
     reference = (find(found, known.reference) if known.reference is not None else None) or best_arm
@@ -127,19 +127,23 @@ def _published(name: str, trials: Sequence[ComparedTrial], folder: Path) -> Publ
     return published(names[0] if names else name, folder)
 
 
-def _report(trial: ComparedTrial) -> TrialReport:
-    return TrialReport(trial, figures(trial), curve(trial.events), _train_rows(trial))
+def _reports(trials: Sequence[ComparedTrial]) -> list[TrialReport]:
+    reports, known = [], {}  # rows that a mixture takes, counted once for all trials that share it
+    for trial in trials:
+        trainer, mixture = trial.config.trainer, trial.config.mixture
+        batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+        shared = repr((trial.prepared, mixture, batch))
+        if shared not in known:
+            known[shared] = _train_rows(trial, batch)
+        told = curve(trial.events)
+        reports.append(TrialReport(trial, figures(trial, told), told, known[shared]))
+    return reports
 
 
-def _train_rows(trial: ComparedTrial) -> dict[Agent, int]:
-    if trial.examples is None:
-        return {}
-    counts, config = trial.examples.about["counts"]["train"], trial.config
+def _train_rows(trial: ComparedTrial, batch: int) -> dict[Agent, int]:
+    counts = trial.examples.about["counts"]["train"] if trial.examples is not None else {}
     rows = [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
-    if not rows:
-        return {}
-    batch = config.trainer.per_device_train_batch_size * config.trainer.gradient_accumulation_steps
-    taken = Counter(rows[index] for index in epoch_indices(rows, config.mixture, 0, batch, config.seed))
+    taken = Counter(rows[index] for index in epoch_indices(rows, trial.config.mixture, 0, batch)) if rows else Counter()
     return {agent: taken[agent] for agent in AGENTS if taken[agent]}
 
 

@@ -19,7 +19,10 @@ from macsql.metrics.taxonomy import UNJUDGED, Finding
 from macsql.records import AGENTS, Agent, Verdict
 from macsql.training.events import Event
 
-POOLED = ("rouge_l", "exact_match", "execution_accuracy")
+OWN = (  # figures that a trial does not report
+    *("all/rouge_l", "all/exact_match", "all/execution_accuracy"),
+    *(f"{agent}/accuracy" for agent in AGENTS),
+)
 ON_EVAL = "eval/"  # before the name of a figure on the eval questions
 LAST = 50  # logged training losses in `train_loss`, as in macsql.training.trial
 TITLES = {
@@ -120,12 +123,11 @@ def mean(verdicts: Sequence[Verdict], metric: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def figures(trial: ComparedTrial) -> dict[str, float]:
-    """Every figure of a trial, from its stored verdicts and events alone."""
-    found = _summaries(trial)
-    own = [f"all/{name}" for name in POOLED] + [f"{agent}/accuracy" for agent in AGENTS]
-    found |= {metric: value for metric in own if (value := mean(trial.verdicts, metric)) is not None}
-    told = curve(trial.events)
+def figures(trial: ComparedTrial, told: Curve) -> dict[str, float]:
+    """Every figure of a trial, from its stored verdicts and the losses that it told, `told`."""
+    found = summary(trial.verdicts)
+    found |= {f"{ON_EVAL}{name}": value for name, value in summary(trial.eval_verdicts or []).items()}
+    found |= {metric: value for metric in OWN if (value := mean(trial.verdicts, metric)) is not None}
     if told.training:
         recent = [loss for _, _, loss in told.training][-LAST:]
         found["train_loss"] = sum(recent) / len(recent)
@@ -149,15 +151,10 @@ def disagreements(trial: ComparedTrial, derived: dict[str, float]) -> list[str]:
             lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json and cannot be derived again.")
         elif not math.isclose(again, reported, rel_tol=1e-9, abs_tol=1e-12):
             lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json, {again:.6g} from what is stored.")
-    unreported = sorted(name for name in _summaries(trial) if name not in trial.result.metrics)
+    scored = {name for name in derived if name not in OWN and not name.endswith("_loss")}
+    unreported = sorted(scored - trial.result.metrics.keys())
     lines += [f"{trial.key}: {name} follows from {_source(name)} and is not in result.json." for name in unreported]
     return lines
-
-
-def _summaries(trial: ComparedTrial) -> dict[str, float]:
-    """What macsql.metrics makes of the stored verdicts, on the test and on the eval questions."""
-    on_eval = summary(trial.eval_verdicts or [])
-    return summary(trial.verdicts) | {f"{ON_EVAL}{name}": value for name, value in on_eval.items()}
 
 
 def _source(name: str) -> str:

@@ -5,10 +5,12 @@ it with another arm, which is what every function here builds on.
 """
 
 import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
+
+import numpy as np
 
 Unit = tuple[float, int]  # one question: sum of the differences of its answers, and how many there are
 
@@ -52,19 +54,23 @@ def paired_bootstrap(
         raise ValueError("a bootstrap needs at least one question with an answer")
     if len({len(row) for row in seeds}) > 1:
         raise ValueError("every seed needs the same questions")
-    questions, generator, means = range(len(seeds[0])), random.Random(seed), []
-    totals = [[total for total, _ in row].__getitem__ for row in seeds]
-    counts = [[count for _, count in row].__getitem__ for row in seeds]
-    for _ in range(resamples):
-        places = generator.choices(questions, k=len(questions))
-        rows = generator.choices(range(len(seeds)), k=len(seeds)) if len(seeds) > 1 else [0]
-        count = sum(sum(map(counts[row], places)) for row in rows)
-        if count:
-            means.append(sum(sum(map(totals[row], places)) for row in rows) / count)
-    means.sort()
+    totals = np.array([[total for total, _ in row] for row in seeds], dtype=float)
+    counts = np.array([[count for _, count in row] for row in seeds], dtype=float)
+    questions, rows = _draws(len(seeds[0]), resamples, seed), _draws(len(seeds), resamples, seed + 1)
+    sums, sizes = (((questions @ table.T) * rows).sum(axis=1) for table in (totals, counts))
+    means = np.sort(sums[sizes > 0] / sizes[sizes > 0]).tolist()
     tail = (1 - level) / 2
-    value = sum(total for row in seeds for total, _ in row) / sum(count for row in seeds for _, count in row)
-    return Interval(value, _quantile(means, tail), _quantile(means, 1 - tail))
+    return Interval(float(totals.sum() / counts.sum()), _quantile(means, tail), _quantile(means, 1 - tail))
+
+
+@lru_cache(maxsize=8)
+def _draws(size: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each resample (a row) takes each of `size` things (a column), drawn with replacement.
+
+    The same for every difference of as many questions, which therefore share their draws.
+    """
+    even = np.full(size, 1 / size)  # a byte is enough: nothing is taken 256 times, on average it is once
+    return np.random.default_rng(seed).multinomial(size, even, size=resamples).astype(np.uint8)
 
 
 def student_interval(values: Sequence[float], level: float = 0.95) -> Interval | None:

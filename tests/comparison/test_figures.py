@@ -23,7 +23,7 @@ def only(sweeps):
 @pytest.mark.usefixtures("folder")
 def test_every_reported_figure_follows_from_what_is_stored(sweeps):
     trial = only(sweeps)
-    found = figures(trial)
+    found = figures(trial, curve(trial.events))
     assert disagreements(trial, found) == []
     assert found["decomposer/execution_accuracy"] == 0.25
     assert found["all/exact_match"] == 0.25
@@ -50,7 +50,7 @@ def test_a_figure_that_does_not_hold_is_named(sweeps, folder, change, words):
     change(result["metrics"])
     (folder / "result.json").write_text(json.dumps(result))
     trial = only(sweeps)
-    [line] = disagreements(trial, figures(trial))
+    [line] = disagreements(trial, figures(trial, curve(trial.events)))
     assert words in line
     assert "lr_bs-0000" in line
 
@@ -59,13 +59,13 @@ def test_a_changed_verdict_is_noticed(sweeps, folder):
     rows = (folder / "verdicts.jsonl").read_text().replace('"exact_match": 1.0', '"exact_match": 0.0', 1)
     (folder / "verdicts.jsonl").write_text(rows)
     trial = only(sweeps)
-    assert any("selector/exact_match" in line for line in disagreements(trial, figures(trial)))
+    assert any("selector/exact_match" in line for line in disagreements(trial, figures(trial, curve(trial.events))))
 
 
 def test_figures_on_the_eval_questions_are_derived_from_their_own_verdicts(sweeps):
     folder = sweeps.trial("lr_bs", 0, {}, verdicts({0, 1}), on_eval=verdicts({0, 1, 2}, questions=4))
     trial = only(sweeps)
-    found = figures(trial)
+    found = figures(trial, curve(trial.events))
     assert disagreements(trial, found) == []
     assert found["decomposer/execution_accuracy"] == 0.1
     assert found["eval/decomposer/execution_accuracy"] == 0.75
@@ -76,13 +76,13 @@ def test_figures_on_the_eval_questions_are_derived_from_their_own_verdicts(sweep
     del result["metrics"]["eval/refiner/exact_match"]
     (folder / "result.json").write_text(json.dumps(result))
     trial = only(sweeps)
-    wrong, missing = disagreements(trial, figures(trial))
+    wrong, missing = disagreements(trial, figures(trial, curve(trial.events)))
     assert "eval/decomposer/execution_accuracy is 0.8 in result.json, 0.75 from what is stored" in wrong
     assert "eval/refiner/exact_match follows from eval_verdicts.jsonl and is not in result.json" in missing
 
     (folder / "eval_verdicts.jsonl").unlink()  # as sweeps left it before they kept these verdicts
     trial = only(sweeps)
-    assert disagreements(trial, figures(trial)) == []
+    assert disagreements(trial, figures(trial, curve(trial.events))) == []
 
 
 @pytest.mark.usefixtures("folder")
