@@ -65,8 +65,9 @@ class Sight:
     """How small a difference this test set can show at all."""
 
     questions: int
+    seeds: int  # answers to each question that a test has; with several a question may change under one of them alone
     tests: int  # that share the error rate
-    smallest: float  # share of the questions that must change, all to one side, for p <= 0.05 in one test; at most 1
+    smallest: float  # share of the answers that must change, all to one side, for p <= 0.05 in one test; at most 1
     smallest_holm: float  # the same where the error rate is shared
 
 
@@ -122,8 +123,10 @@ def sight(found: Sequence[Contrast], questions: int) -> Sight | None:
     if not questions:
         return None
     tests = max(1, sum(contrast.p is not None for contrast in found))
+    seeds = max((contrast.seeds for contrast in found), default=1)
     alone, shared = smallest_discordance(ALPHA), smallest_discordance(ALPHA / tests)
-    return Sight(questions, tests, min(1.0, alone / questions), min(1.0, shared / questions))
+    answers = questions * seeds
+    return Sight(questions, seeds, tests, min(1.0, alone / answers), min(1.0, shared / answers))
 
 
 def _verdicts(arm: Arm, repeat: int) -> Sequence[Verdict]:

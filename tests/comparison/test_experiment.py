@@ -240,6 +240,7 @@ def test_seeds_are_a_factor(sweeps):
     assert (ex.seeds, ex.by_seed) == (3, pytest.approx((-0.2, 0.0, -0.4)))
     assert ex.worse == 8  # questions 6 to 13: under some seed one arm has them right and the other not
     assert ex.difference.high >= 0  # one of three seeds shows nothing
+    assert (found.sight.seeds, found.sight.smallest) == (3, 6 / 60)  # six questions, each under one of three seeds
     assert ex.over_seeds.high == pytest.approx(-0.2 + 4.302653 * 0.2 / 3**0.5)
     assert not any("One seed" in note for note in found.notes)
     assert any(note.startswith("3 seeds an arm: p is a sign test") for note in found.notes)
