@@ -12,6 +12,14 @@ from macsql.comparison.published import matches
 from macsql.comparison.statistics import Spread, spread
 from macsql.config import flatten
 
+SAME_TARGETS = (  # keys, or the beginnings of keys, that decide which targets a loss is of, in which tokens
+    "data.",
+    "agents.",
+    "codec.",
+    *("model.name", "model.path", "model.hub_id", "model.pocket.vocab_size", "model.max_target_length"),
+    "trainer.label_smoothing_factor",
+)
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -102,7 +110,7 @@ def loss_notes(arms: Sequence[Arm]) -> list[str]:
 
 def losses_comparable(arms: Sequence[Arm]) -> bool:
     """Whether evaluation losses of the arms are of the same targets in the same tokens."""
-    return not _differ(arms, ("data.", "agents.", "codec.", "model.", "trainer.label_smoothing_factor"))
+    return not _differ(arms, SAME_TARGETS)
 
 
 def _differ(arms: Sequence[Arm], prefixes: tuple[str, ...]) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from hand_made import base_config, verdicts
 from hand_made import verdict as verdict_of
 
+from macsql.comparison.arms import losses_comparable
 from macsql.comparison.epochs import epoch_rows
 from macsql.comparison.experiment import compare
 from macsql.comparison.results import write_results
@@ -356,6 +357,25 @@ def test_what_may_not_be_compared_is_said(balance, sweeps):
         config = base_config(codec={"name": codec})
         sweeps.trial("representation", index, {"codec": codec, "agents": "mac_sql"}, verdicts({index}), config=config)
     assert any("a loss a token of one says nothing" in note for note in compare("representation", sweeps.state).notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "comparable"),
+    [
+        ({"pocket": {"d_model": 64, "vocab_size": 500}}, True),
+        ({"max_source_length": 256}, True),
+        ({"pocket": {"d_model": 128, "vocab_size": 900}}, False),
+        ({"max_target_length": 64}, False),
+        ({"hub_id": "google-t5/t5-small"}, False),
+    ],
+)
+def test_losses_of_models_compare_where_their_tokens_are_the_same(sweeps, model, comparable):
+    usual = {"name": "pocket", "pocket": {"d_model": 128, "vocab_size": 500}}
+    for index, own in enumerate((usual, usual | model)):
+        sweeps.trial("sizes", index, {"model": index}, verdicts({index}), config=base_config(model=own))
+    found = compare("sizes", sweeps.state)
+    assert losses_comparable(found.arms) == comparable
+    assert any("read or write different texts" in note for note in found.notes) != comparable
 
 
 def test_unequal_agents_are_thinned_rows(sweeps):
