@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from macsql.comparison.arms import losses_comparable
 from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
@@ -115,7 +116,8 @@ def _rate(comparison: Comparison) -> str:
 
 
 def _arms(comparison: Comparison) -> str:
-    names = list(dict.fromkeys((*objectives(comparison), *OF_AN_ARM)))
+    compared = OF_AN_ARM if losses_comparable(comparison.arms) else OF_AN_ARM[:-1]
+    names = list(dict.fromkeys((*objectives(comparison), *compared)))
     head = ["arm", *map(title, names), "seeds"]
     lines = [
         [

@@ -47,3 +47,16 @@ def test_ours_is_the_mean_over_seeds_and_nothing_without_a_finished_trial(sweeps
     real, undersample = epoch_tables(compare("balance", sweeps.state))
     assert real.epochs[0].losses["eval_loss"].ours == pytest.approx(0.51)
     assert {pair.ours for epoch in undersample.epochs for pair in epoch.losses.values()} == {None}
+
+
+def test_of_several_arms_that_a_table_could_be_of_the_best_stands_beside_it(sweeps, tmp_path):
+    for index, loss in enumerate((0.6, 0.4)):
+        point = {"mixture": "real", "trainer.learning_rate": 1e-4 * (1 + index)}
+        sweeps.trial("balance", index, point, verdicts({1}), losses=(loss,))
+    comparison = compare("balance", sweeps.state)
+    real, _ = epoch_tables(comparison)
+    assert real.arm == "mixture=real; ours: mixture=real learning_rate=0.0002"
+    assert real.epochs[0].losses["eval_loss"].ours == pytest.approx(0.41)
+    with write_comparison(comparison, tmp_path / "comparison.csv").open() as file:
+        rows = {(row["metric"], row["arm"]): row["ours_value"] for row in csv.DictReader(file)}
+    assert float(rows["epoch_1/eval_loss", real.arm]) == pytest.approx(0.41)
