@@ -177,6 +177,8 @@ def describe(preflight: "Preflight") -> dict[str, str]:
     import os
     import platform
 
+    from macsql.revision import revision
+
     config = preflight.config
     first = preflight.trials[0].config
     return {
@@ -184,6 +186,7 @@ def describe(preflight: "Preflight") -> dict[str, str]:
         "macsql.data_fingerprint": preflight.prepared(first).fingerprint,
         "macsql.model": config.model.name,
         "macsql.scale": config.scale.name,
+        "macsql.code": revision(),
         "macsql.machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "macsql.time_limit": str(config.metrics.time_limit),
     }

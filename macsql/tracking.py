@@ -9,17 +9,16 @@ import dataclasses
 import logging
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from macsql.errors import UserError
 from macsql.file_lock import first_touch
+from macsql.revision import commit
 from macsql.training.events import read_events
 from macsql.training.ledger import Ledger
 from macsql.training.result import Result, read_result, stamp
@@ -278,21 +277,10 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-@lru_cache(maxsize=1)
 def _source() -> dict[str, str]:
     """Where the code stands, for a run's tags."""
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return {"mlflow.source.name": "macsql"}
-    return {"mlflow.source.name": "macsql", "mlflow.source.git.commit": commit}
+    found = commit()
+    return {"mlflow.source.name": "macsql", **({"mlflow.source.git.commit": found} if found else {})}
 
 
 def _first_line(error: Exception) -> str:
