@@ -11,21 +11,24 @@ if TYPE_CHECKING:
     from macsql.comparison.experiment import Comparison
 
 STATE = Path("mlruns")
+PLACES = """Where the files go (results.csv, comparison.csv, report.html): into experiments/NAME of the repository, its
+README and the overview in experiments/README.md with them, where NAME is one of its experiments and every planned trial
+of mlruns/ has finished; else beside the trials, into experiments/NAME of the state directory."""
 
 
 def main() -> None:
     """Exit code 0; 1 with one sentence where there is nothing to compare; 2 where a stored figure does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m macsql.compare", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m macsql.compare", description=__doc__, epilog=PLACES)
     parser.add_argument(
         "names", nargs="+", metavar="NAME", help="the sweep's name, as in lr_bs; several are compared in turn"
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write a report, one file without any other")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report to this file, wherever that is")
     parser.add_argument("--state-dir", type=Path, default=STATE, help="where the sweep kept its trials (mlruns)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the files into this folder alone")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where results.csv goes (experiments/NAME of the state directory)"
-    )
-    parser.add_argument(
-        "--publish", action="store_true", help="write all of it into experiments/NAME of the repository, as make does"
+        "--publish",
+        action="store_true",
+        help="into experiments/NAME of the repository though a trial is missing, or the trials lie elsewhere",
     )
     arguments = parser.parse_args()
     try:
@@ -37,8 +40,6 @@ def main() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """What the command line asks for."""
-    from macsql.comparison import report
-
     if len(arguments.names) > 1 and (arguments.html or arguments.out):
         raise UserError("--html and --out take one NAME at a time.")
     if arguments.publish and (arguments.html or arguments.out):
@@ -48,45 +49,66 @@ def run(arguments: argparse.Namespace) -> int:
             (path or Path()).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{path} cannot be written to ({error.strerror}): name another folder.") from error
-    codes = []
-    for name in arguments.names:
-        folder = published_folder(name) if arguments.publish else arguments.out
-        comparison = show(name, arguments.state_dir, folder)
-        codes.append(2 if comparison.disagreements else 0 if comparison.arms else 1)
-        if comparison.arms and arguments.publish:
-            publish(comparison)
-        elif comparison.arms and arguments.html:
-            print(f"Written: {report.write_html(comparison, arguments.html)}")
-    return max(codes)
+    return max(_compare(name, arguments) for name in arguments.names)
 
 
-def show(name: str, state_dir: Path, out: Path | None = None) -> "Comparison":
-    """Print the comparison; leave results.csv and comparison.csv in `out` or, without it, beside the sweep's trials.
+def _compare(name: str, arguments: argparse.Namespace) -> int:
+    if arguments.publish:
+        published_folder(name)  # before anything is read
+    comparison = show(name, arguments.state_dir)
+    if not comparison.arms:
+        return 1
+    if arguments.publish or (not arguments.out and not arguments.html and _belongs(comparison, arguments.state_dir)):
+        publish(comparison)
+    else:
+        write(comparison, arguments.out or beside(name, arguments.state_dir), arguments.html)
+    return 2 if comparison.disagreements else 0
 
-    Where no trial has finished it says that in one sentence, and leaves nothing.
-    """
-    from macsql.comparison import results, table
+
+def beside(name: str, state_dir: Path) -> Path:
+    """The folder beside a sweep's trials that its comparison is left in."""
+    return state_dir / "experiments" / name
+
+
+def _belongs(comparison: "Comparison", state_dir: Path) -> bool:
+    """Whether a comparison is what came out of one of the repository's experiments, whole."""
+    from macsql.app import REPO
+    from macsql.comparison.published import EXPERIMENTS
+
+    own = state_dir.resolve() == (REPO / STATE).resolve()
+    return own and (EXPERIMENTS / comparison.name).is_dir() and not comparison.progress
+
+
+def show(name: str, state_dir: Path) -> "Comparison":
+    """Print the comparison; where no trial has finished it says that in one sentence."""
+    from macsql.comparison import table
     from macsql.comparison.experiment import compare
 
     comparison = compare(name, state_dir)
-    if not comparison.arms:
+    if comparison.arms:
+        table.show(comparison)
+    else:
         print(f"Sweep {name}: {comparison.progress}, so there is nothing to compare.")
-        return comparison
-    table.show(comparison)
-    folder = out or state_dir / "experiments" / name
-    print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
-    if comparison.rows:
-        print(f"Written: {results.write_comparison(comparison, folder / 'comparison.csv')}")
     return comparison
 
 
+def write(comparison: "Comparison", folder: Path, page: Path | None = None) -> None:
+    """Leave results.csv, comparison.csv and report.html in a folder; the report as `page` where that is given."""
+    from macsql.comparison import report, results
+
+    print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
+    if comparison.rows:
+        print(f"Written: {results.write_comparison(comparison, folder / 'comparison.csv')}")
+    print(f"Written: {report.write_html(comparison, page or folder / 'report.html')}")
+
+
 def publish(comparison: "Comparison") -> None:
-    """Leave an experiment's report and the table of its README in its folder, and its row in experiments/README.md."""
-    from macsql.comparison import overview, report
+    """Leave an experiment's files and the table of its README in its folder, and its row in experiments/README.md."""
+    from macsql.comparison import overview
     from macsql.comparison.published import EXPERIMENTS
 
     folder = published_folder(comparison.name)
-    print(f"Written: {report.write_html(comparison, folder / 'report.html')}")
+    write(comparison, folder)
     print(f"Written: {overview.write_results(comparison, folder / 'README.md')}")
     print(f"Written: {overview.write_overview(comparison, EXPERIMENTS / 'README.md')}")
 

@@ -69,7 +69,9 @@ def sweep(config: Config) -> int:
                 say(f"Warning: {warning}")
         code = run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing there
     if code != 130:
-        compare.show(config.sweep.name, Path(config.tracking.state_dir))
+        compared = compare.show(config.sweep.name, Path(config.tracking.state_dir))
+        if compared.arms:
+            compare.write(compared, compare.beside(config.sweep.name, Path(config.tracking.state_dir)))
     return code
 
 

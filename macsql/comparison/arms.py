@@ -96,9 +96,12 @@ def loss_notes(arms: Sequence[Arm]) -> list[str]:
     """Which losses of the arms may be compared, in sentences."""
     notes = []
     if _differ(arms, ("mixture.",)):
+        others = (
+            " Their evaluation losses do, because every arm is evaluated on the same rows, which no mixture touches."
+        )
         notes.append(
-            "The arms train on different mixtures: their training losses are of different rows and do not compare. "
-            "Their evaluation losses do, because every arm is evaluated on the same rows, which no mixture touches."
+            "The arms train on different mixtures: their training losses are of different rows and do not compare."
+            + (others if losses_comparable(arms) else "")
         )
     if not losses_comparable(arms):
         notes.append(

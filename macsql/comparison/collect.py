@@ -71,6 +71,11 @@ class ComparedTrial:
         """Where the sweep ran that started it."""
         return self.tags.get("macsql.machine", NOT_RECORDED)
 
+    @property
+    def code(self) -> str:
+        """The state of the code that started it (macsql.revision)."""
+        return self.tags.get("macsql.code", NOT_RECORDED)
+
     @cached_property
     def events(self) -> list[Event]:
         """Losses as they were told."""

@@ -14,6 +14,7 @@ from macsql.comparison.statistics import (
     paired_bootstrap,
     smallest_discordance,
     student_interval,
+    student_p,
 )
 from macsql.records import Verdict
 
@@ -44,8 +45,9 @@ class Contrast:
     better: int = 0  # questions that the arm alone gets right (with several seeds: more often)
     worse: int = 0
     p: float | None = None  # McNemar's exact test over questions, for these very weights; None for graded figures
-    p_holm: float | None = None  # the same, adjusted for all tests of this comparison
-    detectable: float | None = None  # the difference found with 80 % power at this many discordant questions
+    p_seeds: float | None = None  # Student's test over the seeds that the difference is 0; None for one seed
+    p_holm: float | None = None  # the larger of the two, adjusted for all tests of this comparison
+    detectable: float | None = None  # the difference found with 80 % power at this many discordant questions; one seed
 
     @property
     def direction(self) -> int:
@@ -55,9 +57,8 @@ class Contrast:
 
     @property
     def apart(self) -> bool:
-        """Whether its adjusted p, and with several seeds their interval too, leave out chance."""
-        seeds_agree = self.over_seeds is None or not self.over_seeds.holds(0)
-        return self.p_holm is not None and self.p_holm <= ALPHA and seeds_agree
+        """Whether its adjusted p, which is of the questions and of several seeds, leaves out chance."""
+        return self.p_holm is not None and self.p_holm <= ALPHA
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,11 @@ class Sight:
 
 
 def contrasts(arms: Sequence[Arm], reference: Arm) -> list[Contrast]:
-    """Every other arm against the reference, for each figure that both have; p-values adjusted together."""
+    """Every other arm against the reference, for each figure that both have; p-values adjusted together.
+
+    With several seeds a difference has to be seen over the questions and over the seeds: the larger of the two p is
+    valid for "not over both" (Berger, 1982, intersection-union tests), and that is what is adjusted.
+    """
     others = [arm for arm in arms if arm is not reference][:MOST_ARMS]
     found = [
         contrast
@@ -80,8 +85,12 @@ def contrasts(arms: Sequence[Arm], reference: Arm) -> list[Contrast]:
         for metric in (*YES_OR_NO, *GRADED)
         if (contrast := contrast_of(arm, reference, metric)) is not None
     ]
-    tested = [place for place, contrast in enumerate(found) if contrast.p is not None]
-    adjusted = dict(zip(tested, holm([found[place].p or 0.0 for place in tested]), strict=True))
+    tested = {
+        place: max(contrast.p, contrast.p_seeds or 0.0)
+        for place, contrast in enumerate(found)
+        if contrast.p is not None
+    }
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [replace(contrast, p_holm=adjusted.get(place)) for place, contrast in enumerate(found)]
 
 
@@ -109,20 +118,29 @@ def contrast_of(arm: Arm, reference: Arm, metric: str) -> Contrast | None:
         difference=paired_bootstrap(seeds),
         by_seed=by_seed,
         over_seeds=student_interval(by_seed),
+        p_seeds=student_p(by_seed),
     )
     if metric in GRADED:
         return result
     totals = [round(sum(row[place][0] for row in seeds), 9) for place in range(len(questions))]
     better, worse = sum(total > 0 for total in totals), sum(total < 0 for total in totals)
-    detectable = detectable_difference(len(questions), (better + worse) / len(questions))
+    # With several seeds a question may change under one of them alone: Connor's formula is of one answer each.
+    share = (better + worse) / len(questions)
+    detectable = detectable_difference(len(questions), share) if len(common) == 1 else None
     return replace(result, better=better, worse=worse, p=mcnemar(better, worse), detectable=detectable)
 
 
 def sight(found: Sequence[Contrast], questions: int) -> Sight | None:
-    """What `questions` test questions can show, tested as often as `found` does; None without questions."""
+    """What the test questions can show, tested as often as `found` does; None without questions.
+
+    `questions` counts where nothing is tested: else it is the test with the most questions, since an agent need not
+    have a row for each.
+    """
+    tested = [contrast for contrast in found if contrast.p is not None]
+    questions = max((contrast.questions for contrast in tested), default=questions)
     if not questions:
         return None
-    tests = max(1, sum(contrast.p is not None for contrast in found))
+    tests = max(1, len(tested))
     seeds = max((contrast.seeds for contrast in found), default=1)
     alone, shared = smallest_discordance(ALPHA), smallest_discordance(ALPHA / tests)
     answers = questions * seeds

@@ -24,6 +24,7 @@ class Provenance:
 
     command: str  # the newest: it asks for all that older ones asked for
     machine: str
+    code: str  # its commit
     data: str
     fingerprint: str
     model: str
@@ -117,7 +118,7 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         sight=sight(held, len({verdict.question_id for verdict in verdicts})),
         answers=tuple(answers(verdicts, known)),
         examples=tuple(examples(best)) if best is not None else (),
-        notes=tuple(notes(known, reports, found, held)),
+        notes=tuple(notes(known, reports, found, held, best_arm)),
         disagreements=tuple(line for report in reports for line in disagreements(report.trial, report.figures)),
     )
 
@@ -136,7 +137,8 @@ def _reports(trials: Sequence[ComparedTrial]) -> list[TrialReport]:
         if shared not in known:
             known[shared] = _train_rows(trial, batch)
         told = curve(trial.events)
-        reports.append(TrialReport(trial, figures(trial, told), told, known[shared]))
+        rows = {f"{agent}/train_rows": float(count) for agent, count in known[shared].items()}
+        reports.append(TrialReport(trial, figures(trial, told) | rows, told, known[shared]))
     return reports
 
 
@@ -155,6 +157,7 @@ def _provenance(trials: Sequence[ComparedTrial]) -> Provenance:
     return Provenance(
         command=newest(trials).command,
         machine=_all("; ", [trial.machine for trial in made]),
+        code=_all(", ", [trial.code for trial in made]),
         data=_all(", ", [trial.config.data.format for trial in made]),
         fingerprint=_all(", ", [trial.fingerprint for trial in made]),
         model=_all(", ", [trial.model for trial in made]),

@@ -2,7 +2,8 @@
 
 Names are those of macsql.metrics ("<agent>/<metric>") and, besides them:
 
-    all/<metric>           mean over the verdicts of all agents to which it applies, as the poster pools them
+    all/<metric>           mean over the verdicts of all agents to which it applies
+    <agent>/train_rows     rows of the agent that an epoch of training takes (macsql.comparison.experiment)
     <agent>/accuracy       share of right answers among those that could be judged (macsql.metrics.taxonomy)
     eval/<agent>/<metric>  the same as <agent>/<metric> on the eval questions, where the sweep chose by one of them
     eval_loss, train_loss  as the trial reports them: best evaluation; mean of the last 50 logged training losses
@@ -31,6 +32,8 @@ TITLES = {
     "execution_accuracy": ("EX", "spider-ex"),
     "execution_accuracy_fixed": ("EX fixed", "spider-ex, fixed reading"),
     "spider_em": ("Spider EM", "spider-em"),
+    "train_rows": ("training rows", "rows that an epoch takes"),
+    "all/execution_accuracy": ("EX", "spider-ex, of Decomposer and Refiner: a Selector's answer is no SQL"),
     "accuracy": (
         "right",
         "failure taxonomy: spider-ex in its fixed reading; Selector: keeps what gold needs",
@@ -151,7 +154,7 @@ def disagreements(trial: ComparedTrial, derived: dict[str, float]) -> list[str]:
             lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json and cannot be derived again.")
         elif not math.isclose(again, reported, rel_tol=1e-9, abs_tol=1e-12):
             lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json, {again:.6g} from what is stored.")
-    scored = {name for name in derived if name not in OWN and not name.endswith("_loss")}
+    scored = {name for name in derived if name not in OWN and not name.endswith(("_loss", "/train_rows"))}
     unreported = sorted(scored - trial.result.metrics.keys())
     lines += [f"{trial.key}: {name} follows from {_source(name)} and is not in result.json." for name in unreported]
     return lines

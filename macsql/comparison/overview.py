@@ -8,13 +8,19 @@ from macsql.comparison.arms import losses_comparable
 from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
-from macsql.comparison.table import ANSWERS, WHY, answered_by, objectives, signed
+from macsql.comparison.published import systems
+from macsql.comparison.side_by_side import Cell, systems_table
+from macsql.comparison.table import ANSWERS, WHY, answered_by, objectives, poster_said, signed, system_lines
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
 from macsql.errors import UserError
 
 BEGIN = "<!-- written by python -m macsql.compare -->"
 END = "<!-- end of what is written -->"
 HEAD = ("experiment", "question", "poster", "ours", "verdict")
+SYSTEMS = (
+    "The poster's three systems, and others: published figures in percent, each as its authors report it. The poster "
+    "prints no benchmark figure of its own."
+)
 OF_AN_ARM = ("all/rouge_l", "all/exact_match", "all/execution_accuracy", "decomposer/execution_accuracy", "eval_loss")
 ROW = re.compile(r"\| \[[^\]]*\]\(([^)]+)/README\.md\) \|")
 MADE = re.compile(r"- `([^`]+)`: ")
@@ -39,14 +45,15 @@ def write_overview(comparison: Comparison, path: Path) -> Path:
     made = {found[1]: line for line in lines if (found := MADE.match(line))}
     rows[comparison.name] = markdown(row, []).splitlines()[0]
     made[comparison.name] = f"- `{comparison.name}`: {_made(comparison)}"
-    return write_between(path, "\n".join([head, *rows.values(), "", "Made by:", "", *made.values()]))
+    text = [head, *rows.values(), "", "Made by:", "", *made.values(), *_systems(path.parent)]
+    return write_between(path, "\n".join(text))
 
 
 def write_results(comparison: Comparison, path: Path) -> Path:
     """What came out of one experiment, in its README: poster, ours and difference; answers; the verdict."""
     parts = [verdict(comparison), ""]
     if comparison.rows:
-        head = ["figure", "arm", "poster", "ours", "difference", "protocol; kind; seeds"]
+        head = ["figure", "arm", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
         cells = [
             [
                 row.title,
@@ -54,7 +61,7 @@ def write_results(comparison: Comparison, path: Path) -> Path:
                 row.poster.text,
                 _cell(row.ours.value, "-"),
                 _signed(row.difference),
-                "; ".join(filter(None, (row.ours.protocol, row.ours.kind, row.ours.seeds))),
+                _about(row.ours),
             ]
             for row in comparison.rows
         ]
@@ -79,7 +86,7 @@ def write_results(comparison: Comparison, path: Path) -> Path:
                 str(row.correct),
                 str(row.incorrect),
                 f"{row.accuracy.value:.1%}" if row.accuracy else "-",
-                row.poster.printed if row.poster else "-",
+                poster_said(row),
                 ", ".join(f"{word} {count}" for word, count in row.notes) or "-",
             ]
             for row in comparison.answers
@@ -108,6 +115,23 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
     )
+
+
+def _systems(folder: Path) -> list[str]:
+    """The published figures of whole systems, whatever this project has measured, below their heading."""
+    rows = systems_table(systems(folder), None)
+    if not rows:
+        return []
+    names = list(rows[0].cells)
+    lines = [
+        [
+            f"{row.name}{' (poster)' if row.on_poster else ''}",
+            *(f"{cell.value:.4g} published" if cell.value is not None else cell.kind for cell in row.cells.values()),
+            " ".join(line.rstrip(".") + "." for line in system_lines(row)),
+        ]
+        for row in rows
+    ]
+    return ["", SYSTEMS, "", markdown(["system", *names, "about"], lines)]
 
 
 def _rate(comparison: Comparison) -> str:
@@ -157,9 +181,16 @@ def _made(comparison: Comparison) -> str:
     made = comparison.provenance
     seeds = ", ".join(map(str, made.seeds))
     return (
-        f"`{made.command or 'a command that was not recorded'}` on {made.machine}; data {made.data} "
+        f"`{made.command or 'a command that was not recorded'}` on {made.machine}; code {made.code}, data {made.data} "
         f"(fingerprint {made.fingerprint}), model {made.model}, scale {made.scale}, seeds {seeds}."
     )
+
+
+def _about(cell: Cell) -> str:
+    """What one must know of a figure of ours: "spider-ex; measured; 160 answers; 3 seeds"."""
+    answers = f"{cell.answers} answers" if cell.answers else ""
+    seeds = f"{cell.seeds} seed{'' if cell.seeds == '1' else 's'}" if cell.seeds else ""
+    return "; ".join(filter(None, (cell.protocol, cell.kind, answers, seeds)))
 
 
 def _cell(value: float | None, kind: str) -> str:

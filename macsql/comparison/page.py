@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from macsql.comparison.arms import loss_notes, losses_comparable
 from macsql.comparison.charts import answers as answer_charts
 from macsql.comparison.charts import losses, search
 from macsql.comparison.epochs import LOSSES, epoch_tables
@@ -31,6 +32,7 @@ def contents(comparison: Comparison) -> dict[str, Any]:
     """Everything that the template names, except its style sheet."""
     reasons = list(dict.fromkeys(reason for row in comparison.rows for reason in row.reasons))
     doubts = list(dict.fromkeys(row.poster.note for row in comparison.rows if row.poster.note))
+    compare_losses = losses_comparable(comparison.arms)
     context = {
         "name": comparison.name,
         "known": comparison.published,
@@ -43,7 +45,9 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         "reasons": reasons,
         "why": WHY,
         "doubts": doubts,
-        "overview": losses.overview(comparison.trials, comparison.published),
+        "overview": losses.overview(comparison.trials, comparison.published, ranked=compare_losses),
+        "compare_losses": compare_losses,
+        "loss_notes": loss_notes(comparison.arms),
         "panels": losses.panels(comparison.trials, comparison.published),
         "curve_doubts": list(dict.fromkeys(curve.doubt for curve in comparison.published.curves if curve.doubt)),
         "whose": WHOSE,
@@ -73,6 +77,7 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, bool]]:
         ("Scored on", f"{tested or 'no'} test rows", False),
         ("Protocol", f"named beside each figure; at most {made.time_limit:g} s for one SQL statement", False),
         ("Machine", made.machine, False),
+        ("Code", made.code, False),
     ]
 
 

@@ -29,6 +29,7 @@ class PublishedFigure:
     quote: str  # the words round it, found in the poster's text
     arm: Arm | None = None  # which of our arms it belongs to; None: the poster does not say, ours is the best one
     doubt: str = ""
+    said: str = ""  # what the poster notes beside it
     reasons: tuple[str, ...] = ()  # why it cannot be reproduced, whatever one runs
 
 

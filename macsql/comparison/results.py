@@ -12,7 +12,7 @@ def write_results(comparison: Comparison, path: Path) -> Path:
     """One line a trial: what was asked, by what command, on what; how it ended; every figure, derived again."""
     keys = sorted({key for report in comparison.trials for key in report.trial.point})
     names = sorted({name for report in comparison.trials for name in report.figures})
-    about = ["data", "data_fingerprint", "model", "scale", "machine", "command", "notes"]
+    about = ["data", "data_fingerprint", "model", "scale", "machine", "code", "command", "notes"]
     header = ["trial", "repeat", "seed", *keys, "status", "reason", "steps", "seconds", *about, *names]
     lines = [
         [
@@ -31,7 +31,7 @@ def write_results(comparison: Comparison, path: Path) -> Path:
 
 def write_comparison(comparison: Comparison, path: Path) -> Path:
     """One line a figure of the poster, its losses of each epoch too: both cells with all that is known of them."""
-    fields = ("kind", "value", "protocol", "data", "model", "scale", "seeds", "note")
+    fields = ("kind", "value", "protocol", "data", "model", "scale", "seeds", "answers", "note")
     header = ["metric", "title", "arm", *(f"poster_{name}" for name in fields), *(f"ours_{name}" for name in fields)]
     lines = [
         [
@@ -65,6 +65,7 @@ def _about(report: TrialReport) -> list[str]:
         trial.model,
         config.scale.name,
         trial.machine,
+        trial.code,
         trial.command,
         notes,
     ]

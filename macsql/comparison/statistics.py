@@ -82,23 +82,33 @@ def student_interval(values: Sequence[float], level: float = 0.95) -> Interval |
 
 
 def student_quantile(share: float, freedom: int) -> float:
-    """The value below which `share` (over a half) of Student's distribution lies, `freedom` its degrees of freedom.
-
-    The distribution function is a finite sum in the angle atan(t / sqrt(freedom)) (Abramowitz and Stegun, 1964, 26.7.3
-    and 26.7.4).
-    """
-
-    def within(angle: float) -> float:
-        """The share between -t and t."""
-        term, total = (math.cos(angle), 0.0) if freedom % 2 else (1.0, 0.0)
-        for factor in range(1 + freedom % 2, freedom, 2):  # each term from the one before it
-            total += term
-            term *= math.cos(angle) ** 2 * factor / (factor + 1)
-        total *= math.sin(angle)
-        return 2 / math.pi * (angle + total) if freedom % 2 else total
-
-    angle = _root(lambda angle: within(angle) - (2 * share - 1), high=math.pi / 2)
+    """The value below which `share` (over a half) of Student's distribution lies, `freedom` its degrees of freedom."""
+    angle = _root(lambda angle: _student_within(angle, freedom) - (2 * share - 1), high=math.pi / 2)
     return math.tan(angle) * math.sqrt(freedom)
+
+
+def student_p(values: Sequence[float]) -> float | None:
+    """Two-sided p of Student's test that the mean of independent values is 0; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    middle, error = fmean(values), stdev(values) / math.sqrt(len(values))
+    if error == 0:
+        return 1.0 if middle == 0 else 0.0
+    freedom = len(values) - 1
+    return max(0.0, 1 - _student_within(math.atan(abs(middle) / error / math.sqrt(freedom)), freedom))
+
+
+def _student_within(angle: float, freedom: int) -> float:
+    """The share of Student's distribution between -t and t, t = tan(angle) * sqrt(freedom).
+
+    A finite sum in the angle (Abramowitz and Stegun, 1964, 26.7.3 and 26.7.4).
+    """
+    term, total = (math.cos(angle), 0.0) if freedom % 2 else (1.0, 0.0)
+    for factor in range(1 + freedom % 2, freedom, 2):  # each term from the one before it
+        total += term
+        term *= math.cos(angle) ** 2 * factor / (factor + 1)
+    total *= math.sin(angle)
+    return 2 / math.pi * (angle + total) if freedom % 2 else total
 
 
 def mcnemar(better: int, worse: int) -> float:

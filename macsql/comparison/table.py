@@ -9,6 +9,7 @@ from macsql.comparison.arms import Arm, losses_comparable
 from macsql.comparison.contrasts import Contrast, Sight
 from macsql.comparison.experiment import Comparison, TrialReport
 from macsql.comparison.figures import LAST, WHOSE, title
+from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.side_by_side import Cell, SystemRow
 from macsql.comparison.verdict import verdict
 
@@ -98,6 +99,11 @@ def over_seeds(contrast: Contrast) -> str:
     return f"by seed {each}: {signed(found.low)} to {signed(found.high)} (Student's t)"
 
 
+def poster_said(row: AgentAnswers) -> str:
+    """The poster's figure for an agent with its own note: "0 of 2: malformed structure"."""
+    return ": ".join(filter(None, (row.poster.printed, row.poster.said))) if row.poster else "-"
+
+
 def sight_in_words(sight: Sight) -> str:
     """How small a difference the test questions can show, in a sentence."""
     questions = f"{sight.questions} test question{'s' if sight.questions != 1 else ''}"
@@ -176,7 +182,7 @@ def _answers(comparison: Comparison) -> Table:
             str(row.incorrect),
             str(row.unjudged),
             f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})" if found else "-",
-            row.poster.printed if row.poster else "-",
+            poster_said(row),
             ", ".join(f"{word} {count}" for word, count in row.notes),
         )
     return table
@@ -194,7 +200,7 @@ def _contrasts(comparison: Comparison, width: int) -> Table:
             "worse": "" if item.p is None else str(item.worse),
             "p": _p(item.p),
             "p (Holm)": _p(item.p_holm),
-            "visible": "" if item.detectable is None else f"{item.detectable:.3f}",
+            **({} if item.over_seeds else {"visible": "" if item.detectable is None else f"{item.detectable:.3f}"}),
             "questions": str(item.questions),
             "seeds": str(item.seeds),
         }
@@ -225,7 +231,7 @@ def _systems(comparison: Comparison) -> Table:
         mark = " (poster)" if row.on_poster else ""
         shown = [_percent(cell) for cell in cells]
         table.add_row(f"{row.name}{mark}", *shown)
-    table.caption = "\n".join(
+    table.caption = "n/a: not applicable, nothing is published.\n" + "\n".join(
         ". ".join([row.name, *(line.rstrip(".") for line in system_lines(row))]) + "." for row in comparison.systems
     )
     table.caption_justify = "left"

@@ -1,5 +1,7 @@
 """What an experiment says, in one sentence, beside what the poster says."""
 
+from collections.abc import Sequence
+
 from macsql.comparison.arms import Arm, label
 from macsql.comparison.contrasts import Contrast
 from macsql.comparison.experiment import Comparison
@@ -62,18 +64,39 @@ def _outcome(comparison: Comparison) -> str:
         decided = f"{_decided(comparison.claim, claim.words, claim.by)}{_steps(comparison, comparison.claim)}"
         return f"{decided}{_elsewhere(comparison)}."
     if comparison.answers and all(row.poster for row in comparison.answers):
-        upper = exact_interval(0, 2).high
         shares = ", ".join(
             f"{WHOSE[row.agent]} {row.accuracy.value:.0%} ({row.accuracy.low:.0%} to {row.accuracy.high:.0%})"
             for row in comparison.answers
             if row.accuracy
         )
-        poster = f"the poster's 0 of 2 fits anything up to {upper:.0%}"
         answered = f"{shares}{_answered_by(comparison)}"
-        return f"Right over the whole test set: {answered}; {poster}{_elsewhere(comparison)}."
+        return f"Right over the whole test set: {answered}; {_fits(comparison)}{_elsewhere(comparison)}."
     if comparison.best_arm is None:
         return "Not decided: no trial has finished."
     return f"{_best(comparison.best_arm)}{_others(comparison)}{_elsewhere(comparison)}."
+
+
+def _fits(comparison: Comparison) -> str:
+    """Which of our shares the poster's two answers an agent leave possible, by the exact intervals of both."""
+    upper = exact_interval(0, 2).high
+    judged = [(WHOSE[row.agent], row.accuracy.low <= upper) for row in comparison.answers if row.accuracy]
+    inside, outside = ([name for name, fits in judged if fits is wanted] for wanted in (True, False))
+    words = f"the poster's 0 of 2 fits anything up to {upper:.0%}"
+    if not outside:
+        return f"{words}, and so all of these"
+    return (
+        f"{words}, and so {_listed(inside)}, but not {_listed(outside)}" if inside else f"{words}, and so none of these"
+    )
+
+
+def _in_brief(contrast: Contrast) -> str:
+    """A figure in a list of such: "Decomposer EX"."""
+    agent = WHOSE[contrast.metric.partition("/")[0]]
+    return f"{agent} {contrast.title.removesuffix(f', {agent}')}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _best(arm: Arm) -> str:
@@ -88,18 +111,32 @@ def _answered_by(comparison: Comparison) -> str:
 
 
 def _others(comparison: Comparison) -> str:
-    """How many of the other points differ from the reference, and by more than what."""
-    arms = {contrast.arm for contrast in comparison.contrasts}
+    """How many of the other points are worse or better than the reference, in which figures and by more than what."""
+    arms = dict.fromkeys(contrast.arm for contrast in comparison.contrasts)
     if not arms or comparison.reference is None:
         return ""
-    apart = {contrast.arm for contrast in comparison.contrasts if contrast.apart}
+    tested = list(dict.fromkeys(_in_brief(contrast) for contrast in comparison.contrasts if contrast.p is not None))
+    signs = [
+        {contrast.difference.value > 0 for contrast in comparison.contrasts if contrast.arm == arm and contrast.apart}
+        for arm in arms
+    ]
+    ways = {"worse": {False}, "better": {True}, "worse here and better there": {False, True}}
+    counts = {word: signs.count(way) for word, way in ways.items() if way in signs}
+    one = len(arms) == 1
+    found = _listed([f"{'' if one else f'{count} '}{'is' if count == 1 else 'are'} {w}" for w, count in counts.items()])
     one_seed = any(contrast.over_seeds is None for contrast in comparison.contrasts)
     chance = (
         "the choice of questions explains, for these weights (Holm, 5 %)"
         if one_seed
-        else "the choice of questions and of seeds explains (Holm, 5 %; Student's t over the seeds)"
+        else "the choice of questions and that of seeds explain (Holm, 5 %)"
     )
-    return f"; {len(apart)} of {len(arms)} other points differ from {comparison.reference.label} by more than {chance}"
+    against = "it" if comparison.reference is comparison.best_arm else comparison.reference.label
+    if not found:
+        said = "the one other point does not differ" if one else f"none of {len(arms)} other points differs"
+        return f"; {said} from {against} by more than {chance}"
+    figures = f"{'one or more of ' if len(tested) > 1 else ''}{_listed(tested)}"
+    points = "the one other point" if one else f"of {len(arms)} other points"
+    return f"; {points} {found} than {against} in {figures}, by more than {chance}"
 
 
 def _decided(contrast: Contrast, words: str, by: str) -> str:

@@ -111,7 +111,7 @@ class Sweeps:
             "label": f"point {index}",
             "prepared": str(self.prepared),
             "command": f"python -m macsql.sweep {asked} tracking.state_dir={self.state} 'data.root=my data'",
-            "tags": {"macsql.machine": machine, "macsql.data_fingerprint": "feedbeeffeedbeef"},
+            "tags": {"macsql.machine": machine, "macsql.data_fingerprint": "feedbeeffeedbeef", "macsql.code": "abc"},
         }
         (folder / "trial.json").write_text(json.dumps(about))
         log = EventLog(folder / "events.jsonl")

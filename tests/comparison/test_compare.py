@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from hand_made import base_config, verdicts
@@ -98,6 +100,7 @@ def experiments(monkeypatch, tmp_path):
         (folder / name).mkdir(parents=True)
         (folder / name / "README.md").write_text(f"# {name}\n\n{BEGIN}\nNot run yet.\n{END}\n\nafter\n")
     (folder / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    shutil.copy(REPO / "experiments" / "systems.json", folder)
     monkeypatch.setattr("macsql.comparison.published.EXPERIMENTS", folder)
     return folder
 
@@ -106,16 +109,34 @@ def files(folder):
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_comparison_stays_beside_its_trials_unless_it_is_published(ends, balance, experiments):
+def test_a_comparison_of_trials_that_lie_elsewhere_stays_beside_them(ends, balance, experiments):
     before = files(experiments)
-    compare.show("balance", balance.state)  # as a sweep does when it ends
     assert ends("balance", "--state-dir", balance.state)[0] == 0
     assert files(experiments) == before
-    assert set(files(balance.state / "experiments")) == {"balance/results.csv", "balance/comparison.csv"}
+    assert set(files(balance.state / "experiments")) == {f"balance/{name}" for name in WRITTEN}
     code, _, error = ends("balance", "--state-dir", balance.state, "--publish")
     assert (code, error) == (0, "")
     assert set(files(experiments)) - set(before) == {f"balance/{name}" for name in WRITTEN}
     assert "Agrees with the poster" in (experiments / "balance" / "README.md").read_text()
+
+
+def test_a_whole_experiment_of_mlruns_goes_to_its_folder(ends, balance, experiments, monkeypatch):
+    monkeypatch.setattr("macsql.app.REPO", balance.state.parent)
+    monkeypatch.setattr("macsql.compare.STATE", Path(balance.state.name))
+    monkeypatch.chdir(balance.state.parent)
+    before = files(experiments)
+    balance.trial("balance", 2, {"mixture": "oversample"}, [], status="FAILED")
+    assert ends("balance")[0] == 0
+    assert files(experiments) == before, "a trial is missing"
+    shutil.rmtree(balance.state / "trials" / "balance-0002")
+    assert ends("balance", "--out", balance.state / "there")[0] == 0
+    assert files(experiments) == before, "--out is obeyed"
+    assert ends("balance")[0] == 0
+    assert set(files(experiments)) - set(before) == {f"balance/{name}" for name in WRITTEN}
+    sweeps = balance.trial("mine", 0, {}, verdicts({1}))
+    once = files(experiments)
+    assert ends("mine")[0] == 0
+    assert files(experiments) == once, f"{sweeps} is no experiment"
 
 
 @pytest.mark.parametrize("status", ["FAILED", "KILLED"])
@@ -173,15 +194,17 @@ def test_readmes_get_their_tables_between_the_marks(ends, balance, experiments):
     assert text.endswith(f"{END}\n\nafter\n")
     assert "Not run yet" not in text
     assert "| ROUGE-L, all agents | mixture=real | 0.354 | 0.812 | +0.459 | F1 of rouge_score, without" in text
-    assert " of the whole answer; measured; 1 |" in text
+    assert " of the whole answer; measured; 60 answers; 1 seed |" in text
     assert text.count("- Another base: the poster fine-tunes") == 1
-    assert "on 2 cores; data pocket (fingerprint feedbeeffeedbeef)" in text
+    assert "on 2 cores; code abc, data pocket (fingerprint feedbeeffeedbeef)" in text
     table = once["README.md"]
     assert "[Experiment 1: task balance](balance/README.md)" in table
     assert "| right, Decomposer 0 of 2; right, Refiner 0 of 2; right, Selector 0 of 2 |" in table
     assert "Selector 3 of 20; Decomposer 3 of 20; Refiner 3 of 20; every learning rate times 20 |" in table
     assert "- `generation`: `python -m macsql.sweep +experiment=generation" in table
-    rows = [line for line in table.splitlines() if line.startswith("|")]
+    systems = table[table.index("| system |") :]
+    assert "| GPT-4 (poster) | 59.39 published | 66.39 published | 86.75 published | not applicable |" in systems
+    rows = [line for line in table[: -len(systems)].splitlines() if line.startswith("|")]
     assert all(line.count("|") == 6 for line in rows)
     assert len(rows) == 4
 

@@ -255,7 +255,9 @@ def test_the_verdict_names_what_the_sweep_was_decided_by_and_its_value(sweeps):
         point = {"trainer.learning_rate": index + 1.0}
         sweeps.trial("rates", index, point, verdicts(set(range(test))), config=config, on_eval=right)
     found = compare("rates", sweeps.state)
-    assert verdict(found).startswith("Best by EX, Decomposer, on the eval questions: learning_rate=2.0 (0.750); 1 of 1")
+    assert verdict(found).startswith(
+        "Best by EX, Decomposer, on the eval questions: learning_rate=2.0 (0.750); the one"
+    )
     config = base_config()
     for repeat, loss in enumerate((0.2, 0.4)):
         sweeps.trial("seeds", repeat, {"codec": "compact"}, verdicts({1}), repeat, config, losses=(loss,))
@@ -300,9 +302,9 @@ def test_few_seeds_must_agree_beyond_their_own_scatter(sweeps, undersample, begi
 @pytest.mark.parametrize(
     ("rights", "apart", "chance"),
     [
-        ([15], 1, "the choice of questions explains, for these weights (Holm, 5 %)"),
-        ([15, 15], 1, "the choice of questions and of seeds explains (Holm, 5 %; Student's t over the seeds)"),
-        ([15, 6], 0, "the choice of questions and of seeds explains (Holm, 5 %; Student's t over the seeds)"),
+        ([15], True, "the choice of questions explains, for these weights (Holm, 5 %)"),
+        ([15, 15], True, "the choice of questions and that of seeds explain (Holm, 5 %)"),
+        ([15, 6], False, "the choice of questions and that of seeds explain (Holm, 5 %)"),
     ],
 )
 def test_points_differ_by_more_than_what_is_said(sweeps, rights, apart, chance):
@@ -310,8 +312,46 @@ def test_points_differ_by_more_than_what_is_said(sweeps, rights, apart, chance):
         sweeps.trial("rates", 2 * repeat, {"trainer.learning_rate": 1.0}, verdicts(set(range(right))), repeat=repeat)
         rate = {"trainer.learning_rate": 2.0}
         sweeps.trial("rates", 2 * repeat + 1, rate, verdicts(set()), repeat=repeat, losses=(2.0,))
-    words = f"; {apart} of 1 other points differ from learning_rate=1.0 by more than {chance}."
-    assert verdict(compare("rates", sweeps.state)).endswith(words)
+    figures = "one or more of Selector right, Decomposer EM, Decomposer EX and Refiner EX"
+    said = f"is worse than it in {figures}," if apart else "does not differ from it"
+    found = compare("rates", sweeps.state)
+    assert verdict(found).endswith(f"; the one other point {said} by more than {chance}.")
+    assert all((contrast.detectable is None) == (len(rights) > 1 or contrast.p is None) for contrast in found.contrasts)
+
+
+def test_several_figures_and_seeds_share_one_error_rate(sweeps):
+    """Seeds that scatter: each figure's own interval may leave out 0 by chance, and the adjusted p does not."""
+    for repeat, right in enumerate((9, 12, 13)):
+        sweeps.trial("rates", 2 * repeat, {"trainer.learning_rate": 1.0}, verdicts(set(range(right))), repeat=repeat)
+        rate = {"trainer.learning_rate": 2.0}
+        sweeps.trial("rates", 2 * repeat + 1, rate, verdicts({0, 1}), repeat=repeat, losses=(2.0,))
+    found = [contrast for contrast in compare("rates", sweeps.state).contrasts if contrast.p is not None]
+    assert len(found) == 4
+    assert all(contrast.p <= 0.001 and not contrast.over_seeds.holds(0) for contrast in found)
+    assert all(0.01 < contrast.p_seeds < 0.05 < contrast.p_holm and not contrast.apart for contrast in found)
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        (4, "and so all of these (model"),
+        (39, "and so none of these (model"),
+    ],
+)
+def test_which_shares_two_wrong_answers_leave_possible(sweeps, right, words):
+    sweeps.trial("generation", 0, {}, verdicts(set(range(right)), questions=40))
+    found = verdict(compare("generation", sweeps.state))
+    assert f"the poster's 0 of 2 fits anything up to 84%, {words}" in found
+
+
+def test_points_are_counted_by_what_they_are(sweeps):
+    for index, right in enumerate((10, 20, 0, 10)):
+        point = {"trainer.learning_rate": float(index)}
+        sweeps.trial("rates", index, point, verdicts(set(range(right))), losses=(1.0 + (index > 0),))
+    figures = "one or more of Selector right, Decomposer EM, Decomposer EX and Refiner EX"
+    assert f"; of 3 other points 1 is worse and 1 is better than it in {figures}, by" in verdict(
+        compare("rates", sweeps.state)
+    )
 
 
 def test_of_several_arms_that_the_poster_could_mean_the_best_one_stands_beside_it(sweeps):

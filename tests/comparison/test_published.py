@@ -58,6 +58,8 @@ def posters_cells(text):
     metrics = ("pair/train_loss", "pair/eval_loss", "all/execution_accuracy", "all/rouge_l")
     for metric, value in zip(metrics, third, strict=True):
         yield "lr_bs", None, metric, value
+    for agent, count in re.findall(r"^- (Decomposer|Refiner|Selector) count: (\d+)$", text, re.MULTILINE):
+        yield "balance", {"mixture": "real"}, f"{agent.lower()}/train_rows", count
     for agent, right, wrong in re.findall(r"^(Decomposer|Refiner|Selector)\t(\d)\t(\d)\t\d+%\t", text, re.MULTILINE):
         yield "generation", None, f"{agent.lower()}/accuracy", f"{right} of {int(right) + int(wrong)}"
 
@@ -65,7 +67,7 @@ def posters_cells(text):
 def test_every_figure_of_the_poster_stands_at_its_arm_and_none_is_left_out(text):
     kept = [(name, figure.arm, figure.metric, figure.printed) for name in POSTERS for figure in published(name).figures]
     said = list(posters_cells(text))
-    assert len(said) == 8 + 6 + 4 + 3
+    assert len(said) == 8 + 3 + 6 + 4 + 3
     assert sorted(kept, key=str) == sorted(said, key=str)
 
 

@@ -71,8 +71,11 @@ def poster_losses(published: Published, report: TrialReport) -> PosterLosses:
     return PosterLosses(curve, levels.get("pair/train_loss"), levels.get("pair/eval_loss"))
 
 
-def overview(reports: Sequence[TrialReport], published: Published) -> Chart | None:
-    """Evaluation loss an epoch of every trial in one chart; None where none has been evaluated."""
+def overview(reports: Sequence[TrialReport], published: Published, *, ranked: bool = True) -> Chart | None:
+    """Evaluation loss an epoch of every trial in one chart; None where none has been evaluated.
+
+    `ranked`: the trials' losses compare, and the lowest comes first; else they stay in the order of the plan.
+    """
     drawn = [report for report in reports if math.isfinite(_lowest(report))]
     if not drawn:
         return None
@@ -83,19 +86,19 @@ def overview(reports: Sequence[TrialReport], published: Published) -> Chart | No
     losses += [value for poster in posters for value in (poster.curve.eval_loss if poster.curve else ())]
     losses += [poster.eval_level for poster in posters if poster.eval_level is not None]
     plot = Plot(Scale(0, max(epochs), 56, 740), scale(losses, 318, 30))
-    ranked = sorted(drawn, key=lambda report: (not report.trial.finished, _lowest(report)))
-    named = ranked if len(ranked) <= OWN_COLOUR else ranked[:LEADERS]
+    order = sorted(drawn, key=lambda report: (not report.trial.finished, _lowest(report) if ranked else 0.0))
+    named = order if len(order) <= OWN_COLOUR else order[:LEADERS]
     marks: list[Markup] = []
     legend: list[LegendEntry] = []
-    for report in ranked[len(named) :]:
+    for report in order[len(named) :]:
         marks.append(plot.line(_evaluations(report), FAINT, 1.2))
     for place, report in reversed(list(enumerate(named))):
         colour, shape = COLOURS[place % len(COLOURS)], SHAPES[place % len(SHAPES)]
         marks += [plot.line(_evaluations(report), colour), plot.dots(_evaluations(report), colour, shape)]
         state = "" if report.trial.finished else f" ({report.trial.state.lower()})"
         legend.insert(0, LegendEntry(swatch(colour, shape), f"{report.trial.label}: {_lowest(report):.3f}{state}"))
-    if len(ranked) > len(named):
-        rest = ranked[len(named) :]
+    if len(order) > len(named):
+        rest = order[len(named) :]
         lowest = [_lowest(report) for report in rest]
         ended = sum(report.trial.finished for report in rest)
         words = f"the other {len(rest)} trials: {min(lowest):.3f} to {max(lowest):.3f}"
