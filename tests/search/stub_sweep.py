@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -41,7 +43,7 @@ class Zygote:
 
     def close(self) -> None:
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Call:
     pid: int
     code: int | None = None
 
-    def wait(self, timeout: float = 60.0) -> int:
+    def wait(self, timeout: float = 120.0) -> int:
         until = time.monotonic() + timeout
         while self.code is None:
             self.code = self.zygote.ask(wait=self.pid, at_once=True)["code"]
@@ -67,6 +69,40 @@ class Call:
 
 
 @dataclass
+class Gate:
+    """Where trials wait before a step, so that what a test does then does not race them.
+
+    All of them or the one with that index. One that is asked to stop goes on to its stop, unless the gate is deaf.
+    """
+
+    folder: Path
+    step: int
+    trial: int | None = None
+    deaf: bool = False
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / "gate.json").write_text(json.dumps({"step": self.step, "trial": self.trial, "deaf": self.deaf}))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells trials of it."""
+        return {"STUB_GATE": str(self.folder)}
+
+    def reached(self) -> list[int]:
+        """The trials that have come here, by index; those that have gone on too."""
+        return sorted(int(path.stem) for path in self.folder.glob("*.there"))
+
+    def asked(self) -> list[int]:
+        """The trials that were asked to stop while they waited."""
+        return sorted(int(path.stem) for path in self.folder.glob("*.asked"))
+
+    def open(self, trial: int | None = None) -> None:
+        """Let one trial go on, or all of them from now on."""
+        (self.folder / ("open" if trial is None else f"{trial}.open")).touch()
+
+
+@dataclass
 class StubSweep:
     """A sweep in a state directory of its own."""
 
@@ -75,6 +111,7 @@ class StubSweep:
     changes: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.state.mkdir(exist_ok=True)
@@ -90,10 +127,27 @@ class StubSweep:
             **self.more,
             **more,
         }
-        return Call(self.zygote, self.zygote.ask(run=order)["pid"])
+        self.calls.append(Call(self.zygote, self.zygote.ask(run=order)["pid"]))
+        return self.calls[-1]
 
     def run(self, **more: Any) -> int:
         return self.start(**more).wait()
+
+    def gate(self, step: int, trial: int | None = None, deaf: bool = False) -> Gate:
+        """A new gate, for the calls from now on that are not given another environment."""
+        made = Gate(Path(tempfile.mkdtemp(prefix="gate-", dir=self.state)), step, trial, deaf)
+        self.environment = self.environment | made.environment
+        return made
+
+    def end(self) -> None:
+        """Kill what is left of it."""
+        for call in self.calls:
+            if call.code is None:
+                call.signal(signal.SIGKILL)
+                call.wait()
+        for process in self.children():
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
     @property
     def log(self) -> str:
@@ -101,14 +155,14 @@ class StubSweep:
 
     def children(self) -> list[int]:
         """The processes that are at work in the trials' folders."""
-        found = []
+        found, place = [], os.fsencode(self.state / "trials")
         for entry in Path("/proc").iterdir():
             with suppress(OSError):
-                if entry.name.isdigit() and str(self.state / "trials") in (entry / "cmdline").read_text():
+                if entry.name.isdigit() and place in (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
         return found
 
-    def until(self, condition: Any, timeout: float = 20.0) -> None:
+    def until(self, condition: Any, timeout: float = 60.0) -> None:
         end = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < end, self.log
@@ -120,7 +174,8 @@ class StubSweep:
 
     def picture(self) -> dict[str, Any]:
         """What MLflow, Optuna and the folders say, without what differs between any two runs."""
-        with closing(sqlite3.connect(self.state / "mlflow.db")) as db:
+        with closing(sqlite3.connect(self.state / "mlflow.db", timeout=60)) as db:
+            db.execute("begin")  # a sweep may be at work: the tables are read as they are at one moment
             runs = {
                 key: (name, status)
                 for key, name, status in db.execute(
@@ -134,7 +189,8 @@ class StubSweep:
                     metrics[key].append((metric, step, value))
             tags = {(run, key): value for run, key, value in db.execute("select run_uuid, key, value from tags")}
             params = dict(db.execute("select run_uuid, count(*) from params group by run_uuid"))
-        with closing(sqlite3.connect(self.state / "optuna.db")) as db:
+        with closing(sqlite3.connect(self.state / "optuna.db", timeout=60)) as db:
+            db.execute("begin")
             trials = db.execute(
                 "select a.value_json, t.state, v.value from trials t join studies using (study_id)"
                 " join trial_user_attributes a on a.trial_id = t.trial_id and a.key = 'index'"

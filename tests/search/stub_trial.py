@@ -2,7 +2,8 @@
 
 `python -m stub_trial FOLDER`. Its loss depends on all of its steps, so that a resume from the wrong place shows. The
 environment says how it misbehaves: STUB_PAUSE (seconds a step), STUB_FAIL, STUB_CRASH and STUB_DIVERGE (substrings of
-the labels of trials that do so at step 6), STUB_HEAL (folder: a trial fails once and leaves a file there).
+the labels of trials that do so at step 6), STUB_HEAL (folder: a trial fails once and leaves a file there), STUB_GATE
+(folder of a stub_sweep.Gate: the trial waits there before a step until the test has seen what it wants to see).
 """
 
 import json
@@ -19,6 +20,7 @@ from macsql.training.stopping import Diverged, Interrupted, StopRequest
 STEPS = 10
 CHECKPOINTS = (3, 6, 9)
 EVALUATIONS = (2, 4, 6, 8, 10)
+PATIENCE = 300.0  # seconds at a gate that nobody opens, because the test has failed
 
 
 def work(folder: Path, stop: StopRequest) -> Result:
@@ -36,6 +38,7 @@ def work(folder: Path, stop: StopRequest) -> Result:
     events = EventLog(folder / "events.jsonl", step if state else None)
     while step < STEPS:
         step += 1
+        wait_at_gate(about["index"], step, stop)
         time.sleep(float(os.environ.get("STUB_PAUSE", "0.01")))
         level = level * 0.9 + rate * step / 7 + len(about["label"]) / 1000
         if step == 6:
@@ -51,6 +54,26 @@ def work(folder: Path, stop: StopRequest) -> Result:
     busy.unlink()
     metrics = {"eval_loss": level / 2, "train_loss": level, "eval/decomposer/exact_match": 1 / (1 + level)}
     return Result("FINISHED", metrics, steps=step, parts={"train": 0.1})
+
+
+def wait_at_gate(index: int, step: int, stop: StopRequest) -> None:
+    """Wait until the gate is opened; a request to stop opens it too, unless it is deaf to that."""
+    if not os.environ.get("STUB_GATE"):
+        return
+    gate = Path(os.environ["STUB_GATE"])
+    about = json.loads((gate / "gate.json").read_text())
+    if step != about["step"] or about["trial"] not in (None, index):
+        return
+    (gate / f"{index}.there").touch()
+    until = time.monotonic() + PATIENCE
+    while not ((gate / "open").exists() or (gate / f"{index}.open").exists()):
+        if stop.requested:
+            (gate / f"{index}.asked").touch()
+            if not about["deaf"]:
+                return
+        if time.monotonic() > until:
+            raise TimeoutError("nobody opened the gate")
+        time.sleep(0.01)
 
 
 def misbehave(label: str) -> None:

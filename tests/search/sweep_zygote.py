@@ -24,6 +24,7 @@ from macsql.errors import UserError
 from macsql.executors.local import LocalExecutor
 from macsql.search.display import Display  # noqa: F401
 from macsql.search.estimate import Cost
+from macsql.search.interrupts import Interrupts
 from macsql.search.lock import StudyLock
 from macsql.search.plan import Planner
 from macsql.search.preflight import Preflight
@@ -83,6 +84,8 @@ def run(order: dict[str, Any]) -> int:
         break_server(order["server_down_for"])
     if "no_room_for" in order:
         leave_no_room(order["no_room_for"])
+    if order.get("interrupted_at_once"):
+        interrupt_at_once()
     if "die_at_line" in order:
         die_at_line(order["die_at_line"], order.get("lines"))
     config = configuration(order["state"], order.get("changes", {}))
@@ -93,9 +96,6 @@ def run(order: dict[str, Any]) -> int:
             study = sweep.open_study(preflight)
             if study.complete:
                 print("nothing is left to run")
-            if order.get("interrupted_at_once"):
-                signal.setitimer(signal.ITIMER_REAL, 0.001)
-                signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
             return sweep.run(preflight, study, lock.renew)
     except UserError as error:
         print(error, file=sys.stderr)
@@ -137,6 +137,18 @@ def break_server(calls: int) -> None:
         return whole(self, run_id, metrics=metrics, **others)
 
     MlflowClient.log_batch = log_batch
+
+
+def interrupt_at_once() -> None:
+    """Let somebody press Ctrl-C as soon as the sweep listens."""
+    enter = Interrupts.__enter__
+
+    def interrupted(self: Interrupts) -> Interrupts:
+        entered = enter(self)
+        signal.raise_signal(signal.SIGINT)
+        return entered
+
+    Interrupts.__enter__ = interrupted
 
 
 def leave_no_room(name: str) -> None:

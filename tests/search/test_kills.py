@@ -98,28 +98,31 @@ def test_lines_are_counted_right(stub_sweep, tmp_path):
 
 
 def test_a_stopped_orphan_is_ended_before_its_trial_goes_on(stub_sweep, calm):
-    sweep = stub_sweep(environment={"STUB_PAUSE": "0.05"})
+    sweep = stub_sweep()
+    gate = sweep.gate(step=4)
     call = sweep.start()
-    sweep.until(lambda: sweep.events() > 6)
+    sweep.until(lambda: len(gate.reached()) == 2)
     orphans = sweep.children()
+    assert len(orphans) == 2
     for process in orphans:
         os.kill(process, signal.SIGSTOP)
     call.signal(signal.SIGKILL)
     call.wait()
-    assert sweep.run(orphan_patience=0.3) == 0, sweep.log
+    assert sweep.run(environment={}, orphan_patience=0.3) == 0, sweep.log
     assert sweep.picture() == calm[0]
     assert not set(orphans) & set(sweep.children())
 
 
 def test_orphans_stop_by_themselves(stub_sweep):
-    sweep = stub_sweep(environment={"STUB_PAUSE": "0.2"})
+    sweep = stub_sweep()
+    gate = sweep.gate(step=2)
     call = sweep.start()
-    sweep.until(lambda: sweep.events() > 2)
+    sweep.until(lambda: len(gate.reached()) == 2)
     call.signal(signal.SIGKILL)
     call.wait()
-    sweep.until(lambda: not sweep.children(), timeout=10)
+    sweep.until(lambda: not sweep.children())
     assert not list(sweep.state.glob("trials/*/result.json"))
-    assert list(sweep.state.glob("trials/*/checkpoints/state.json"))
+    assert len(list(sweep.state.glob("trials/*/checkpoints/state.json"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -132,9 +135,10 @@ def test_orphans_stop_by_themselves(stub_sweep):
     ],
 )
 def test_one_interrupt_stops_with_checkpoints(stub_sweep, calm, number, group):
-    sweep = stub_sweep(environment={"STUB_PAUSE": "0.1"})
+    sweep = stub_sweep()
+    gate = sweep.gate(step=2)
     call = sweep.start()
-    sweep.until(lambda: len([path for path in sweep.state.glob("trials/*/events.jsonl") if path.stat().st_size]) == 2)
+    sweep.until(lambda: len(gate.reached()) == 2)
     if group:
         os.killpg(call.pid, number)
     else:
@@ -152,13 +156,14 @@ def test_one_interrupt_stops_with_checkpoints(stub_sweep, calm, number, group):
 
 
 def test_two_interrupts_end_at_once(stub_sweep, calm):
-    sweep = stub_sweep(environment={"STUB_PAUSE": "30"})
+    sweep = stub_sweep()
+    gate = sweep.gate(step=1, deaf=True)
     call = sweep.start()
-    sweep.until(lambda: len(sweep.children()) == 2)
+    sweep.until(lambda: len(gate.reached()) == 2)
     call.signal(signal.SIGINT)
-    time.sleep(0.3)
+    sweep.until(lambda: len(gate.asked()) == 2)
     call.signal(signal.SIGINT)
-    assert call.wait(timeout=20) == 130
+    assert call.wait() == 130
     assert not sweep.children()
     assert sweep.run(environment={}) == 0
     assert sweep.picture() == calm[0]
@@ -167,34 +172,42 @@ def test_two_interrupts_end_at_once(stub_sweep, calm):
 @pytest.mark.slow
 def test_an_interrupt_before_anything_goes_on_leaves_no_run_running(stub_sweep):
     """The first call is killed and leaves runs that look alive; the second is stopped before it takes them up again."""
-    sweep = stub_sweep(environment={"STUB_PAUSE": "0.2"})
+    sweep = stub_sweep()
+    gate = sweep.gate(step=2)
     call = sweep.start()
-    sweep.until(lambda: sweep.events() > 2)
+    sweep.until(lambda: len(gate.reached()) == 2)
+    sweep.until(lambda: len(sweep.picture()["unended"]) == 3)
     call.signal(signal.SIGKILL)
     call.wait()
+    sweep.until(lambda: not sweep.children())
     assert sweep.run(interrupted_at_once=True) == 130
+    assert gate.reached() == [0, 1], "no other trial was begun"
     picture = sweep.picture()
     assert picture["parent"] == ["KILLED"]
     assert not picture["unended"]
 
 
 def test_a_second_coordinator_is_refused(stub_sweep, calm):
-    sweep = stub_sweep(environment={"STUB_PAUSE": "0.2"})
+    sweep = stub_sweep()
+    gate = sweep.gate(step=2)
     call = sweep.start()
-    sweep.until(lambda: sweep.events() > 2)
+    sweep.until(lambda: len(gate.reached()) == 2)
     assert sweep.run() == 1
     assert f"already running (process {call.pid} on" in sweep.log
     call.signal(signal.SIGINT)
-    call.wait()
+    assert call.wait() == 130
     assert sweep.run(environment={}) == 0
     assert sweep.picture() == calm[0]
 
 
 def test_a_child_that_somebody_stops_goes_on(stub_sweep, calm):
-    sweep = stub_sweep(environment={"STUB_PAUSE": "0.05"})
+    sweep = stub_sweep()
+    gate = sweep.gate(step=3)
     call = sweep.start()
-    sweep.until(lambda: sweep.events() > 4)
+    sweep.until(lambda: len(gate.reached()) == 2)
     os.kill(sweep.children()[0], signal.SIGTERM)
+    sweep.until(lambda: "(attempt 2)" in sweep.log)
+    gate.open()
     assert call.wait() == 0
     assert sweep.picture() == calm[0]
 

@@ -112,28 +112,35 @@ def test_a_pruned_trial_is_done(pruned):
     assert sweep.picture() == picture
 
 
+def kill_at(sweep, gate, condition):
+    """Run until the gate's trial meets the condition there, and kill the sweep."""
+    call = sweep.start()
+    sweep.until(lambda: condition() == [gate.trial])
+    call.signal(9)
+    assert call.wait() == -9
+
+
 @pytest.mark.slow
 def test_a_pruned_sweep_killed_and_resumed_decides_the_same(pruned):
+    """Killed in a trial that will finish, in one before it is pruned, and in the same after that."""
     calm, killed = pruned("calm"), pruned("killed")
     assert calm.run() == 0
-    for events in (30, 76):
-        call = killed.start(environment={"STUB_PAUSE": "0.01"})
-        killed.until(lambda events=events: killed.events() > events)
-        call.signal(9)
-        call.wait()
+    for trial, step, state in ((2, 5, "RUNNING"), (5, 1, "RUNNING"), (5, 3, "PRUNED")):
+        gate = killed.gate(step, trial, deaf=state == "PRUNED")
+        kill_at(killed, gate, gate.asked if gate.deaf else gate.reached)
+        assert states(killed.picture()) == [(i, "COMPLETE") for i in range(trial)] + [(trial, state)]
+        gate.open()
     assert killed.run() == 0
     assert killed.picture()["trials"] == calm.picture()["trials"]
     assert killed.picture()["results"] == calm.picture()["results"]
 
 
 def test_a_tpe_sweep_killed_and_resumed_tries_the_same_points(stub_sweep):
-    calm, killed = stub_sweep("calm", CURVE, QUICK), stub_sweep("killed", CURVE, {"STUB_PAUSE": "0.005"})
+    calm, killed = (stub_sweep(name, CURVE, QUICK) for name in ("calm", "killed"))
     assert calm.run() == 0
-    for events in (150,):
-        call = killed.start()
-        killed.until(lambda events=events: killed.events() > events, timeout=40)
-        call.signal(9)
-        call.wait()
+    gate = killed.gate(step=5, trial=5)
+    kill_at(killed, gate, gate.reached)
+    assert states(killed.picture()) == [(i, "COMPLETE") for i in range(5)] + [(5, "RUNNING")]
     assert killed.run(environment=QUICK) == 0
     assert killed.picture() == calm.picture()
     assert len(calm.picture()["runs"]) == 11
@@ -212,9 +219,10 @@ def test_a_complete_sweep_needs_no_executor(stub_sweep):
 
 
 def test_a_smaller_plan_leaves_nothing_running(stub_sweep):
-    sweep = stub_sweep(changes={"sweep.repeats": 2, "executor.workers": 8}, environment={"STUB_PAUSE": "1.0"})
+    sweep = stub_sweep(changes={"sweep.repeats": 2, "executor.workers": 8}, environment=QUICK)
+    gate = sweep.gate(step=2)
     call = sweep.start()
-    sweep.until(lambda: len(list(sweep.state.glob("trials/*/trial.json"))) == 8 and sweep.events() > 2)
+    sweep.until(lambda: len(gate.reached()) == 8)
     sweep.until(lambda: len(sweep.picture()["unended"]) == 9)
     call.signal(9)
     call.wait()
@@ -226,12 +234,13 @@ def test_a_smaller_plan_leaves_nothing_running(stub_sweep):
 def test_a_trial_pruned_after_an_interruption_is_recorded_as_pruned(pruned):
     """What was shipped as stopped ends as pruned: the same status in MLflow, another end."""
     sweep = pruned("pruned", **{"executor.workers": 2})
-    call = sweep.start(environment={"STUB_PAUSE": "0.15"})
-    sweep.until(lambda: any("3.0" in path.read_text() for path in sweep.state.glob("trials/*/trial.json")), 60)
-    slow = next(path.parent for path in sweep.state.glob("trials/*/trial.json") if "3.0" in path.read_text())
-    sweep.until(lambda: (slow / "events.jsonl").exists() and (slow / "events.jsonl").stat().st_size)
+    gate = sweep.gate(step=1, trial=5)
+    call = sweep.start()
+    sweep.until(lambda: gate.reached() == [5])
     call.signal(2)
     assert call.wait() == 130
+    runs = {name: (status, tag) for name, status, tag, *_ in sweep.picture()["runs"]}
+    assert runs["learning_rate=3.0"] == ("KILLED", "false")
     one_by_one = sweep.changes | {"executor.workers": 1}  # the pruner needs the five before it, and they are not a race
     assert sweep.run(changes=one_by_one, environment=QUICK) == 0
     runs = {name: (status, tag) for name, status, tag, *_ in sweep.picture()["runs"]}
@@ -256,11 +265,12 @@ def test_tpe_weighs_several_objectives(stub_sweep):
     metric = {"sweep.metric": ["eval_loss", "decomposer/exact_match"], "sweep.direction": ["minimize", "maximize"]}
     calm, killed = (stub_sweep(name, CURVE | metric, QUICK) for name in ("calm", "killed"))
     assert calm.run() == 0, calm.log
-    call = killed.start(environment={"STUB_PAUSE": "0.005"})
-    killed.until(lambda: killed.events() > 150, timeout=40)
-    call.signal(9)
-    call.wait()
-    assert killed.run() == 0, killed.log
+    gate = killed.gate(step=5, trial=5)
+    kill_at(killed, gate, gate.reached)
+    assert states(killed.picture()) == [(i, "COMPLETE") for i in range(5) for _ in metric["sweep.metric"]] + [
+        (5, "RUNNING")
+    ]
+    assert killed.run(environment=QUICK) == 0, killed.log
     assert killed.picture()["trials"] == calm.picture()["trials"]
     assert len(calm.picture()["trials"]) == 22
 

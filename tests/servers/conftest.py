@@ -1,9 +1,6 @@
 """Servers for the tests of this folder, and sweeps of stub trials as the tests of the search make them."""
 
-import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,9 @@ from servers import MlflowServer, Postgres, postgres_programs
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "search"))
 
-from stub_sweep import StubSweep, Zygote
+from stub_fixtures import stub_sweep, zygote
+
+__all__ = ["mlflow_server", "postgres", "stub_sweep", "zygote"]
 
 
 @pytest.fixture(scope="session")
@@ -32,26 +31,3 @@ def mlflow_server(postgres, tmp_path_factory):
     server = MlflowServer(tmp_path_factory.mktemp("mlflow"), postgres.create("mlflow"))
     yield server
     server.kill()
-
-
-@pytest.fixture(scope="session")
-def zygote(tmp_path_factory):
-    made = Zygote(tmp_path_factory.mktemp("zygote"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def stub_sweep(zygote, tmp_path):
-    """Makes sweeps: stub_sweep(folder, changes, environment); ends what is left of them."""
-    made = []
-
-    def make(name="state", changes=None, environment=None) -> StubSweep:
-        made.append(StubSweep(zygote, tmp_path / name, changes or {}, environment or {}))
-        return made[-1]
-
-    yield make
-    for sweep in made:
-        for process in sweep.children():
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
