@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from servers import until
+from stub_sweep import Gate
 from test_mlflow_server import assert_complete
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
@@ -17,10 +18,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_node_lost_mid_sweep(postgres, mlflow_server, stub_sweep, monkeypatch, shared):
+def test_a_node_lost_mid_sweep(postgres, mlflow_server, stub_sweep, monkeypatch, tmp_path, shared):
     search = str(Path(__file__).resolve().parent.parent / "search")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([search, os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("STUB_PAUSE", "0.4")  # Ray's processes take it from here
+    gate = Gate(tmp_path / "gate", step=5)
+    for variable, value in gate.environment.items():
+        monkeypatch.setenv(variable, value)  # Ray's processes take it from here
     name = f"lost_node_{shared}".lower()
     with two_nodes() as cluster:
         executor = {"address": cluster.address, "module": "stub_trial", "shared": shared}
@@ -32,8 +35,10 @@ def test_a_node_lost_mid_sweep(postgres, mlflow_server, stub_sweep, monkeypatch,
         }
         sweep = stub_sweep("state", changes)
         call = sweep.start()
-        until(lambda: len(nodes_with_work(cluster, "stub_trial")) == 2 and sweep.events() > 10, "work on both nodes")
+        until(lambda: gate.reached() == [0, 1], "trials on both nodes")
+        assert len(nodes_with_work(cluster, "stub_trial")) == 2
         lose_node(cluster, "stub_trial")
+        until(lambda: "(attempt 2)" in sweep.log, "another attempt")
+        gate.open()
         assert call.wait(timeout=200) == 0, sweep.log
-        assert "(attempt 2)" in sweep.log
     assert_complete(sweep, mlflow_server)

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 
 import pytest
 from servers import until
@@ -16,7 +15,26 @@ pytestmark = pytest.mark.slow  # the server alone takes ten seconds of CPU to st
 def sweep(postgres, mlflow_server, stub_sweep, request):
     storage = postgres.create(request.node.name)
     changes = {"tracking.storage": storage, "tracking.uri": mlflow_server.uri, "sweep.name": request.node.name}
-    return stub_sweep("state", changes, {"STUB_PAUSE": "0.4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"})
+    return stub_sweep("state", changes, {"MLFLOW_HTTP_REQUEST_TIMEOUT": "3"})
+
+
+def kill_mid_curves(sweep, server):
+    """Start the sweep, and kill the server when it has the beginning of two curves; returns the call and the gate."""
+    gate = sweep.gate(step=5)
+    call = sweep.start()
+    until(lambda: gate.reached() == [0, 1], "two trials")
+    until(lambda: heard(server, sweep.changes["sweep.name"]) == 2, "their curves on the server")
+    server.kill()
+    return call, gate
+
+
+def heard(server, name):
+    """How many runs the server has losses of."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(server.uri)
+    experiment = client.get_experiment_by_name(name)
+    return sum("loss" in run.data.metrics for run in client.search_runs([experiment.experiment_id]))
 
 
 def read_back(server, name):
@@ -63,27 +81,26 @@ def assert_complete(sweep, server):
 
 
 def test_a_server_that_is_killed_and_started_again_mid_sweep(sweep, mlflow_server):
-    call = sweep.start()
-    until(lambda: sweep.events() > 8, "events")
-    mlflow_server.kill()
+    call, gate = kill_mid_curves(sweep, mlflow_server)
     down = sweep.events()
+    for trial in gate.reached():
+        gate.open(trial)
     until(lambda: sweep.events() > down + 12, "events while the server is down")  # training does not wait for it
     mlflow_server.start()
-    assert call.wait(timeout=120) == 0, sweep.log
+    gate.open()
+    assert call.wait() == 0, sweep.log
     assert_complete(sweep, mlflow_server)
 
 
 def test_a_server_that_is_down_until_the_end_gets_the_rest_from_the_next_call(sweep, mlflow_server):
-    sweep.environment["STUB_PAUSE"] = "0.1"
     sweep.more["patience"] = 1.0
-    call = sweep.start()
-    until(lambda: sweep.events() > 4, "events")
-    mlflow_server.kill()
-    began = time.monotonic()
-    assert call.wait(timeout=60) == 0, sweep.log
-    assert time.monotonic() - began < 45
+    call, gate = kill_mid_curves(sweep, mlflow_server)
+    gate.open()
+    assert call.wait() == 0, sweep.log
     assert all(status == "FINISHED" for status, _ in told(sweep).values())
+    assert "MLflow did not take 4 trials whole" in sweep.log
     assert "run the same command again" in sweep.log
+    assert "MLflow did not take the end of the sweep" in sweep.log
     mlflow_server.start()
     del sweep.more["patience"]
     assert sweep.run() == 0, sweep.log
@@ -91,13 +108,11 @@ def test_a_server_that_is_down_until_the_end_gets_the_rest_from_the_next_call(sw
 
 
 def test_a_coordinator_and_the_server_killed_together(sweep, mlflow_server):
-    call = sweep.start()
-    until(lambda: sweep.events() > 12, "events")
-    mlflow_server.kill()
+    call, gate = kill_mid_curves(sweep, mlflow_server)
     call.signal(signal.SIGKILL)
-    call.wait()
+    assert call.wait() == -signal.SIGKILL
     mlflow_server.start()
-    sweep.environment["STUB_PAUSE"] = "0.01"
+    gate.open()
     assert sweep.run() == 0, sweep.log
     assert_complete(sweep, mlflow_server)
 

@@ -23,35 +23,38 @@ def storage(postgres, request):
 def test_one_coordinator_a_study_whatever_its_state_directory(storage, stub_sweep):
     """Two state directories stand for two machines: what they share is the database alone."""
     changes = {"tracking.storage": storage}
-    first = stub_sweep("here", changes, {"STUB_PAUSE": "0.5"})
-    second = stub_sweep("there", changes)
+    first, second = stub_sweep("here", changes), stub_sweep("there", changes)
+    gate = first.gate(step=2)
     call = first.start()
-    until(first.events, "the first sweep's events")
+    until(lambda: len(gate.reached()) == 2, "the first sweep's trials")
     assert second.run() == 1
     assert "already running on this database (macsql " in second.log
     call.signal(signal.SIGKILL)
     assert call.wait() == -signal.SIGKILL
-    first.environment["STUB_PAUSE"] = "0.01"
-    assert first.run() == 0, first.log
+    assert first.run(environment={}) == 0, first.log
     assert second.run() == 0, second.log
     assert "nothing is left to run" in second.log
 
 
 def test_a_sweep_outlives_an_outage_of_its_database(postgres, storage, stub_sweep):
-    """Every trial of four ends while the database is away, or before, or after; what the study says is the same."""
-    calm, sweep = stub_sweep("calm"), stub_sweep("state", {"tracking.storage": storage}, {"STUB_PAUSE": "0.1"})
+    """Of four trials one ends before the database is away, one meanwhile, two after; the study says the same."""
+    calm, sweep = stub_sweep("calm"), stub_sweep("state", {"tracking.storage": storage})
     assert calm.run() == 0, calm.log
+    gate = sweep.gate(step=5)
     call = sweep.start()
-    until(lambda: sweep.events() > 4, "the first events")
+    gate.open(0)
+    until(lambda: gate.reached() == [0, 1, 2], "the end of the first trial")
     postgres.stop()
+    gate.open(1)
     try:
-        until(lambda: "does not answer" in sweep.log, "word of the outage", 30)
+        until(lambda: "does not answer" in sweep.log, "word of the outage")
     finally:
         postgres.start()
     second = stub_sweep("there", {"tracking.storage": storage})
-    until(lambda: "database is back" in sweep.log, "its end", 40)
+    until(lambda: "database is back" in sweep.log, "its end")
     assert second.run() == 1  # the lock was taken anew before anything else was done
     assert "already running on this database" in second.log
+    gate.open()
     assert call.wait() == 0, sweep.log
     assert sweep.log.count("does not answer") == sweep.log.count("database is back") == 1
     assert "attempt 2" not in sweep.log
@@ -62,18 +65,20 @@ def test_a_sweep_outlives_an_outage_of_its_database(postgres, storage, stub_swee
 
 
 def test_an_outage_can_be_interrupted(postgres, storage, stub_sweep):
-    sweep = stub_sweep("state", {"tracking.storage": storage}, {"STUB_PAUSE": "0.1"})
+    sweep = stub_sweep("state", {"tracking.storage": storage})
+    gate = sweep.gate(step=5)
     call = sweep.start()
-    until(lambda: sweep.events() > 4, "the first events")
+    until(lambda: gate.reached() == [0, 1], "the first trials")
     postgres.stop()
+    gate.open(0)
     try:
-        until(lambda: "does not answer" in sweep.log, "word of the outage", 30)
+        until(lambda: "does not answer" in sweep.log, "word of the outage")
         call.signal(signal.SIGINT)
         assert call.wait() == 130, sweep.log
     finally:
         postgres.start()
     assert "goes on from here" in sweep.log
-    until(lambda: not sweep.children(), "the children's checkpoints", 10)
+    until(lambda: not sweep.children(), "the children's checkpoints")
     sweep.environment = {}
     assert sweep.run() == 0, sweep.log
     assert finished(storage) == 4
@@ -95,7 +100,7 @@ def test_the_lock_is_the_studys_and_ends_with_its_session(storage):
     assert same.holder().startswith("macsql ")
     assert other.acquire()
     one.release()
-    until(same.acquire, "the lock", 5)
+    until(same.acquire, "the lock")
     for lock in (same, other):
         lock.release()
 
