@@ -54,6 +54,11 @@ class ComparedTrial:
         return self.events[-1].time if self.events else 0.0
 
     @property
+    def begun_at(self) -> float:
+        """Seconds since 1970 at which a sweep last made it ready to run."""
+        return (self.folder / "trial.json").stat().st_mtime
+
+    @property
     def model(self) -> str:
         """What was fine-tuned: the configuration's model, or the folder that took its place."""
         model = self.config.model
@@ -124,6 +129,12 @@ def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
         there = f"there are {', '.join(sorted(others))}" if others else "no sweep has run there yet"
         raise UserError(f"No trials of a sweep called {name!r} under {state_dir}: {there}.")
     return sorted(found, key=lambda trial: trial.index)
+
+
+def of_one_study(trials: Sequence[ComparedTrial]) -> list[ComparedTrial]:
+    """The newest trial of each place in the plan: another one there is of a study that is gone."""
+    newest = {trial.index: trial for trial in sorted(trials, key=lambda trial: trial.begun_at)}
+    return [newest[index] for index in sorted(newest)]
 
 
 def newest(trials: Sequence[ComparedTrial]) -> ComparedTrial:

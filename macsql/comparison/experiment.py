@@ -92,7 +92,8 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
 
     A sweep under a name of its own stands beside the figures of the experiment that its command names.
     """
-    trials = collect.trials(name, state_dir)
+    there = collect.trials(name, state_dir)
+    trials = collect.of_one_study(there)
     known = _published(name, trials, folder)
     reports = _reports(trials)
     found = arms((report.trial, report.figures) for report in reports)
@@ -118,9 +119,19 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         sight=sight(held, len({verdict.question_id for verdict in verdicts})),
         answers=tuple(answers(verdicts, known)),
         examples=tuple(examples(best)) if best is not None else (),
-        notes=tuple(notes(known, reports, found, held, best_arm)),
+        notes=(*notes(known, reports, found, held, best_arm), *_left_out(there, trials)),
         disagreements=tuple(line for report in reports for line in disagreements(report.trial, report.figures)),
     )
+
+
+def _left_out(there: Sequence[ComparedTrial], trials: Sequence[ComparedTrial]) -> list[str]:
+    others = [trial.key for trial in there if all(trial is not kept for kept in trials)]
+    if not others:
+        return []
+    shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+    return [
+        f"{len(others)} older trials at the same places of the plan, of a study that is gone, are left out ({shown})."
+    ]
 
 
 def _published(name: str, trials: Sequence[ComparedTrial], folder: Path) -> Published:

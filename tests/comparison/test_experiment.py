@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+import os
 import re
 import shutil
 
@@ -512,3 +513,13 @@ def test_a_handful_of_questions_is_no_benchmark(sweeps, limit):
     cell = next(row for row in compare("on_spider", sweeps.state).systems if row.name == "this sweep's best")
     assert (cell.cells["Spider dev EX"].value, cell.cells["Spider dev EX"].kind) == (None, "not applicable")
     assert "data.limit" in cell.cells["Spider dev EX"].note
+
+
+def test_a_trial_of_a_study_that_is_gone_is_left_out_and_named(sweeps):
+    old = sweeps.trial("rates", 0, {"trainer.learning_rate": 1.0}, verdicts({1}))
+    kept = old.rename(old.with_name("rates-0000-older"))
+    os.utime(kept / "trial.json", (1, 1))
+    sweeps.trial("rates", 0, {"trainer.learning_rate": 1.0}, verdicts({1, 2, 3}))
+    found = compare("rates", sweeps.state)
+    assert [report.trial.key for report in found.trials] == ["rates-0000"]
+    assert any("1 older trials" in note and "(rates-0000-older)" in note for note in found.notes)
