@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from textwrap import wrap
 
 from rich.console import Console
 from rich.live import Live
@@ -12,6 +13,8 @@ from macsql.search.progress import Ended, Progress, Running
 from macsql.training.process import lock_of
 
 PLAIN_INTERVAL = 20.0  # seconds between two lines about a running trial
+FRAME = 8  # lines of the live table that are no trials: title, heading, borders, how many more there are
+BETWEEN = 19  # letters of a line that are its borders
 SHOWN_ENDED = 12  # rows of ended trials in the live table; a sweep of a thousand stays readable
 
 
@@ -64,24 +67,41 @@ class Display:
                 say(f"MLflow does not answer ({progress.problem}); trials go on, what is missing is sent later")
 
     def _table(self, progress: Progress) -> Table:
+        """What runs first, then what has ended, the newest first, as far as the terminal is high."""
         table = Table(title=f"{len(progress.ended)} of {progress.size} trials done", title_justify="left")
-        for heading in ("trial", "point", "state", "step", "loss", self.objective):
-            table.add_column(heading, justify="left" if heading in {"point", "state"} else "right")
-        hidden = len(progress.ended) - SHOWN_ENDED
-        if hidden > 0:
-            table.add_row("…", f"{hidden} earlier ones", "", "", "", "")
-        for ended in progress.ended[-SHOWN_ENDED:]:
-            metrics = ended.result.metrics
-            row = [str(ended.trial.index + 1), ended.trial.label, ended.result.status.lower(), str(ended.result.steps)]
-            table.add_row(*row, _number(metrics.get("train_loss")), _number(metrics.get(self.objective)))
-        for running in progress.running:
-            total = self.total_steps.get(running.trial.index)
-            step = f"{running.step}/{total}" if total else str(running.step)
-            row = [str(running.trial.index + 1), running.trial.label, "running", step]
-            table.add_row(*row, _number(running.latest.get("loss")), _number(running.latest.get(self.objective)))
+        headings = ("trial", "point", "state", "step", "loss", self.objective)
+        for heading in headings:
+            left = heading in {"point", "state"}
+            table.add_column(heading, justify="left" if left else "right", no_wrap=heading != "point", overflow="fold")
+        running = [self._running(item) for item in progress.running]
+        ended = [self._ended(item) for item in reversed(progress.ended[-SHOWN_ENDED:])]
+        room = self.console.height - FRAME - 2 * bool(progress.problem)
+        widths = [max(map(len, cells)) for cells in zip(headings, *running, *ended, strict=True)]
+        width = max(1, self.console.width - BETWEEN - sum(widths) + widths[1])  # what is left for a point
+        shown, room = _fitting(running, room, width)
+        for row in running[:shown]:
+            table.add_row(*row)
+        if shown < len(running):
+            table.add_row("…", f"{len(running) - shown} more running", *[""] * 4)
+        shown, _ = _fitting(ended, room, width)
+        for row in ended[:shown]:
+            table.add_row(*row)
+        if shown < len(progress.ended):
+            table.add_row("…", f"{len(progress.ended) - shown} earlier ones", *[""] * 4)
         if progress.problem:
             table.caption = f"MLflow does not answer ({progress.problem}); what is missing is sent later"
         return table
+
+    def _running(self, running: Running) -> list[str]:
+        total = self.total_steps.get(running.trial.index)
+        step = f"{running.step}/{total}" if total else str(running.step)
+        figures = [_number(running.latest.get("loss")), _number(running.latest.get(self.objective))]
+        return [str(running.trial.index + 1), running.trial.label, "running", step, *figures]
+
+    def _ended(self, ended: Ended) -> list[str]:
+        result = ended.result
+        figures = [_number(result.metrics.get("train_loss")), _number(result.metrics.get(self.objective))]
+        return [str(ended.trial.index + 1), ended.trial.label, result.status.lower(), str(result.steps), *figures]
 
     def _name(self, progress: Progress, index: int) -> str:
         return f"[{index + 1}/{progress.size}]"
@@ -101,6 +121,16 @@ class Display:
             if name in running.latest:
                 words.append(f"{name} {_number(running.latest[name])}")
         return ", ".join(words)
+
+
+def _fitting(rows: list[list[str]], room: int, width: int) -> tuple[int, int]:
+    """How many rows fit into so many lines, their points folded to a width; and how many lines are left."""
+    for count, row in enumerate(rows):
+        lines = sum(-(-len(line) // width) for line in wrap(row[1], width, break_long_words=False))
+        if lines > room:
+            return count, 0
+        room -= lines
+    return len(rows), room
 
 
 def _began(running: Running) -> str:

@@ -58,8 +58,11 @@ def optimizer_steps(config: Config, agents: Sequence[Agent]) -> int:
     return math.ceil(math.ceil(rows / batch) * trainer.num_train_epochs)
 
 
-def finished(state_dir: Path, name: str) -> dict[int, Finished | None]:
-    """Place in the plan -> a sweep's finished trial; None for those behind the first MEASURED, which only count."""
+def finished(state_dir: Path, name: str, planned: Mapping[int, str] = {}) -> dict[int, Finished | None]:
+    """Place in the plan -> a sweep's finished trial; None for those behind the first MEASURED, which only count.
+
+    `planned` names the folders of places whose trials are known: another one there is of a study that is gone.
+    """
     found: dict[int, Finished | None] = {}
     for path in sorted((state_dir / "trials").glob(f"{name}-*/result.json")):
         match = re.fullmatch(re.escape(name) + r"-(\d+)-[0-9a-f]{8}", path.parent.name)
@@ -67,6 +70,8 @@ def finished(state_dir: Path, name: str) -> dict[int, Finished | None]:
         if match is None or result is None or result.status == "FAILED":
             continue
         index = int(match[1])
+        if planned.get(index, path.parent.name) != path.parent.name:
+            continue
         found[index] = None
         if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
             trainer = from_yaml((path.parent / "config.yaml").read_text(encoding="utf-8")).trainer

@@ -85,6 +85,10 @@ def test_finished_trials_of_this_sweep_are_found(state):
     assert finished(state, "other") == {}
 
 
+def test_a_trial_of_another_study_at_the_same_place_is_not_counted(state):
+    assert set(finished(state, "s", {0: "s-0000-0123abcd", 3: "s-0003-ffffffff"})) == {0}
+
+
 def test_finished_trials_make_the_estimate(state):
     done = finished(state, "s")
     assert estimate(PLAN, done, 10**6, 2, 1, False).seconds == pytest.approx(4 * 60 / 2)
@@ -139,3 +143,23 @@ def test_only_so_many_are_read(state):
     found = finished(state, "s")
     assert len(found) == MEASURED + 2
     assert sum(item is not None for item in found.values()) == MEASURED
+
+
+@pytest.mark.parametrize(("width", "height", "at_work"), [(80, 24, 2), (120, 24, 8), (100, 30, 16), (80, 24, 16)])
+def test_what_runs_is_seen_on_every_terminal(tmp_path, width, height, at_work):
+    def long(index):
+        point = {"trainer.learning_rate": 3e-5, "trainer.per_device_train_batch_size": 4 + index}
+        return PlannedTrial(index, point, 0, trial(index, tmp_path).config, tmp_path / str(index))
+
+    running = [Running(long(900 + index), None, step=3) for index in range(at_work)]
+    ended = [Ended(long(index), Result("FINISHED", {"eval_loss": 0.5}, steps=2664), True) for index in range(900)]
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=height)
+    display = Display({900 + index: 2664 for index in range(at_work)}, "eval_loss", console)
+    console.print(display._table(Progress(1000, running, ended, "ConnectionError: gone")))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= height
+    seen = sum("running" in line and "more" not in line for line in lines)
+    [more] = [line for line in lines if "more running" in line] or [""]
+    assert seen + int((more.split() or "000")[3 if more else 0]) == at_work
+    assert any("earlier ones" in line for line in lines)
+    assert any("does not answer" in line for line in lines)
