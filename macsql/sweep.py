@@ -55,18 +55,14 @@ def sweep(config: Config) -> int:
     if config.sweep.dry_run:
         if exists(config.sweep.name, storage_of(config)):
             open_study(preflight)  # refuses what the sweep itself would refuse
-        preflight.bind_arguments()
-        preflight.announce()
+        look_ahead(preflight)
         return 0
     with StudyLock(Path(config.tracking.state_dir), config.sweep.name, config.tracking.storage) as lock:
         study = open_study(preflight)
         if study.complete:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
         else:
-            preflight.announce()
-            preflight.bind_arguments()
-            for warning in preflight.warnings():
-                say(f"Warning: {warning}")
+            look_ahead(preflight)
         code = run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing there
     if code != 130:
         compared = compare.show(config.sweep.name, Path(config.tracking.state_dir))
@@ -75,15 +71,23 @@ def sweep(config: Config) -> int:
     return code
 
 
+def look_ahead(preflight: "Preflight") -> None:
+    """Say what will happen and what is asked for in vain. Raises UserError for what the trials would refuse."""
+    preflight.bind_arguments()
+    preflight.announce()
+    for warning in preflight.warnings():
+        say(f"Warning: {warning}")
+
+
 def storage_of(config: Config) -> str:
     """Where Optuna keeps the study."""
     return config.tracking.storage or f"sqlite:///{(Path(config.tracking.state_dir) / 'optuna.db').resolve()}"
 
 
 def open_study(preflight: "Preflight") -> "Study":
-    """The study of this sweep. Raises UserError, naming the differences, where it was begun with something else."""
+    """The study of this sweep. Raises UserError, naming the differences, where its trials were begun otherwise."""
     from macsql.file_lock import first_touch
-    from macsql.search.plan import differences, sweep_identity
+    from macsql.search.plan import differences
     from macsql.search.study import Study
 
     config = preflight.config
@@ -93,11 +97,8 @@ def open_study(preflight: "Preflight") -> "Study":
     directions, repeats = config.sweep.direction, config.sweep.repeats
     with first_touch(state):
         study = Study(config.sweep.name, storage, config.search, preflight.space, directions, repeats)
-    now = sweep_identity(config, preflight.space, preflight.fingerprints)
     before = study.identity
-    if before is None:
-        study.set_identity(now)
-    elif changed := differences(before, now):
+    if study.entries() and before is not None and (changed := differences(before, preflight.identity)):
         shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
         raise UserError(
             f"The sweep {config.sweep.name!r} was begun with another configuration ({shown}): "
@@ -119,8 +120,9 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
     from macsql.tracking import SweepRecord
 
     config = preflight.config
-    tags = describe(preflight)
-    record = SweepRecord(config.tracking.uri, Path(config.tracking.state_dir), config.sweep.name, tags)
+    if not study.entries():
+        study.set_identity(preflight.identity)  # from the first trial on it holds; until then a mistake may be undone
+    record = SweepRecord(config.tracking.uri, Path(config.tracking.state_dir), config.sweep.name, describe(preflight))
     with Interrupts() as interrupts:
         study.outage = Outage(renew, lambda: interrupts.count > 0, say)
         try:
@@ -140,7 +142,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
                     lambda: preflight.executor,
                     publisher,
                     lambda trial: preflight.prepared(trial.config).folder,
-                    {**tags, "macsql.sweep": config.sweep.name},
+                    lambda trial: {**about(preflight, trial.config), "macsql.sweep": config.sweep.name},
                     display,
                     interrupts,
                 )
@@ -165,27 +167,35 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
 def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config) -> None:
     """Set the sweep's own run in MLflow to how the call ended."""
     status = {0: "FINISHED", 130: "KILLED"}.get(code, "FAILED")
-    about = {"macsql.trials_finished": str(sum(item.result.status == "FINISHED" for item in ended))}
+    tags = {"macsql.trials_finished": str(sum(item.result.status == "FINISHED" for item in ended))}
     if best := best_trial(ended, config):
-        about |= {"macsql.best_trial": best.trial.key, "macsql.best_point": best.trial.label}
+        tags |= {"macsql.best_trial": best.trial.key, "macsql.best_point": best.trial.label}
     try:
-        record.end(status, about)
+        for sentence in record.end(status, tags):
+            say(sentence)
     except Exception as error:  # the trials' folders hold everything; the parent is set right by the next call
         say(f"MLflow did not take the end of the sweep ({type(error).__name__}).")
 
 
 def describe(preflight: "Preflight") -> dict[str, str]:
-    """Tags that every run of the sweep carries: what a figure must never be read without."""
+    """Tags of the sweep's own run: those of its trials, every value of a tag in which they differ."""
+    values: dict[str, dict[str, None]] = {}
+    for trial in preflight.trials:
+        for name, value in about(preflight, trial.config).items():
+            values.setdefault(name, {})[value] = None
+    return {name: ", ".join(found) for name, found in values.items()}
+
+
+def about(preflight: "Preflight", config: Config) -> dict[str, str]:
+    """Tags of a trial's run: what a figure must never be read without."""
     import os
     import platform
 
     from macsql.revision import revision
 
-    config = preflight.config
-    first = preflight.trials[0].config
     return {
         "macsql.data": config.data.format,
-        "macsql.data_fingerprint": preflight.prepared(first).fingerprint,
+        "macsql.data_fingerprint": preflight.prepared(config).fingerprint,
         "macsql.model": config.model.name,
         "macsql.scale": config.scale.name,
         "macsql.code": revision(),

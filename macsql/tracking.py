@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 from macsql.errors import UserError
 from macsql.file_lock import first_touch
 from macsql.revision import commit
 from macsql.training.events import read_events
 from macsql.training.ledger import Ledger
-from macsql.training.result import Result, read_result, stamp
+from macsql.training.result import Result, read_result, stamp, write_whole
 
 BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
 PARAMS_A_BATCH = 100  # MLflow's own limit
@@ -40,6 +42,15 @@ class Run:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+
+
+def check_uri(uri: str | None) -> None:
+    """Raise UserError for an address of MLflow that holds a password, which every trial's folder would show."""
+    if uri and urlsplit(uri).password is not None:
+        raise UserError(
+            "tracking.uri holds a password, which would be written into every trial's folder and into MLflow: leave it "
+            "out and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        )
 
 
 class Tracker:
@@ -63,10 +74,12 @@ class Tracker:
         self.uri = uri or f"sqlite:///{(state_dir / 'mlflow.db').resolve()}"
         self._runs: dict[str, Run] | None = None  # trial -> its run as it was when this process first looked
         self._compared: set[Path] = set()
+        self.kept_back: set[Path] = set()  # trials whose files could not be put where this MLflow keeps files
         local = uri is None
         state_dir.mkdir(parents=True, exist_ok=True)
         try:
             with first_touch(state_dir):
+                self.origin = None if local else _origin(state_dir)
                 self.client = MlflowClient(self.uri)
                 found = self.client.get_experiment_by_name(experiment)
                 # Artifacts would follow the current directory unless their place is absolute.
@@ -100,11 +113,14 @@ class Tracker:
             run_id = found[0].run_id
             self.client.update_run(run_id, status="RUNNING")
             return run_id
-        own = {"macsql.sweep": key, "macsql.role": "sweep", **_source(), **tags}
+        own = {"macsql.sweep": key, "macsql.role": "sweep", **_source(), **self._own(), **tags}
         return self.client.create_run(self.experiment_id, run_name=key, tags=own).info.run_id
 
     def end_parent(self, run_id: str, status: str, tags: Mapping[str, str] = {}) -> None:
-        """Set a sweep's status and its summary."""
+        """Set a sweep's status and its summary, and what still looks alive, of a study that is gone, to killed."""
+        for run in list(self._known().values()):
+            if run.status == "RUNNING":
+                self.client.set_terminated(run.run_id, "KILLED")
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
         self.client.set_terminated(run_id, status)
@@ -148,7 +164,13 @@ class Tracker:
             self._runs = {run.tags["macsql.trial"]: run for run in self._search("tags.`macsql.role` = 'trial'")}
         return self._runs
 
+    def _own(self) -> dict[str, str]:
+        """The tag that tells runs of this state directory from those of others on the same server."""
+        return {"macsql.origin": self.origin} if self.origin else {}
+
     def _search(self, condition: str, limit: int | None = None) -> list[Run]:
+        if self.origin:
+            condition = f"{condition} and tags.`macsql.origin` = '{self.origin}'"
         runs: list[Run] = []
         token: str | None = None
         while True:
@@ -171,7 +193,7 @@ class Tracker:
 
         name = tags.get("macsql.label", folder.name)
         if run is None:
-            own = {"macsql.trial": folder.name, "macsql.role": "trial", **_source(), **tags}
+            own = {"macsql.trial": folder.name, "macsql.role": "trial", **_source(), **self._own(), **tags}
             if parent is not None:
                 own["mlflow.parentRunId"] = parent
             try:
@@ -240,7 +262,15 @@ class Tracker:
         with TemporaryDirectory() as together:  # one call for all of them: each call asks MLflow where they belong
             for path in files:
                 shutil.copy(path, together)
-            self.client.log_artifacts(ledger.run_id or "", together)
+            try:
+                self.client.log_artifacts(ledger.run_id or "", together)
+            except OSError as error:
+                address = self.client.get_run(ledger.run_id or "").info.artifact_uri
+                if not address.startswith(("file:", "/")):
+                    raise  # a server that does not answer
+                self.kept_back.add(folder)  # the state directory has come from elsewhere, or a disk is full
+                reason = f"{address} cannot be written to ({error.strerror}): the files are in the trial's folder"
+                self.client.set_tag(ledger.run_id or "", "macsql.files", reason)
 
     def _arrived(self, run_id: str) -> dict[str, int]:
         """The last step that arrived for each metric of a run that exists already."""
@@ -267,10 +297,24 @@ class SweepRecord:
         tracker, parent = self.connect()
         tracker.sync(folder, parent, params, tags, status)
 
-    def end(self, status: str, tags: Mapping[str, str]) -> None:
-        """Set the sweep's own run to how it ended."""
+    def end(self, status: str, tags: Mapping[str, str]) -> list[str]:
+        """Set the sweep's own run to how it ended; returns a sentence for what MLflow did not get."""
         tracker, parent = self.connect()
         tracker.end_parent(parent, status, tags)
+        if not tracker.kept_back:
+            return []
+        return [
+            f"MLflow's own place for files cannot be written to: those of {len(tracker.kept_back)} trials are in their "
+            "folders alone (their runs' tag macsql.files names the place)."
+        ]
+
+
+def _origin(state_dir: Path) -> str:
+    """What tells this state directory's runs from others on a server that sweeps of the same name may share."""
+    path = state_dir / "origin"
+    if not path.exists() or not path.read_text(encoding="utf-8").strip():
+        write_whole(path, uuid4().hex)
+    return path.read_text(encoding="utf-8").strip()
 
 
 def _size(path: Path) -> int:

@@ -15,7 +15,7 @@ def main(config: Config) -> int:
     from macsql.config import to_yaml
     from macsql.search.closing import parameters
     from macsql.search.plan import PlannedTrial, identity
-    from macsql.tracking import Tracker
+    from macsql.tracking import Tracker, check_uri
     from macsql.training.finetune import training_arguments
     from macsql.training.stopping import Interrupted, StopRequest
     from macsql.training.trial import check, read_result, run_folder
@@ -28,20 +28,30 @@ def main(config: Config) -> int:
     trial.folder.mkdir(parents=True, exist_ok=True)
     (trial.folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
 
+    check_uri(config.tracking.uri)
     tracker = Tracker(config.tracking.uri, state, "train")
     tags = {"macsql.sweep": "train", "macsql.label": trial.key, "macsql.index": "0", "macsql.model": config.model.name}
+
+    def record(status: str) -> None:
+        """Tell MLflow; a fine-tune does not die of its silence."""
+        try:
+            tracker.sync(trial.folder, None, parameters(trial), tags, status)
+        except Exception as error:
+            first = (str(error).strip().splitlines() or [""])[0]
+            say(f"MLflow does not answer ({type(error).__name__}: {first}): the same command sends it what is missing.")
+
     result = read_result(trial.folder)
     if result is not None and result.status == "FINISHED":
         say("This fine-tune is done already.")
     else:
-        tracker.sync(trial.folder, None, parameters(trial), tags, "RUNNING")
+        record("RUNNING")
         try:
             result = run_folder(trial.folder, None, StopRequest().listen(), tell=_show)
         except Interrupted:
-            tracker.sync(trial.folder, None, parameters(trial), tags, "KILLED")
+            record("KILLED")
             say("Stopped on request: the same command goes on from the last checkpoint.")
             return 130
-    tracker.sync(trial.folder, None, parameters(trial), tags, result.status)
+    record(result.status)
     for line in lines(result.metrics):
         say(line)
     say(": ".join(part for part in (result.status.lower(), result.reason) if part))

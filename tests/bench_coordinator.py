@@ -110,7 +110,9 @@ def sweep(state: Path, trials: int, sampler: str, record: Any, tenths: list[floa
 
     publisher = Publisher(record)
     with Interrupts() as interrupts:
-        coordinator = Coordinator(study, Planner(config, []), Nothing, publisher, lambda _: state, {}, show, interrupts)
+        coordinator = Coordinator(
+            study, Planner(config, []), Nothing, publisher, lambda _: state, lambda _: {}, show, interrupts
+        )
         ended = coordinator.run()
     publisher.close(60)
     if tenths is not None:

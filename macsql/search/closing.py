@@ -4,7 +4,8 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from macsql.config import flatten
@@ -18,7 +19,13 @@ from macsql.training.result import DIVERGED, PRUNED, Result, read_result, write_
 class Closing:
     """Closes trials, and remembers those that are closed. Every step may be repeated after a kill."""
 
-    def __init__(self, study: Study, publisher: Publisher, tags: Mapping[str, str], objectives: Sequence[str]) -> None:
+    def __init__(
+        self,
+        study: Study,
+        publisher: Publisher,
+        tags: Callable[[PlannedTrial], dict[str, str]],
+        objectives: Sequence[str],
+    ) -> None:
         self.study, self.publisher, self.tags, self.objectives = study, publisher, tags, objectives
         self.closed: dict[int, Ended] = {}  # by place in the plan
         self._told: dict[int, tuple[Mapping[str, Any], Mapping[str, str]]] = {}  # index -> parameters, tags
@@ -49,7 +56,8 @@ class Closing:
     def failed(self, trial: PlannedTrial, result: Result, reason: str, fresh: bool) -> None:
         """A trial that is not tried again in this call."""
         result = dataclasses.replace(result, status="FAILED", reason=reason)
-        write_result(trial.folder, result)
+        with suppress(OSError):  # a full disk, for one: the study knows of it all the same
+            write_result(trial.folder, result)
         self.study.finish(trial.index, None)
         self._record(trial, result, fresh)
 
@@ -74,7 +82,7 @@ class Closing:
             return  # killed between its proposal and its folder, or the folder has been taken away
         if trial.index not in self._told:
             tags = {
-                **self.tags,
+                **self.tags(trial),
                 "macsql.index": str(trial.index),
                 "macsql.label": trial.label,
                 "macsql.repeat": str(trial.repeat),

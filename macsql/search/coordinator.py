@@ -27,6 +27,8 @@ from macsql.training.process import EXIT_STOPPED
 from macsql.training.result import DIVERGED, Result, read_result, stamp, write_whole
 
 TICK = 0.05  # seconds between two looks at the children
+LONGEST_PAUSE = 30.0  # seconds before the next attempt to start a trial where none could be started; 1 after the first
+RENEWED_EVERY = 60.0  # seconds between two looks whether the study is still this coordinator's
 SHOWN_EVERY = 0.1  # seconds between two words to the display
 
 
@@ -34,7 +36,7 @@ class Coordinator:
     """Runs what is missing of a study.
 
     `executor` makes the executor, once and only where something is left to run; `prepared` gives the folder of
-    examples for a trial's configuration.
+    examples for a trial's configuration, `tags` what its run and its folder say of data, model and machine.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Coordinator:
         executor: Callable[[], Executor],
         publisher: Publisher,
         prepared: Callable[[PlannedTrial], Path],
-        tags: dict[str, str],
+        tags: Callable[[PlannedTrial], dict[str, str]],
         show: Callable[[Progress], None],
         interrupts: Interrupts,
     ) -> None:
@@ -57,6 +59,8 @@ class Coordinator:
         self.waiting: list[int] = []  # places of the plan that are still to be run, in this order
         self.attempts: dict[int, int] = {}
         self._shown = 0.0
+        self._renewed = time.monotonic()
+        self._pause, self._resting_until = 0.0, 0.0  # after a start that failed
 
     @cached_property
     def executor(self) -> Executor:
@@ -66,20 +70,24 @@ class Coordinator:
     def run(self) -> list[Ended]:
         """Run until every planned trial has ended or somebody interrupts; returns what ended, by place in the plan."""
         try:
+            self._stop_what_is_no_longer_planned()
             for index in range(self.study.size):
                 self._take_up(index)
             while self.running or (self.waiting and not self.interrupts.count):
-                while self.waiting and not self.interrupts.count and len(self.running) < self.executor.slots:
+                while self._room():
                     self._start(self.waiting.pop(0))
                     self._show(now=True)  # a short trial may be over before the next look
                 self._pass_interrupts_on()
                 ended = self._look()
                 self._show()
+                if time.monotonic() - self._renewed > RENEWED_EVERY:
+                    self._renewed = time.monotonic()
+                    self.study.renew()
                 if not ended:
                     time.sleep(TICK)
         finally:
             for running in self.running:  # something has broken here: what they have done so far is kept
-                if running.handle is not None:
+                if running.handle is not None and not running.asked:  # a second word would end it at once
                     with suppress(Exception):
                         running.handle.stop()
             self._leave()
@@ -88,6 +96,20 @@ class Coordinator:
         self._show(now=True)
         return self.closing.ended
 
+    def _room(self) -> bool:
+        """Whether a trial is to be started now."""
+        if not self.waiting or self.interrupts.count or time.monotonic() < self._resting_until:
+            return False
+        return len(self.running) < self.executor.slots
+
+    def _stop_what_is_no_longer_planned(self) -> None:
+        """A smaller plan leaves trials behind that may be queued or at work on other machines."""
+        for entry in self.study.entries():
+            if entry.index >= self.study.size and entry.state == "RUNNING":
+                handle = self.executor.adopt(self.planner.trial(entry.index, entry.point, entry.repeat).folder)
+                if handle is not None:
+                    handle.stop()
+
     def _take_up(self, index: int) -> None:
         """See how an earlier call left a trial: to be run, still at work, or ended, told to the study or not."""
         entry = self.study.entry(index)
@@ -95,6 +117,8 @@ class Coordinator:
             self.waiting.append(index)
             return
         trial = self.planner.trial(index, entry.point, entry.repeat)
+        if trial.folder.is_dir() and not _about(trial.folder):  # half written, at a power cut
+            self._written(entry)
         if entry.state == "COMPLETE":
             self.closing.known(trial, entry.values)
             return
@@ -117,20 +141,27 @@ class Coordinator:
 
     def _start(self, index: int) -> None:
         entry = self.study.propose(index)
-        trial = self._written(entry)
+        trial = self.planner.trial(index, entry.point, entry.repeat)
         attempt = self.attempts[index] = self.attempts.get(index, 0) + 1
         running = Running(trial, None, self._free_slot(), attempt, stamp(trial.folder))
         try:
+            self._written(entry)
             running.handle = self.executor.start(trial.folder, running.slot)
-        except Exception as error:  # no memory for a process, no answer from a queue: of this trial alone, so far
+        except UserError:
+            raise
+        except Exception as error:  # no memory for a process, no room on a disk, no answer from a queue
             first = (str(error).strip().splitlines() or [""])[0]
             self._failed(running, Result("FAILED", {}, f"it could not be started ({type(error).__name__}: {first})"))
+            # What keeps one trial from starting may keep them all: the rest of the plan is not thrown after it.
+            self._pause = min(LONGEST_PAUSE, 2 * self._pause or 1.0)
+            self._resting_until = time.monotonic() + self._pause
             return
+        self._pause = 0.0
         self.running.append(running)
         self.closing.publish(trial, "RUNNING")
 
-    def _written(self, entry: Entry) -> PlannedTrial:
-        """The trial at a point, its folder ready for a process to run it."""
+    def _written(self, entry: Entry) -> None:
+        """Make a trial's folder ready for a process to run it."""
         trial = self.planner.trial(entry.index, entry.point, entry.repeat)
         folder, prepared = trial.folder, str(self.prepared(trial).resolve())
         known = _about(folder).get("prepared", prepared)
@@ -149,10 +180,9 @@ class Coordinator:
             "label": trial.label,
             "prepared": prepared,
             "command": self.planner.command,
-            "tags": self.tags,
+            "tags": self.tags(trial),
         }
         write_whole(folder / "trial.json", json.dumps(about, indent=1))
-        return trial
 
     def _free_slot(self) -> int:
         taken = {running.slot for running in self.running}
@@ -221,8 +251,11 @@ class Coordinator:
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    path = folder / "trial.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """What is written down of a trial; nothing where that is missing or, after a power cut, half there."""
+    try:
+        return json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _death(code: int) -> str:

@@ -5,12 +5,30 @@ import os
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from macsql.errors import UserError
 from macsql.file_lock import HOST
 
 # Half a minute after a coordinator's machine has vanished without a word, its session ends and with it its lock.
-KEEPALIVE = ("SET tcp_keepalives_idle = 15", "SET tcp_keepalives_interval = 5", "SET tcp_keepalives_count = 3")
+KEEPALIVE = (
+    *("SET tcp_keepalives_idle = 15", "SET tcp_keepalives_interval = 5", "SET tcp_keepalives_count = 3"),
+    # The session says nothing for hours, which a server may have been told to end; older ones know no such setting.
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'",
+)
+
+
+def check_storage(storage: str) -> None:
+    """Raise UserError for an address at which a study cannot be kept, or that holds a password; touches nothing."""
+    if storage.startswith("sqlite:///"):
+        return
+    if not storage.startswith("postgres"):
+        raise UserError(f"tracking.storage={storage}: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.")
+    if urlsplit(storage).password is not None:
+        raise UserError(
+            "tracking.storage holds a password, which would be written into every trial's folder and into "
+            "MLflow: leave it out and put it into PGPASSWORD or a password file (PGPASSFILE)."
+        )
 
 
 class DatabaseLock:
@@ -29,13 +47,9 @@ class DatabaseLock:
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
         from sqlalchemy.pool import NullPool
 
+        check_storage(self.storage)
         try:
             url = make_url(self.storage)
-            if url.password is not None:
-                raise UserError(
-                    "tracking.storage holds a password, which would be written into every trial's folder and into "
-                    "MLflow: leave it out and put it into PGPASSWORD or a password file (PGPASSFILE)."
-                )
             about = {"application_name": _name()}
             engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=about)
             self._session = engine.connect()

@@ -5,7 +5,7 @@ from types import TracebackType
 
 from macsql.errors import UserError
 from macsql.file_lock import FileLock
-from macsql.search.database_lock import DatabaseLock
+from macsql.search.database_lock import DatabaseLock, check_storage
 
 
 class StudyLock:
@@ -16,18 +16,17 @@ class StudyLock:
 
         Raises UserError for a database that has no lock which ends with its holder.
         """
+        if storage:
+            check_storage(storage)
         self.name = name
         self.locks = [FileLock(state_dir / "locks" / f"{name}.lock")]
         self.everywhere: DatabaseLock | None = None
-        if storage and storage.startswith("sqlite:///"):
-            file = Path(storage.removeprefix("sqlite:///"))
-            self.locks.append(FileLock(file.with_name(f"{file.name}.{name}.lock")))
-        elif storage and storage.startswith("postgres"):
+        storage = storage or f"sqlite:///{state_dir / 'optuna.db'}"
+        if storage.startswith("sqlite:///"):  # another state directory's sweep may have been given this very file
+            file = Path(storage.removeprefix("sqlite:///")).resolve()
+            self.locks.append(FileLock(file.parent / "locks" / f"{file.name}.{name}.lock"))
+        else:
             self.everywhere = DatabaseLock(storage, name)
-        elif storage:
-            raise UserError(
-                f"tracking.storage={storage}: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE."
-            )
 
     def __enter__(self) -> "StudyLock":
         try:

@@ -13,9 +13,11 @@ from macsql.errors import UserError
 from macsql.executors import Executor, executor
 from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
+from macsql.search.database_lock import check_storage
 from macsql.search.objectives import check_objectives
-from macsql.search.plan import PlannedTrial, Planner
+from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.space import Choices, Point, Space, read_space
+from macsql.tracking import check_uri
 from macsql.training.prepare import Prepared, prepare
 from macsql.training.trial import check, notes
 
@@ -68,6 +70,9 @@ class Preflight:
             raise UserError(
                 f"sweep.name={sweep.name!r} becomes a file's name: use letters, digits, dots, dashes and underscores."
             )
+        if self.config.tracking.storage:
+            check_storage(self.config.tracking.storage)
+        check_uri(self.config.tracking.uri)
         study.check(self.config.search, self.space, sweep.direction)
         for trial in self.trials:
             check(trial.config)
@@ -97,6 +102,11 @@ class Preflight:
         }
 
     @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What the sweep's trials have in common (macsql.search.plan.sweep_identity)."""
+        return sweep_identity(self.config, self.space, self.fingerprints)
+
+    @cached_property
     def parameters(self) -> int | None:
         """About how many parameters the largest model has."""
         from macsql.models import seq2seq
@@ -122,7 +132,8 @@ class Preflight:
                 roles[folder] = _roles(prepared.about["counts"]["train"])
             agents = roles[folder]
             steps[trial.index] = estimate.optimizer_steps(trial.config, agents)
-        done = estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name)
+        planned = {trial.index: trial.key for trial in self.trials} if self.points is not None else {}
+        done = estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name, planned)
         known = list(steps.values())  # a sampler's trials are like the few that are known, as far as anybody can tell
         work = [(index, steps.get(index, known[index % len(known)])) for index in range(self.size)]
         return estimate.estimate(

@@ -7,6 +7,7 @@ half-made survives a kill, and a proposal costs one transaction and not one for 
 """
 
 import json
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from macsql.config import SearchConfig
 from macsql.errors import UserError
 from macsql.search.objectives import check_pruner
 from macsql.search.outage import Outage, is_outage
-from macsql.search.space import Choices, Interval, Point, Space, grid, read_points
+from macsql.search.space import Choices, Interval, Point, Space, Value, grid, read_points
 
 if TYPE_CHECKING:
     import optuna
@@ -85,22 +86,36 @@ class Study:
         warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
         self.name, self.config, self.space, self.repeats = name, config, space, repeats
         self._optuna = optuna
-        engine = {"connect_args": {"timeout": BUSY}} if storage.startswith("sqlite") else {}
-        try:
-            self._study = optuna.create_study(
-                study_name=name,
-                storage=optuna.storages.RDBStorage(storage, engine_kwargs=engine),
-                directions=list(directions),  # type: ignore[arg-type]
-                load_if_exists=True,
-            )
-        except Exception as error:  # of Optuna, SQLAlchemy or the database's own driver
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"tracking.storage={storage}: Optuna cannot keep a study there ({reason}).") from error
+        self._study = self._opened(storage, directions)
+        if self._study.directions != self._directions(directions) and not self._study.get_trials(deepcopy=False):
+            optuna.delete_study(study_name=name, storage=self._study._storage)  # begun with a mistake, and no trial
+            self._study = self._opened(storage, directions)
         self._numbers: dict[int, int] = {}  # index -> number of the Optuna trial that stands for it now
         self._fixed = fixed_points(config, space)
         self._entries: dict[int, Entry] = {}
         self.outage: Outage | None = None  # what to do while the database is away; None: fail
         self.read()
+
+    def _opened(self, storage: str, directions: Sequence[str]) -> "optuna.Study":
+        """The study in its database, made where it is missing."""
+        optuna = self._optuna
+        engine = {"connect_args": {"timeout": BUSY}} if storage.startswith("sqlite") else {}
+        for last in (False, True):
+            try:
+                return optuna.create_study(
+                    study_name=self.name,
+                    storage=optuna.storages.RDBStorage(storage, engine_kwargs=engine),
+                    directions=self._directions(directions),
+                    load_if_exists=True,
+                )
+            except Exception as error:  # of Optuna, SQLAlchemy or the database's own driver
+                if last or storage.startswith("sqlite"):
+                    raise _unusable(storage, error) from error
+                time.sleep(1.0)  # sweeps of two machines may have begun to make the tables together: one of them lost
+        raise AssertionError
+
+    def _directions(self, words: Sequence[str]) -> "list[optuna.study.StudyDirection]":
+        return [self._optuna.study.StudyDirection[word.upper()] for word in words]
 
     @property
     def identity(self) -> dict[str, Any] | None:
@@ -129,6 +144,11 @@ class Study:
     def entry(self, index: int) -> Entry | None:
         """What is known of one planned trial."""
         return self._entries.get(index)
+
+    def renew(self) -> None:
+        """Make sure that nobody else has taken the study. Raises UserError where another coordinator has."""
+        if self.outage is not None:
+            self.outage.renew()
 
     @patient
     def propose(self, index: int) -> Entry:
@@ -262,13 +282,21 @@ class Study:
 
 
 def exists(name: str, storage: str) -> bool:
-    """Whether a study of that name has been begun. Asking makes nothing."""
+    """Whether a study of that name has been begun; asking makes no file. Raises UserError where nothing answers."""
     import optuna
 
     file = storage.removeprefix("sqlite:///")
     if file != storage and not Path(file).exists():
         return False
-    return name in optuna.get_all_study_names(storage)
+    try:
+        return name in optuna.get_all_study_names(storage)
+    except Exception as error:
+        raise _unusable(storage, error) from error
+
+
+def _unusable(storage: str, error: Exception) -> UserError:
+    reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+    return UserError(f"tracking.storage={storage}: Optuna cannot keep a study there ({reason}).")
 
 
 def samples(config: SearchConfig, space: Space) -> bool:
@@ -278,10 +306,21 @@ def samples(config: SearchConfig, space: Space) -> bool:
 
 def fixed_points(config: SearchConfig, space: Space) -> list[Point]:
     """The points that are known before the first trial: the explicit ones, then a grid's own."""
-    listed = read_points(config.points)
+    listed = [_typed(point, space) for point in read_points(config.points)]
     if samples(config, space) or not space:
         return listed
     return listed + [point for point in grid(space) if point not in listed]
+
+
+def _typed(point: Point, space: Space) -> Point:
+    """A point as the database gives it back: a whole number on an axis of fractions is one of them."""
+
+    def value(key: str) -> Value:
+        axis, given = space.get(key), point[key]
+        fraction = isinstance(axis, Interval) and not axis.integer
+        return float(given) if fraction and isinstance(given, int) and not isinstance(given, bool) else given
+
+    return {key: value(key) for key in point}
 
 
 def points_of(config: SearchConfig, space: Space) -> int:

@@ -25,9 +25,11 @@ class Ledger:
 
     @classmethod
     def read(cls, folder: Path) -> "Ledger":
-        """The ledger of a folder; a new one where there is none."""
-        path = folder / "shipped.json"
-        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+        """The ledger of a folder; a new one where there is none, or half of one: all is then compared anew."""
+        try:
+            return cls(**json.loads((folder / "shipped.json").read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return cls()
 
     def write(self, folder: Path) -> None:
         """Put shipped.json in place in one step."""

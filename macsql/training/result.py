@@ -61,5 +61,9 @@ def stamp(folder: Path) -> int:
 def write_whole(path: Path, text: str) -> None:
     """Put a file in place in one step: whoever reads it, and whoever is killed writing it, leaves it old or new."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -41,6 +41,12 @@ def test_two_state_directories_with_one_file_of_studies(tmp_path):
     assert run(LOCK, str(tmp_path / "there"), "a", storage).stdout == "held\n"
 
 
+def test_a_state_directory_and_another_that_was_given_its_file(tmp_path):
+    storage = f"sqlite:///{tmp_path}/here/optuna.db"
+    with StudyLock(tmp_path / "here", "a"):
+        assert f"already running (process {os.getpid()}" in run(LOCK, str(tmp_path / "there"), "a", storage).stdout
+
+
 def test_a_database_without_such_a_lock_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"tracking\.storage=mysql://host/x: write sqlite:///FILE or postgresql"):
         StudyLock(tmp_path, "a", "mysql://host/x")

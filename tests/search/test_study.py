@@ -150,3 +150,19 @@ def test_asking_for_a_study_makes_none(tmp_path):
     Study("a", storage, SearchConfig(sampler="grid"), read_space({"x": "choice(1, 2)"}), ["minimize"], 1)
     assert exists("a", storage)
     assert not exists("b", storage)
+
+
+def test_a_whole_number_on_an_axis_of_fractions_is_one_of_them(storage):
+    """As the database gives it back: the trial's folder must not change its name when a sweep is resumed."""
+    space = read_space({"a": "interval(0.5, 2.0)"})
+    config = SearchConfig(sampler="random", n_trials=2, points=[{"a": 1}])
+    first = Study("typed", storage, config, space, ["minimize"], 1).propose(0)
+    assert isinstance(first.point["a"], float)
+    again = Study("typed", storage, config, space, ["minimize"], 1).entry(0)
+    assert repr(again.point) == repr(first.point)
+
+
+def test_a_database_that_does_not_answer_is_named():
+    pytest.importorskip("psycopg", reason="the driver is an extra: macsql[postgres]")
+    with pytest.raises(UserError, match=r"tracking\.storage=postgresql.*: Optuna cannot keep a study there"):
+        exists("s", "postgresql+psycopg://nobody@127.0.0.1:1/x")
