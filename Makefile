@@ -62,5 +62,5 @@ ui: $(READY)  ## the MLflow UI over mlruns/, at PORT (5000) or the next free one
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 \
 	  --port $$($(BIN)/python -c 'import itertools, socket; print(next(port for port in itertools.count($(PORT)) if socket.socket().connect_ex(("127.0.0.1", port))))') $(ARGS)
 
-bench: $(READY)  ## what a sweep of 1,000 trials costs beside its trials
+bench: $(READY)  ## what a sweep of 1,000 trials costs beside its trials (tests/bench_workers.py: what a second worker is worth)
 	$(BIN)/python tests/bench_coordinator.py $(ARGS)

@@ -50,12 +50,14 @@ def _several(known: Published, found: Sequence[Arm]) -> list[str]:
 def _kept(best: Arm | None) -> list[str]:
     """How much of the schemas the best arm's Selector keeps: one that keeps everything is never wrong."""
     kept = best.figure("selector/compression") if best is not None else None
-    if kept is None:
+    if best is None or kept is None:
         return []
+    precise = best.figure("selector/column_precision")
+    named = f"; of what it names itself, {precise.mean:.0%} is needed (selector/column_precision)" if precise else ""
     return [
         "A Selector that keeps every table whole drops nothing that is needed and is right by the rule of this table, "
-        f"each time. The best arm's keeps {kept.mean:.0%} of the columns (selector/compression), MAC-SQL's padding "
-        "included."
+        f"each time. The best arm's keeps {kept.mean:.0%} of the columns (selector/compression), MAC-SQL's padding of "
+        f"each table to six included{named}."
     ]
 
 

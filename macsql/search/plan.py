@@ -21,7 +21,8 @@ from macsql.errors import UserError
 from macsql.search.space import Point, Space
 from macsql.search.study import samples
 
-# What may change between two calls of the same sweep without changing what its trials compute.
+# What may change between two calls of the same sweep without changing what its trials compute; executor.threads changes
+# their sums in the last digits.
 FREE_KEYS = (
     "executor.",
     "tracking.",
