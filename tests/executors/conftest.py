@@ -2,10 +2,12 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
-from waiting import stub_config
+from waiting import at_work, gate_of, stub_config
 
 from macsql.config import to_yaml
 
@@ -25,13 +27,17 @@ def stub_on_path():
 
 @pytest.fixture
 def stub_folder(tmp_path):
-    """Makes the folder of a stub trial as the coordinator would."""
+    """Makes the folder of a stub trial as the coordinator would; ends what is left at work there."""
 
-    def make(name: str = "stub", steps: int = 20) -> Path:
+    def make(name: str = "stub", steps: int = 20, gated: bool = False) -> Path:
         folder = tmp_path / "trials" / name
         folder.mkdir(parents=True)
         (folder / "config.yaml").write_text(to_yaml(stub_config(tmp_path, steps)))
-        (folder / "trial.json").write_text(json.dumps({"sweep": "stub", "index": 0}))
+        gate = {"gate": str(gate_of(folder))} if gated else {}
+        (folder / "trial.json").write_text(json.dumps({"sweep": "stub", "index": 0, **gate}))
         return folder
 
-    return make
+    yield make
+    for process in at_work(tmp_path / "trials"):
+        with suppress(psutil.Error):
+            process.kill()

@@ -1,7 +1,8 @@
 """A trial without torch: it tells events, checkpoints like the Trainer, resumes, and ends with a value that shows it.
 
 `python -m remote_stub FOLDER`; trainer.max_steps steps of REMOTE_STUB_PAUSE seconds, a checkpoint every fifth. Its
-eval_loss is a chain of all steps, so a step that was lost or done twice changes it.
+eval_loss is a chain of all steps, so a step that was lost or done twice changes it. Where trial.json names a gate, the
+trial waits after step GATED until that file is there or it is asked to stop, so that what a test does then is no race.
 """
 
 import json
@@ -18,6 +19,8 @@ from macsql.training.result import Result
 from macsql.training.stopping import StopRequest
 
 EVERY = 5
+GATED = 8
+PATIENCE = 300.0  # seconds at a gate that nobody opens, because the test has failed
 
 
 def chain(value: float, step: int) -> float:
@@ -42,6 +45,8 @@ def work(folder: Path, stop: StopRequest) -> Result:
         step, value = step + 1, chain(value, step + 1)
         time.sleep(float(os.environ.get("REMOTE_STUB_PAUSE", "0.02")))
         events.write(step, step / EVERY, {"loss": value})
+        if step == GATED:
+            wait_at_gate(folder, stop)
         if step % EVERY == 0 or stop.requested:
             save(folder, step, value)
         stop.check()
@@ -50,6 +55,14 @@ def work(folder: Path, stop: StopRequest) -> Result:
     (folder / "model" / "model.bin").write_bytes(b"\0" * 1000)
     (folder / "model" / "empty").write_bytes(b"")
     return Result("FINISHED", {"eval_loss": value}, steps=step)
+
+
+def wait_at_gate(folder: Path, stop: StopRequest) -> None:
+    gate, until = json.loads((folder / "trial.json").read_text()).get("gate"), time.monotonic() + PATIENCE
+    while gate and not Path(gate).exists() and not stop.requested:
+        if time.monotonic() > until:
+            raise TimeoutError("nobody opened the gate")
+        time.sleep(0.01)
 
 
 def save(folder: Path, step: int, value: float) -> None:

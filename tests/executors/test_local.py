@@ -95,10 +95,16 @@ def sleeper(tmp_path, monkeypatch):
     (tmp_path / "sleeper.py").write_text(SLEEPER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     handle = LocalExecutor([local.Share(3, "GPU-b")], "sleeper").start(tmp_path, 0)
-    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
-        time.sleep(0.01)
-    yield handle
-    handle.kill()
+
+    def started():
+        assert handle.poll() is None, (tmp_path / "log.txt").read_text()
+        return (tmp_path / "child").exists() and (tmp_path / "child").read_text()
+
+    try:
+        wait_for(started, "the sleeper's child")
+        yield handle
+    finally:
+        handle.kill()
 
 
 def test_killing_takes_the_trials_own_processes_too(sleeper, tmp_path):
@@ -120,13 +126,23 @@ def test_stopping_asks(sleeper):
     sleeper.stop()
 
 
-def test_the_process_at_work_in_a_folder_is_adopted(tmp_path, monkeypatch):
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the folder."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_the_process_at_work_in_a_folder_is_adopted(tmp_path, monkeypatch, request):
     """Another process holds the folder, deaf to every signal but one, until its patience is over."""
     monkeypatch.setattr(orphan, "PATIENCE", 0.4)
     executor = LocalExecutor([Share(1, None)])
     assert executor.adopt(tmp_path) is None
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
-    holder.stdout.readline()
+    holder = request.getfixturevalue("holder")
     handle = executor.adopt(tmp_path)
     handle.stop()
     assert handle.poll() is None
@@ -134,17 +150,14 @@ def test_the_process_at_work_in_a_folder_is_adopted(tmp_path, monkeypatch):
     assert holder.wait(5) == -signal.SIGKILL
 
 
-def test_a_process_on_another_machine_is_left_alone(tmp_path, monkeypatch):
+def test_a_process_on_another_machine_is_left_alone(tmp_path, monkeypatch, holder):
     monkeypatch.setattr(orphan, "PATIENCE", 0.0)
     monkeypatch.setattr(orphan, "HOST", "elsewhere")
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE) as holder:
-        holder.stdout.readline()
-        handle = LocalExecutor([Share(1, None)]).adopt(tmp_path)
-        assert [handle.poll() for _ in range(3)] == [None] * 3
-        assert holder.poll() is None
-        handle.stop()
-        assert handle.poll() == EXIT_STOPPED
-        holder.kill()
+    handle = LocalExecutor([Share(1, None)]).adopt(tmp_path)
+    assert [handle.poll() for _ in range(3)] == [None] * 3
+    assert holder.poll() is None
+    handle.stop()
+    assert handle.poll() == EXIT_STOPPED
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 from ray_cluster import add_node, lose_node, nodes_with_work, two_nodes
-from remote_stub import undisturbed
-from waiting import ended, steps_told, wait_for
+from remote_stub import GATED, undisturbed
+from waiting import ended, open_gate, steps_told, wait_for, wait_for_gate
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
@@ -44,14 +44,17 @@ def executor(cluster):
 def test_trials_run_on_both_nodes_at_once_and_leave_everything_at_home(cluster, executor, stub_folder, shared):
     there = executor(shared=shared)
     assert there.slots == 2
-    folders = [stub_folder(name, steps=60) for name in ("one", "two")]
+    folders = [stub_folder(name, gated=True) for name in ("one", "two")]
     handles = [there.start(folder, slot) for slot, folder in enumerate(folders)]
-    wait_for(lambda: len(nodes_with_work(cluster)) == 2, "a trial on each node")
-    wait_for(lambda: all(steps_told(folder) for folder in folders), "events while the trials run")
+    for folder in folders:
+        wait_for_gate(folder)
+    assert len(nodes_with_work(cluster)) == 2
+    for folder in folders:
+        open_gate(folder)
     assert [ended(handle) for handle in handles] == [0, 0]
     for folder in folders:
-        assert read_result(folder).metrics == {"eval_loss": undisturbed(60)}
-        assert steps_told(folder) == 60
+        assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
+        assert steps_told(folder) == 20
         assert (folder / "log.txt").read_text() == "from step 0\n"
         assert (folder / "model" / "model.bin").stat().st_size == 1000
         assert (folder / "model" / "empty").exists()
@@ -61,22 +64,23 @@ def test_trials_run_on_both_nodes_at_once_and_leave_everything_at_home(cluster, 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_trial_that_is_stopped_goes_on_from_there(executor, stub_folder, shared):
     there = executor(shared=shared)
-    folder = stub_folder(steps=200)
+    folder = stub_folder(gated=True)
     first = there.start(folder, 0)
-    wait_for(lambda: steps_told(folder) > 6, "some events")
+    wait_for_gate(folder)
     first.stop()
     assert ended(first) == EXIT_STOPPED
     assert read_result(folder) is None
     last = whole_checkpoints(folder)[-1]
+    assert last.name == f"checkpoint-{GATED}"
     assert f'"best_model_checkpoint": "{folder}/' in (last / "trainer_state.json").read_text()
     assert ended(there.start(folder, 0)) == 0
-    assert read_result(folder).metrics == {"eval_loss": undisturbed(200)}
-    assert (folder / "log.txt").read_text().splitlines() == ["from step 0", f"from step {last.name.split('-')[1]}"]
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
+    assert (folder / "log.txt").read_text().splitlines() == ["from step 0", f"from step {GATED}"]
 
 
 def test_a_trial_waits_for_room_and_may_be_stopped_there(executor, stub_folder):
     there = executor()
-    handles = [there.start(stub_folder(str(n), steps=500), n) for n in range(3)]
+    handles = [there.start(stub_folder(str(n), gated=True), n) for n in range(3)]
     wait_for(lambda: sum(steps_told(handle.folder) > 0 for handle in handles) == 2, "two running trials")
     waiting = next(handle for handle in handles if not steps_told(handle.folder))
     assert waiting.poll() is None
@@ -98,7 +102,7 @@ def test_what_a_task_dies_of_is_in_the_log(executor, stub_folder):
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_lost_node_costs_an_attempt_and_nothing_else(cluster, executor, stub_folder, shared):
     there = executor(shared=shared)
-    folder = stub_folder(steps=600)
+    folder = stub_folder(gated=True)
     first = there.start(folder, 0)
     wait_for(lambda: whole_checkpoints(folder), "a checkpoint at home")
     process = lose_node(cluster)
@@ -106,8 +110,9 @@ def test_a_lost_node_costs_an_attempt_and_nothing_else(cluster, executor, stub_f
     assert ended(first) == -signal.SIGKILL
     assert "Ray lost the trial" in (folder / "log.txt").read_text()
     wait_for(lambda: not process.is_running(), "the orphan's end")
+    open_gate(folder)
     assert ended(there.start(folder, 0)) == 0
-    assert read_result(folder).metrics == {"eval_loss": undisturbed(600)}
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
     log = (folder / "log.txt").read_text().splitlines()
     assert log[0] == "from step 0"
     assert int(log[-1].removeprefix("from step ")) >= 5
