@@ -28,17 +28,14 @@ class FileLock:
     def acquire(self) -> bool:
         """Take the lock; False where another process has it. Raises UserError on a file system without locks."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("a+", encoding="utf-8")
+        file, taken = self.path.open("a+", encoding="utf-8"), False
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.close()
-            if error.errno in {errno.EACCES, errno.EAGAIN}:
-                return False
-            raise UserError(
-                f"{self.path} cannot be locked ({error.strerror}): put tracking.state_dir on a file system with "
-                "POSIX locks."
-            ) from error
+            taken = self._lock(file, fcntl.LOCK_EX)
+        finally:
+            if not taken:
+                file.close()
+        if not taken:
+            return False
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "host": HOST}))
         file.flush()
@@ -58,13 +55,15 @@ class FileLock:
             self._file = None
 
     def free(self) -> bool:
-        """Whether nobody holds it at this moment."""
-        if not self.path.exists():
+        """Whether nobody holds it at this moment. Only looks: the file goes on naming whoever took the lock last."""
+        if self._file is not None:
+            return False  # by this object; and closing another file of the same path would drop the lock
+        try:
+            file = self.path.open(encoding="utf-8")
+        except FileNotFoundError:
             return True
-        if self.acquire():
-            self.release()
-            return True
-        return False
+        with file:
+            return self._lock(file, fcntl.LOCK_SH)
 
     def holder(self) -> tuple[int, str]:
         """(process id, host) of the last process that took the lock; (0, "") where that cannot be read."""
@@ -73,6 +72,18 @@ class FileLock:
             return int(about["pid"]), str(about["host"])
         except (OSError, ValueError, KeyError):
             return 0, ""
+
+    def _lock(self, file: IO[str], kind: int) -> bool:
+        try:
+            fcntl.lockf(file, kind | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in {errno.EACCES, errno.EAGAIN}:
+                return False
+            raise UserError(
+                f"{self.path} cannot be locked ({error.strerror}): put tracking.state_dir on a file system with "
+                "POSIX locks."
+            ) from error
+        return True
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from macsql.config import ExecutorConfig
 from macsql.errors import UserError
 from macsql.executors import local, orphan
 from macsql.executors.local import LocalExecutor, Share, usable_cores
-from macsql.training.process import EXIT_STOPPED
+from macsql.training.process import EXIT_STOPPED, lock_of
 
 SLEEPER = """
 import os, subprocess, sys, time
@@ -158,6 +158,23 @@ def test_a_process_on_another_machine_is_left_alone(tmp_path, monkeypatch, holde
     assert holder.poll() is None
     handle.stop()
     assert handle.poll() == EXIT_STOPPED
+
+
+def test_looking_at_a_folder_leaves_in_its_lock_who_had_it_last(tmp_path, holder):
+    said = lock_of(tmp_path).holder()
+    assert said[0] == holder.pid
+    assert not lock_of(tmp_path).free()
+    holder.kill()
+    holder.wait()
+    assert lock_of(tmp_path).free()
+    assert lock_of(tmp_path).holder() == said
+    assert lock_of(tmp_path / "nowhere").free()
+    assert not (tmp_path / "nowhere").exists()
+    mine = lock_of(tmp_path)
+    assert mine.acquire()
+    assert not mine.free()
+    mine.release()
+    assert mine.free()
 
 
 @pytest.mark.parametrize(
