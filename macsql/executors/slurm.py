@@ -1,4 +1,4 @@
-"""Trials as Slurm jobs, submitted through submitit. The only module that knows submitit.
+"""Trials as Slurm jobs, submitted through submitit. The only module that imports submitit.
 
 A job runs `macsql.executors.supervise`, which runs the trial's own process. Whoever wants a job to end early, be it the
 sweep, the time limit or a preemption, sends SIGTERM, which Slurm hands to every process of the job: the trial writes
@@ -16,6 +16,7 @@ import psutil
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
+from macsql.executors.jobs import OVER, State, judged
 from macsql.executors.local import TINY
 from macsql.executors.orphan import Orphan, orphan
 from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
@@ -38,8 +39,6 @@ OPTIONS: dict[str, Any] = {
 }
 FORCED_LOOK = 30.0  # seconds between two questions to Slurm's accounting; a job that ends by itself leaves a file
 CORES = 4  # a trial of a model that is not tiny, where nobody says otherwise
-EARLY = ("TIMEOUT", "PREEMPTED")  # states of a job that Slurm ended before the trial had
-ALIVE = ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "REQUEUED")
 UNHEARD_OF = 300.0  # seconds after a submission in which the accounting may not know the job yet
 GONE = -signal.SIGKILL
 LAST = "last"  # file of <folder>/jobs/ that names the job submitted last
@@ -59,47 +58,58 @@ class SlurmHandle:
 
     def poll(self) -> int | None:
         """The trial's exit code, -9 where its job was lost, None while it waits or runs."""
-        if self.code is None and self._done():
-            code = self._outcome()
-            if code == EXIT_STOPPED and not self.asked and self.left > 0:
-                self.left -= 1
-                self.job = self.executor.submit(self.folder)
-            else:
-                self.code = code
+        if self.code is None:
+            state, word = self.executor.state(self.job, self._due())
+            if state in OVER:
+                code = self._outcome(state, word)
+                if code != EXIT_STOPPED or not self._goes_on():
+                    self.code = code
         return self.code
 
     def stop(self) -> None:
         """Ask for a checkpoint and an end; a job that waits in the queue leaves it."""
+        self.asked = True  # before the look: what has just ended early is not submitted to be stopped
         if self.poll() is None:
-            self.asked = True
             self.executor.terminate(self.job)
 
     def kill(self) -> None:
-        """Cancel the job: Slurm kills what does not end by itself."""
+        """Cancel the job: Slurm kills what does not end by itself, and whoever asked does not wait to hear of it."""
+        self.asked = True
         if self.poll() is None:
-            self.asked = True
-            self.job.cancel(check=False)
+            self.executor.cancel(self.job)
+            self.code = GONE
 
-    def _done(self) -> bool:
-        forced = time.monotonic() - self.looked > FORCED_LOOK
-        if forced:
+    def _due(self) -> bool:
+        """Whether it is time to ask Slurm's accounting."""
+        due = time.monotonic() - self.looked > FORCED_LOOK
+        if due:
             self.looked = time.monotonic()
-        return bool(self.job.done(force_check=forced))
+        return due
 
-    def _outcome(self) -> int:
-        if self.job.paths.result_pickle.exists():
+    def _outcome(self, state: State, word: str) -> int:
+        if state == "finished":
             outcome, value = self.job._get_outcome_and_result()
             if outcome == "success":
                 return int(value)
             note(self.folder, str(value))
             return 1
-        if self.asked:
-            return EXIT_STOPPED  # taken out of the queue, or cancelled
-        state = self.job.state
-        if state.startswith(EARLY):
-            return EXIT_STOPPED
-        note(self.folder, f"Slurm ended job {self.job.job_id} ({state}); its own output is in {self.job.paths.folder}")
+        if self.asked or state == "early":
+            return EXIT_STOPPED  # asked: taken out of the queue, or cancelled
+        who, where = "This machine" if self.executor.local else "Slurm", self.job.paths.folder
+        note(self.folder, f"{who} ended job {self.job.job_id} ({word}); its own output is in {where}")
         return GONE
+
+    def _goes_on(self) -> bool:
+        """Submit what was stopped by nobody of ours once more; False where that is not to be, or fails."""
+        if self.asked or self.left == 0:
+            return False
+        self.left -= 1
+        try:
+            self.job = self.executor.submit(self.folder)
+        except Exception as error:  # the queue's business: it costs this trial an attempt and the sweep nothing
+            note(self.folder, f"Its next job could not be submitted ({type(error).__name__}): {error}")
+            return False
+        return True
 
 
 class SlurmExecutor:
@@ -136,9 +146,9 @@ class SlurmExecutor:
         if self.local:
             return Orphan(folder, int(number)) if _is_job(int(number)) else orphan(folder)
         job: Any = self.submitit.SlurmJob(folder.resolve() / "jobs", number)
-        state = job.watcher.get_state(number, mode="force")
+        state, _ = self.state(job, forced=True)
         new = time.time() - last.stat().st_mtime < UNHEARD_OF
-        if state.startswith(ALIVE) or (state == "UNKNOWN" and new):
+        if state == "alive" or (state == "unknown" and new):
             return SlurmHandle(self, folder.resolve(), job)
         return orphan(folder)
 
@@ -154,15 +164,36 @@ class SlurmExecutor:
         write_whole(folder / "jobs" / LAST, job.job_id)
         return job
 
+    def state(self, job: Any, forced: bool = False) -> tuple[State, str]:
+        """What has become of a job, and the word for it of whoever runs it; `forced`: of this moment."""
+        if _left_result(job):
+            return "finished", ""
+        if self.local:
+            state, word = _state_here(job)
+        else:
+            word = job.watcher.get_state(job.job_id, mode="force" if forced else "standard")
+            state = judged(word)
+            # submitit never again asks about a job that it takes for ended, a suspended one among them
+            (job.watcher._finished.add if state in OVER else job.watcher._finished.discard)(job.job_id)
+        if state in OVER and _left_result(job):  # it has ended between the two questions
+            return "finished", word
+        return state, word
+
     def terminate(self, job: Any) -> None:
         """Take a job out of the queue, or send SIGTERM to all its processes."""
         if self.local:
             if job._process.poll() is None:
                 job._process.terminate()  # submitit's own controller passes it on
             return
-        with suppress(OSError, subprocess.SubprocessError):  # it has ended meanwhile
-            subprocess.run(["scancel", "--state=PENDING", job.job_id], check=False, timeout=60)
-            subprocess.run(["scancel", "--signal=TERM", job.job_id], check=False, timeout=60)
+        _scancel("--state=PENDING", job.job_id)
+        _scancel("--signal=TERM", job.job_id)
+
+    def cancel(self, job: Any) -> None:
+        """End a job, whatever it is at."""
+        if self.local:
+            job.cancel(check=False)
+        else:
+            _scancel(job.job_id)
 
     def _parameters(self, name: str) -> dict[str, Any]:
         options = self.options
@@ -180,6 +211,23 @@ class SlurmExecutor:
             "slurm_setup": list(options["setup"]),
             "slurm_additional_parameters": {"signal": f"TERM@{int(options['grace'])}", "no-requeue": True},
         }
+
+
+def _left_result(job: Any) -> bool:
+    """Whether a job's function has returned or raised."""
+    with suppress(OSError):
+        job.paths.folder.chmod(job.paths.folder.stat().st_mode)  # or a disk of the network may answer from memory
+    return bool(job.paths.result_pickle.exists())
+
+
+def _state_here(job: Any) -> tuple[State, str]:
+    code = job._process.poll()
+    return ("alive", "") if code is None else ("gone", f"exit code {code}")
+
+
+def _scancel(*arguments: str) -> None:
+    with suppress(OSError, subprocess.SubprocessError):  # the job has ended meanwhile, or the next call sees to it
+        subprocess.run(["scancel", *arguments], check=False, timeout=60)
 
 
 def _is_job(process: int) -> bool:

@@ -4,16 +4,18 @@ import os
 import signal
 import stat
 import sys
+import time
 
 import psutil
 import pytest
-from remote_stub import undisturbed
-from waiting import ended, steps_told, wait_for
+from remote_stub import GATED, undisturbed
+from waiting import at_work, ended, open_gate, steps_told, wait_for, wait_for_gate
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
+from macsql.executors.jobs import judged
 from macsql.executors.mirror import whole_checkpoints
-from macsql.executors.slurm import SlurmExecutor
+from macsql.executors.slurm import SlurmExecutor, SlurmHandle
 from macsql.training.process import EXIT_STOPPED
 from macsql.training.result import read_result
 
@@ -32,6 +34,8 @@ SBATCH = """
 import os, subprocess, sys
 from pathlib import Path
 here = Path(os.environ["FAKE_SLURM"])
+if (here / "closed").exists():
+    sys.exit("sbatch: error: no more jobs today")
 number = str(len(list(here.glob("*.sh"))) + 1)
 script = here / f"{number}.sh"
 script.write_text(Path(sys.argv[1]).read_text())
@@ -89,7 +93,8 @@ for script in here.glob("*.sh"):
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
-    """A folder that stands for the cluster: N.sh a job's script, N.pid its process, `full` when nothing may start."""
+    """A folder that stands for the cluster: N.sh a job's script, N.pid its process, `full` when nothing may start,
+    `closed` when nothing may be submitted, N.state what the accounting is to say of a job whatever it is at."""
     cluster = tmp_path / "cluster"
     cluster.mkdir()
     programs = tmp_path / "bin"
@@ -125,47 +130,111 @@ def test_a_job_runs_a_trial_to_its_end(cluster, stub_folder):
 
 
 def test_a_job_that_is_stopped_leaves_a_checkpoint_to_go_on_from(cluster, stub_folder):
-    folder = stub_folder(steps=300)
+    folder = stub_folder(gated=True)
     there = executor(cluster)
     job = there.start(folder, 0)
-    wait_for(lambda: steps_told(folder) > 6, "some events")
+    wait_for_gate(folder)
     job.stop()
     assert ended(job) == EXIT_STOPPED
-    last = whole_checkpoints(folder)[-1]
-    assert int(last.name.split("-")[1]) in (
-        steps_told(folder),
-        steps_told(folder) - 1,
-    )  # at the step where it was asked
+    assert whole_checkpoints(folder)[-1].name == f"checkpoint-{GATED}"  # at the step where it was asked
+    assert steps_told(folder) == GATED
     assert ended(there.start(folder, 0)) == 0
-    assert read_result(folder).metrics == {"eval_loss": undisturbed(300)}
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
 
 
 def test_a_job_that_is_killed_ends_at_once(cluster, stub_folder):
-    folder = stub_folder(steps=2000)
+    folder = stub_folder(gated=True)
     job = executor(cluster).start(folder, 0)
-    wait_for(lambda: steps_told(folder) > 2, "some events")
+    wait_for_gate(folder)
     job.kill()
-    assert ended(job, seconds=20) != 0
+    assert job.poll() == -signal.SIGKILL  # without a look at Slurm's accounting, which is slow to tell
+    wait_for(lambda: not at_work(folder), "the end of all its processes")
     assert read_result(folder) is None
 
 
 def test_what_slurm_ends_early_goes_on_in_another_job(slurm, stub_folder):
     """A time limit sends SIGTERM to every process of the job, and nobody of ours has asked for it."""
-    folder = stub_folder(steps=200)
+    folder = stub_folder(gated=True)
     handle = executor("slurm", resubmit=1).start(folder, 0)
-    wait_for(lambda: steps_told(folder) > 6, "some events")
+    wait_for_gate(folder)
     os.system("scancel --signal=TERM 1")
     assert ended(handle) == 0
     assert len(list(slurm.glob("*.sh"))) == 2
-    assert read_result(folder).metrics == {"eval_loss": undisturbed(200)}
-    assert len((folder / "log.txt").read_text().splitlines()) == 2
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
+    assert (folder / "log.txt").read_text().splitlines() == ["from step 0", f"from step {GATED}"]
+
+
+def test_what_slurm_preempts_without_a_warning_goes_on_from_its_last_checkpoint(slurm, stub_folder):
+    """No process of the job is left to say how it ended; the accounting does."""
+    folder = stub_folder(gated=True)
+    handle = executor("slurm", resubmit=1).start(folder, 0)
+    wait_for_gate(folder)
+    (slurm / "1.state").write_text("PREEMPTED")
+    os.system("scancel 1")
+    open_gate(folder)
+    assert ended(handle) == 0
+    assert len(list(slurm.glob("*.sh"))) == 2
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
+    assert (folder / "log.txt").read_text().splitlines() == ["from step 0", "from step 5"]
+
+
+def test_a_next_job_that_is_refused_costs_an_attempt_and_the_log_says_why(slurm, stub_folder):
+    folder = stub_folder(gated=True)
+    handle = executor("slurm").start(folder, 0)
+    wait_for_gate(folder)
+    (slurm / "closed").touch()
+    os.system("scancel --signal=TERM 1")
+    assert ended(handle) == EXIT_STOPPED
+    assert "could not be submitted (FailedJobError): sbatch: error: no more jobs" in (folder / "log.txt").read_text()
+
+
+def test_what_has_ended_early_is_not_submitted_again_to_be_stopped(slurm, stub_folder):
+    folder = stub_folder(gated=True)
+    handle = executor("slurm").start(folder, 0)
+    wait_for_gate(folder)
+    os.system("scancel --signal=TERM 1")
+    wait_for(lambda: list(folder.glob("jobs/1_*_result.pkl")), "the end of its function")
+    handle.stop()
+    assert handle.poll() == EXIT_STOPPED
+    assert len(list(slurm.glob("*.sh"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        *((word, "alive") for word in ("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "REQUEUED")),
+        *((word, "alive") for word in ("REQUEUE_HOLD", "RESIZING", "STAGE_OUT", "A_WORD_OF_NEXT_YEAR")),
+        *((word, "early") for word in ("PREEMPTED", "TIMEOUT", "PREEMPTED by 0")),
+        *((word, "gone") for word in ("COMPLETED", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")),
+        *((word, "gone") for word in ("CANCELLED", "CANCELLED by 1000", "CANCELLED+")),
+        *((word, "unknown") for word in ("", " ", "UNKNOWN")),
+    ],
+)
+def test_what_a_word_of_slurms_accounting_means(word, state):
+    assert judged(word) == state
+
+
+@pytest.mark.parametrize("word", ["SUSPENDED", "CONFIGURING", "REQUEUE_HOLD"])
+def test_a_job_that_is_not_at_work_but_has_not_ended_is_waited_for(slurm, stub_folder, monkeypatch, word):
+    monkeypatch.setattr("macsql.executors.slurm.FORCED_LOOK", 0.0)
+    folder = stub_folder()
+    (slurm / "full").touch()
+    handle = executor("slurm").start(folder, 0)
+    (slurm / "1.state").write_text(word)
+    for _ in range(3):
+        assert handle.poll() is None
+        time.sleep(0.01)  # submitit asks at most once a millisecond
+    assert isinstance(executor("slurm").adopt(folder), SlurmHandle)
+    (slurm / "1.state").write_text("NODE_FAIL")
+    assert ended(handle) == -signal.SIGKILL
+    assert executor("slurm").adopt(folder) is None
 
 
 @pytest.mark.usefixtures("slurm")
 def test_a_lost_job_is_a_failed_attempt_with_a_reason(stub_folder):
-    folder = stub_folder(steps=2000)
+    folder = stub_folder(gated=True)
     handle = executor("slurm").start(folder, 0)
-    wait_for(lambda: steps_told(folder) > 2, "some events")
+    wait_for_gate(folder)
     os.system("scancel 1")  # by somebody else, with SIGKILL
     assert ended(handle) == -signal.SIGKILL
     assert "Slurm ended job 1 (NODE_FAIL)" in (folder / "log.txt").read_text()
@@ -227,11 +296,14 @@ def test_a_job_in_the_queue_outlives_its_sweep_and_is_found_again(slurm, stub_fo
 
 
 def test_a_running_job_outlives_its_sweep_and_is_heard_to_its_end(slurm, stub_folder):
-    folder = stub_folder(steps=60)
+    folder = stub_folder(gated=True)
     executor("slurm").start(folder, 0)
-    wait_for(lambda: steps_told(folder) > 2, "some events")
-    assert ended(executor("slurm").adopt(folder)) == 0
-    assert read_result(folder).metrics == {"eval_loss": undisturbed(60)}
+    wait_for_gate(folder)
+    handle = executor("slurm").adopt(folder)
+    assert handle.poll() is None
+    open_gate(folder)
+    assert ended(handle) == 0
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
     assert len(list(slurm.glob("*.sh"))) == 1
     wait_for(lambda: executor("slurm").adopt(folder) is None, "the job's own end")
 
