@@ -1,5 +1,6 @@
 """The comparison on the screen."""
 
+import math
 from textwrap import wrap
 
 from rich.console import Console
@@ -33,6 +34,7 @@ LEAST = 30  # the same for a trial, on a narrow screen
 ANSWERS = "Answers of the best trial"
 NARROW = 130  # letters below which a screen shows less
 WIDTH = 170  # where there is no terminal
+MOST_TRIALS = 40  # that a screen shows
 MOST_SEEDS = 1  # seeds from which on arms have a table of their own
 
 
@@ -116,9 +118,25 @@ def _trials(comparison: Comparison, width: int) -> Table:
     table = _table(f"Trials (S = Selector, D = Decomposer, R = Refiner; train loss: the last {LAST}; * best by {best})")
     table.add_column("trial", overflow="fold")
     keys = _add_columns(table, comparison, width, "0.000")
-    for report in comparison.trials:
+    kept = _best(comparison)
+    for report in kept:
         table.add_row(_name(comparison, report), *(_number(report.figures.get(key)) for key in keys))
+    if others := len(comparison.trials) - len(kept):
+        table.add_row(f"… and {others} others, none of them better: see results.csv")
     return table
+
+
+def _best(comparison: Comparison) -> list[TrialReport]:
+    """The trials that a screen has room for: all of a few, of many the best ones by the first objective."""
+    if len(comparison.trials) <= MOST_TRIALS:
+        return list(comparison.trials)
+    sign = 1 if comparison.trials[0].trial.config.sweep.direction[0] == "minimize" else -1
+
+    def worth(report: TrialReport) -> float:
+        value = report.figures.get(objectives(comparison)[0])
+        return math.inf if value is None or not report.trial.finished else sign * value
+
+    return sorted(comparison.trials, key=worth)[:MOST_TRIALS]
 
 
 def _seeds(comparison: Comparison, width: int) -> Table | None:

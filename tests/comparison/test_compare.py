@@ -173,6 +173,17 @@ def test_a_screen_cuts_no_word_and_no_figure(width):
     assert (" R ┃" in said) == (width == 200)  # the agents' columns need a wide one
 
 
+def test_of_many_trials_a_screen_shows_the_best(sixty):
+    lines = io.StringIO()
+    table.show(sixty, Console(file=lines, width=170))
+    said = lines.getvalue()
+    trials = said[: said.index("Each arm minus")]
+    assert trials.count("learning_rate=") == table.MOST_TRIALS
+    assert "… and 21 others, none of them better: see results.csv" in " ".join(said.replace("│", " ").split())
+    losses = [report.figures["eval_loss"] for report in sixty.trials if report.trial.finished]
+    assert f"{min(losses):.3f}" in said
+
+
 def test_labels_are_not_read_as_markup(ends, sweeps, tmp_path):
     sweeps.trial("odd", 0, {"data.forms": "[bold]x[/]"}, verdicts({1}))
     sweeps.trial("odd", 1, {"data.forms": "[/]"}, verdicts({2}))
