@@ -1,7 +1,7 @@
 """A trial whose sweep has died."""
 
+import math
 import os
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,13 +19,15 @@ class Orphan:
     """The process at work in a trial's folder that another sweep started.
 
     On this machine the kernel has asked it to stop when its parent died; one that does not within a minute is ended:
-    whatever it was at, its last checkpoint is whole. One on another machine may go on to its end.
+    whatever it was at, its last checkpoint is whole. One on another machine may go on to its end, and so may a job,
+    which does not die with its sweep.
     """
 
-    def __init__(self, folder: Path, process: int | None = None) -> None:
-        """`process` is one of this machine that may not have come to take the folder's lock yet."""
-        self.folder, self.lock, self.process = folder, lock_of(folder), process
-        self.until = time.monotonic() + PATIENCE
+    def __init__(self, folder: Path, job: psutil.Process | None = None) -> None:
+        """`job` runs the trial on this machine, and the trial may not have come to take the folder's lock yet."""
+        self.folder, self.lock, self.job = folder, lock_of(folder), job
+        self.until = time.monotonic() + PATIENCE if job is None else math.inf
+        self.asked = False
         self.left = False
 
     def poll(self) -> int | None:
@@ -38,29 +40,55 @@ class Orphan:
         return 0 if result is not None and result.status == "FINISHED" else EXIT_STOPPED
 
     def stop(self) -> None:
-        """It has been asked already, or cannot be from here: then it is left alone."""
-        self.left = self._place()[1] != HOST
+        """Ask a job, once; any other has been asked already, or cannot be from here: then it is left alone."""
+        if self.job is None:
+            self.left = self.lock.holder()[1] != HOST
+        elif not self.asked:
+            self.asked = True
+            asked = self.job if runs(self.job) else self._holder()
+            if asked is not None:
+                with suppress(psutil.Error):
+                    asked.terminate()
 
     def kill(self) -> None:
-        """End it, if it is on this machine."""
-        process, host = self._place()
-        if host == HOST and self.at_work():
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        """End it and whatever it started, if it is on this machine."""
+        for process in (self._holder(), self.job):  # asked for both before either ends
+            if process is not None:
+                end_all(process)
 
     def at_work(self) -> bool:
         """Whether it has not ended yet."""
-        return (self.process is not None and _runs(self.process)) or not self.lock.free()
+        return (self.job is not None and runs(self.job)) or not self.lock.free()
 
-    def _place(self) -> tuple[int, str]:
-        return self.lock.holder() if self.process is None else (self.process, HOST)
+    def _holder(self) -> psutil.Process | None:
+        """The process of this machine that has the folder's lock."""
+        if self.lock.free():
+            return None  # the file names whoever had it last, and the number may be anybody's by now
+        number, host = self.lock.holder()
+        if host != HOST or number in {0, os.getpid()}:
+            return None
+        try:
+            return psutil.Process(number)
+        except psutil.Error:
+            return None
 
 
-def _runs(process: int) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended; another that has got its number since does not count."""
     try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
         return False
+
+
+def end_all(process: psutil.Process) -> None:
+    """Kill a process and whatever it started; nothing where it has ended."""
+    if not runs(process):
+        return
+    with suppress(psutil.Error):
+        for one in (process, *process.children(recursive=True)):  # from the top, so that none is started again
+            with suppress(psutil.Error):
+                one.kill()
 
 
 def orphan(folder: Path) -> Orphan | None:

@@ -16,12 +16,11 @@ import psutil
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
-from macsql.executors.jobs import OVER, State, judged
+from macsql.executors.jobs import LAST, OVER, State, controller, judged, remember, remembered, start_controller
 from macsql.executors.local import TINY
-from macsql.executors.orphan import Orphan, orphan
+from macsql.executors.orphan import Orphan, end_all, orphan
 from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
 from macsql.training.process import EXIT_STOPPED
-from macsql.training.result import write_whole
 
 OPTIONS: dict[str, Any] = {
     "cluster": "slurm",  # slurm | local: jobs of this machine
@@ -41,7 +40,6 @@ FORCED_LOOK = 30.0  # seconds between two questions to Slurm's accounting; a job
 CORES = 4  # a trial of a model that is not tiny, where nobody says otherwise
 UNHEARD_OF = 300.0  # seconds after a submission in which the accounting may not know the job yet
 GONE = -signal.SIGKILL
-LAST = "last"  # file of <folder>/jobs/ that names the job submitted last
 
 
 class SlurmHandle:
@@ -139,29 +137,29 @@ class SlurmExecutor:
 
     def adopt(self, folder: Path) -> "SlurmHandle | Orphan | None":
         """The job of an earlier sweep that is still in the queue or at work; a job outlives its sweep."""
-        last = folder / "jobs" / LAST
-        if not last.exists():
-            return orphan(folder)
-        number = last.read_text(encoding="utf-8")
-        if self.local:
-            return Orphan(folder, int(number)) if _is_job(int(number)) else orphan(folder)
-        job: Any = self.submitit.SlurmJob(folder.resolve() / "jobs", number)
+        folder = folder.resolve()
+        jobs = folder / "jobs"
+        kind, number = remembered(jobs)
+        if kind != self.options["cluster"]:
+            return orphan(folder)  # here the number would be a stranger's
+        job: Any = (self.submitit.LocalJob if self.local else self.submitit.SlurmJob)(jobs, number)
         state, _ = self.state(job, forced=True)
-        new = time.time() - last.stat().st_mtime < UNHEARD_OF
-        if state == "alive" or (state == "unknown" and new):
-            return SlurmHandle(self, folder.resolve(), job)
-        return orphan(folder)
+        new = time.time() - (jobs / LAST).stat().st_mtime < UNHEARD_OF
+        if state != "alive" and not (state == "unknown" and new):
+            return orphan(folder)
+        return Orphan(folder, controller(jobs, number)) if self.local else SlurmHandle(self, folder, job)
 
     def close(self) -> None:
         """Nothing is held between trials."""
 
     def submit(self, folder: Path) -> Any:
         """A new job for the trial in a folder."""
-        jobs = self.submitit.AutoExecutor(folder=folder / "jobs", cluster=self.options["cluster"])
-        jobs.update_parameters(**self._parameters(folder.name))
+        jobs = folder / "jobs"
+        queue = self._this_machine(jobs) if self.local else self.submitit.AutoExecutor(jobs, cluster="slurm")
+        queue.update_parameters(**self._parameters(folder.name))
         order = Order(folder, Path.cwd(), self.threads, self.options["module"])
-        job = jobs.submit(run_trial, order, self.local)
-        write_whole(folder / "jobs" / LAST, job.job_id)
+        job = queue.submit(run_trial, order, self.local)
+        remember(jobs, self.options["cluster"], job.job_id)
         return job
 
     def state(self, job: Any, forced: bool = False) -> tuple[State, str]:
@@ -190,21 +188,35 @@ class SlurmExecutor:
 
     def cancel(self, job: Any) -> None:
         """End a job, whatever it is at."""
-        if self.local:
-            job.cancel(check=False)
-        else:
+        if not self.local:
             _scancel(job.job_id)
+        elif job._process.poll() is None:  # submitit's own way is SIGINT, which a background process may not hear
+            end_all(psutil.Process(job._process.pid))
+            job._process.wait()
+
+    def _this_machine(self, jobs: Path) -> Any:
+        from submitit import LocalExecutor, LocalJob
+
+        class Apart(LocalExecutor):
+            def _submit_command(self, command: str) -> LocalJob[Any]:
+                minutes, gpus = self.parameters["timeout_min"], self.parameters["gpus_per_node"]
+                process = start_controller(self.folder, command, minutes, gpus)
+                job: LocalJob[Any] = LocalJob(self.folder, str(process.pid), process=process)
+                job.paths.result_pickle.unlink(missing_ok=True)  # of a job that had the same number long ago
+                return job
+
+        return Apart(jobs)
 
     def _parameters(self, name: str) -> dict[str, Any]:
-        options = self.options
-        common = {"name": name, "timeout_min": int(options["time"]), "stderr_to_stdout": True}
-        gpus = {"gpus_per_node": int(options["gpus_per_node"])}
+        options, gpus = self.options, int(self.options["gpus_per_node"])
         if self.local:
-            return {**common, **gpus}
+            return {"timeout_min": int(options["time"]), "gpus_per_node": gpus}
         given = {key: options[key] for key in ("partition", "account", "qos", "constraint") if options[key] is not None}
         return {
-            **common,
-            **(gpus if gpus["gpus_per_node"] else {}),
+            "name": name,
+            "timeout_min": int(options["time"]),
+            "stderr_to_stdout": True,
+            **({"gpus_per_node": gpus} if gpus else {}),
             "cpus_per_task": self.threads,
             **({"mem_gb": options["mem_gb"]} if options["mem_gb"] is not None else {}),
             **{f"slurm_{key}": value for key, value in given.items()},
@@ -221,6 +233,8 @@ def _left_result(job: Any) -> bool:
 
 
 def _state_here(job: Any) -> tuple[State, str]:
+    if job._process is None:  # submitted by an earlier sweep
+        return ("alive" if controller(job.paths.folder, job.job_id) is not None else "gone"), ""
     code = job._process.poll()
     return ("alive", "") if code is None else ("gone", f"exit code {code}")
 
@@ -228,14 +242,6 @@ def _state_here(job: Any) -> tuple[State, str]:
 def _scancel(*arguments: str) -> None:
     with suppress(OSError, subprocess.SubprocessError):  # the job has ended meanwhile, or the next call sees to it
         subprocess.run(["scancel", *arguments], check=False, timeout=60)
-
-
-def _is_job(process: int) -> bool:
-    """Whether a process of this machine is a job of submitit's, and not one that has got its number since."""
-    try:
-        return any("submitit" in word for word in psutil.Process(process).cmdline())
-    except psutil.Error:
-        return False
 
 
 def run_trial(order: Order, local: bool) -> int:

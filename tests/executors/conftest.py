@@ -1,7 +1,8 @@
-"""Folders of stub trials."""
+"""Folders of stub trials, and sweeps of stub trials as the tests of the search make them."""
 
 import json
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,7 +12,13 @@ from waiting import at_work, gate_of, stub_config
 
 from macsql.config import to_yaml
 
-STUBS = Path(__file__).parent
+sys.path.append(str(Path(__file__).resolve().parent.parent / "search"))
+
+from stub_fixtures import stub_sweep, zygote
+
+STUBS = Path(__file__).resolve().parent
+
+__all__ = ["stub_folder", "stub_on_path", "stub_sweep", "zygote"]
 
 
 @pytest.fixture(scope="session", autouse=True)

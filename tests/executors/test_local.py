@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 from waiting import wait_for
 
@@ -13,6 +14,7 @@ from macsql.config import ExecutorConfig
 from macsql.errors import UserError
 from macsql.executors import local, orphan
 from macsql.executors.local import LocalExecutor, Share, usable_cores
+from macsql.executors.orphan import Orphan
 from macsql.training.process import EXIT_STOPPED, lock_of
 
 SLEEPER = """
@@ -175,6 +177,44 @@ def test_looking_at_a_folder_leaves_in_its_lock_who_had_it_last(tmp_path, holder
     assert not mine.free()
     mine.release()
     assert mine.free()
+
+
+KILL = """
+import json, os, sys
+from pathlib import Path
+from macsql.executors.orphan import Orphan
+from macsql.file_lock import HOST
+folder = Path(sys.argv[1])
+about = {"pid": int(sys.argv[2]) or os.getpid(), "host": HOST}
+(folder / "trial.lock").write_text(json.dumps(about))
+Orphan(folder).kill()
+print("alive")
+"""
+
+
+def test_a_sweep_does_not_kill_itself_for_a_number_of_its_own_that_an_old_trial_had(tmp_path, holder):
+    done = subprocess.run([sys.executable, "-c", KILL, str(tmp_path), "0"], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "alive\n", done
+    assert holder.poll() is None
+
+
+def test_a_process_whose_number_stands_in_a_lock_that_is_free_is_left_alone(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        subprocess.run([sys.executable, "-c", KILL, str(tmp_path), str(stranger.pid)], check=True, timeout=60)
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_job_whose_number_another_process_has_now_gets_no_signal(tmp_path, monkeypatch):
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        job = psutil.Process(stranger.pid)
+        monkeypatch.setattr(job, "is_running", lambda: False)  # so says psutil where the time of the start differs
+        handle = Orphan(tmp_path, job)
+        handle.stop()
+        handle.kill()
+        assert handle.poll() == EXIT_STOPPED
+        assert stranger.poll() is None
+        stranger.kill()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 
@@ -15,6 +16,7 @@ from macsql.config import ExecutorConfig
 from macsql.errors import UserError
 from macsql.executors.jobs import judged
 from macsql.executors.mirror import whole_checkpoints
+from macsql.executors.orphan import Orphan
 from macsql.executors.slurm import SlurmExecutor, SlurmHandle
 from macsql.training.process import EXIT_STOPPED
 from macsql.training.result import read_result
@@ -308,18 +310,84 @@ def test_a_running_job_outlives_its_sweep_and_is_heard_to_its_end(slurm, stub_fo
     wait_for(lambda: executor("slurm").adopt(folder) is None, "the job's own end")
 
 
-def test_a_local_job_is_found_again_before_it_has_taken_its_folder(stub_folder):
-    folder = stub_folder(steps=30)
+def test_a_local_job_is_found_again_before_it_has_taken_its_folder_and_may_go_on_to_its_end(stub_folder, monkeypatch):
+    monkeypatch.setattr("macsql.executors.orphan.PATIENCE", 0.0)  # which is for what has been asked to stop
+    folder = stub_folder(gated=True)
     executor().start(folder, 0)
     handle = executor().adopt(folder)
     assert handle.poll() is None
+    wait_for_gate(folder)
+    assert [handle.poll() for _ in range(3)] == [None] * 3
+    open_gate(folder)
     assert ended(handle) == 0
+    assert read_result(folder).metrics == {"eval_loss": undisturbed(20)}
     assert len(list((folder / "jobs").glob("*_submitted.pkl"))) == 1
     assert executor().adopt(folder) is None
+
+
+def test_a_local_job_of_an_earlier_sweep_stops_with_a_checkpoint(stub_folder):
+    folder = stub_folder(gated=True)
+    executor().start(folder, 0)
+    wait_for_gate(folder)
+    handle = executor().adopt(folder)
+    handle.stop()
+    handle.stop()  # which is no second request: that would cost the checkpoint
+    assert ended(handle) == EXIT_STOPPED
+    assert whole_checkpoints(folder)[-1].name == f"checkpoint-{GATED}"
+
+
+def test_a_local_job_of_an_earlier_sweep_is_killed_with_all_its_processes(stub_folder):
+    folder = stub_folder(gated=True)
+    executor().start(folder, 0)
+    wait_for_gate(folder)
+    handle = executor().adopt(folder)
+    assert len(at_work(folder)) == 3  # submitit's controller, the job, the trial
+    handle.kill()
+    assert ended(handle) == EXIT_STOPPED
+    wait_for(lambda: not at_work(folder), "the end of all its processes")
+    assert not whole_checkpoints(folder)[-1].name.endswith(str(GATED))
+
+
+def test_a_trial_that_has_lost_its_controller_is_asked_itself(stub_folder):
+    folder = stub_folder(gated=True)
+    there = executor()
+    handle = there.start(folder, 0)
+    wait_for_gate(folder)
+    orphan = there.adopt(folder)
+    handle.job._process.kill()
+    handle.job._process.wait()
+    assert orphan.poll() is None
+    orphan.stop()
+    assert ended(orphan) == EXIT_STOPPED
+    assert whole_checkpoints(folder)[-1].name == f"checkpoint-{GATED}"
 
 
 def test_a_number_that_another_process_has_now_is_not_a_job(stub_folder):
     folder = stub_folder()
     (folder / "jobs").mkdir()
-    (folder / "jobs" / "last").write_text(str(os.getpid()))
-    assert executor().adopt(folder) is None
+    for kind in ("local:", ""):
+        (folder / "jobs" / "last").write_text(f"{kind}{os.getpid()}")
+        assert executor().adopt(folder) is None
+
+
+@pytest.mark.parametrize("last", ["local:{}", "slurm:{}", "{}", "local:", "local:x", ""])
+def test_a_process_is_not_looked_for_under_the_number_of_a_slurm_job(stub_folder, last):
+    folder = stub_folder()
+    (folder / "jobs").mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()", folder / "jobs"], stdin=subprocess.PIPE) as process:
+        (folder / "jobs" / "last").write_text(last.format(process.pid))
+        found = executor().adopt(folder)
+        assert isinstance(found, Orphan) if last == "local:{}" else found is None
+        process.kill()
+
+
+@pytest.mark.parametrize("last", ["slurm:1", "local:1", "1"])
+def test_a_slurm_job_is_not_looked_for_under_the_number_of_a_process(slurm, stub_folder, last):
+    """The number may be that of anybody's job, which to cancel would be a shame."""
+    (slurm / "full").touch()
+    executor("slurm").start(stub_folder("other"), 0)
+    folder = stub_folder()
+    (folder / "jobs").mkdir()
+    (folder / "jobs" / "last").write_text(last)
+    found = executor("slurm").adopt(folder)
+    assert isinstance(found, SlurmHandle) if last == "slurm:1" else found is None
