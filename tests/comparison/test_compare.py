@@ -178,7 +178,7 @@ def test_of_many_trials_a_screen_shows_the_best(sixty):
     table.show(sixty, Console(file=lines, width=170))
     said = lines.getvalue()
     trials = said[: said.index("Each arm minus")]
-    assert trials.count("learning_rate=") == table.MOST_TRIALS
+    assert trials.count("│ point ") == table.MOST_TRIALS
     assert "… and 21 others, none of them better: see results.csv" in " ".join(said.replace("│", " ").split())
     losses = [report.figures["eval_loss"] for report in sixty.trials if report.trial.finished]
     assert f"{min(losses):.3f}" in said
