@@ -192,6 +192,8 @@ def fork(order: dict[str, Any]) -> int:
 
 def main() -> None:
     assert threading.active_count() == 1, "a process with threads must not fork"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have both ignored, as nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for line in sys.stdin:
         order = json.loads(line)
         if "run" in order:
