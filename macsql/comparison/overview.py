@@ -10,7 +10,7 @@ from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.published import systems
 from macsql.comparison.side_by_side import Cell, systems_table
-from macsql.comparison.table import ANSWERS, WHY, answered_by, objectives, poster_said, signed, system_lines
+from macsql.comparison.table import ANSWERS, WHY, answered_by, figure, objectives, poster_said, signed, system_lines
 from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
 from macsql.errors import UserError
 
@@ -194,7 +194,7 @@ def _about(cell: Cell) -> str:
 
 
 def _cell(value: float | None, kind: str) -> str:
-    return kind if value is None else f"{value:.3f}"
+    return kind if value is None else figure(value)
 
 
 def _signed(value: float | None) -> str:

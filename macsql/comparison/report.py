@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.page import DASH, contents
-from macsql.comparison.table import signed
+from macsql.comparison.table import figure, signed
 
 if TYPE_CHECKING:
     import jinja2
@@ -61,7 +61,7 @@ def _environment() -> "jinja2.Environment":
 
 
 def _figure(value: float | None) -> str:
-    return DASH if value is None else f"{value:.3f}"
+    return DASH if value is None else figure(value)
 
 
 def _signed(value: float | None) -> str:

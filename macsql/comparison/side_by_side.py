@@ -191,7 +191,7 @@ def measured(arm: Arm, metric: str) -> Cell:
     found, config = arm.figure(metric), arm.trials[0].config
     if found is None:
         return Cell("not applicable", note="not measured by this arm")
-    scatter = "" if found.deviation is None else f"; standard deviation over seeds {found.deviation:.3g}"
+    scatter = f"; standard deviation {found.deviation:.2g}" if found.deviation else ""  # over seeds
     return Cell(
         "measured",
         found.mean,

@@ -34,6 +34,7 @@ LEAST = 30  # the same for a trial, on a narrow screen
 ANSWERS = "Answers of the best trial"
 NARROW = 130  # letters below which a screen shows less
 WIDTH = 170  # where there is no terminal
+COUNT = 10.0  # from which on a figure without a fraction is a count
 MOST_TRIALS = 40  # that a screen shows
 MOST_SEEDS = 1  # seeds from which on arms have a table of their own
 
@@ -308,12 +309,17 @@ def _scattered(arm: Arm, metric: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else figure(value)
+
+
+def figure(value: float, form: str = ".3f") -> str:
+    """A score or a loss to three digits; a count as a whole number."""
+    return format(value, form.replace(".3", ".0")) if abs(value) >= COUNT and value == int(value) else f"{value:{form}}"
 
 
 def signed(value: float) -> str:
     """A difference with its sign; what rounds to 0 is not below it."""
-    return f"{round(value, 3) + 0.0:+.3f}"
+    return figure(round(value, 3) + 0.0, "+.3f")
 
 
 def _p(value: float | None) -> str:
