@@ -7,10 +7,15 @@ import re
 from statistics import fmean
 
 import pytest
+from hand_made import verdicts
 
 from macsql.app import REPO
+from macsql.comparison.experiment import compare
+from macsql.comparison.results import write_comparison, write_results
+from macsql.comparison.table import WHY
 
 EXPERIMENTS = REPO / "experiments"
+ALL = sorted(path.parent.name for path in EXPERIMENTS.glob("*/results.csv"))
 RUN = sorted(path.parent.name for path in EXPERIMENTS.glob("*/comparison.csv"))
 HEAD = ["figure", "arm", "poster", "ours", "difference"]
 
@@ -35,7 +40,10 @@ def table(text, head):
 
 
 def shown(value, form):
-    return format(round(float(value), 3) + 0.0, form) if value else ""
+    if not value:
+        return ""
+    rounded = round(float(value), 3) + 0.0
+    return format(rounded, form.replace(".3", ".0") if abs(rounded) >= 10 and rounded == int(rounded) else form)
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -64,7 +72,7 @@ def test_a_measured_figure_is_the_mean_of_its_arms_trials(name):
             assert math.isclose(float(row["difference"]), fmean(values) - float(row["poster_value"]), abs_tol=1e-9)
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize("name", ALL)
 def test_readme_overview_and_report_give_one_verdict(name):
     verdict = written(EXPERIMENTS / name / "README.md").strip().splitlines()[0]
     overview = table(written(EXPERIMENTS / "README.md"), ["experiment", "question"])
@@ -77,19 +85,49 @@ def test_readme_overview_and_report_give_one_verdict(name):
 def test_experiments_2_and_4_are_trials_of_experiment_3():
     """As experiments/README.md says."""
     rate, batch = "trainer.learning_rate", "trainer.per_device_train_batch_size"
-    found = {(float(row[rate]), row[batch]): row for row in lines(EXPERIMENTS / "lr_bs" / "results.csv")}
+    trials = lines(EXPERIMENTS / "lr_bs" / "results.csv")
+    found = {(float(row[rate]), row[batch], row["seed"]): row for row in trials}
     others = [(row[batch], row) for row in lines(EXPERIMENTS / "batch_size" / "results.csv")]
     others += [("8", row) for row in lines(EXPERIMENTS / "generation" / "results.csv")]
     for size, row in others:
-        same = found[5e-5, size]
+        same = found[5e-5, size, row["seed"]]
         assert row["steps"] == same["steps"]  # none stopped early
         assert {key: value for key, value in row.items() if "/" in key} == {
             key: value for key, value in same.items() if "/" in key
         }
 
 
-def test_the_four_have_been_run():
-    assert set(RUN) >= {"balance", "batch_size", "generation", "lr_bs"}
+def columns(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_committed_was_written_by_this_code(name, sweeps, tmp_path):
+    """Headings and words that every comparison has: a change of them asks for the committed ones to be written anew."""
+    sweeps.trial(name, 0, {"x": 1}, verdicts({1}))
+    now = compare(name, sweeps.state)
+    write_results(now, tmp_path / "results.csv")
+    fixed = [title for title in columns(tmp_path / "results.csv") if "/" not in title and title != "x"]
+    kept = columns(EXPERIMENTS / name / "results.csv")
+    assert [title for title in kept if title in fixed] == fixed
+    text = written(EXPERIMENTS / name / "README.md")
+    report = html.unescape((EXPERIMENTS / name / "report.html").read_text(encoding="utf-8"))
+    assert f" code {lines(EXPERIMENTS / name / 'results.csv')[0]['code']}, data " in text
+    for note in now.published.notes:
+        assert note in report
+    if now.rows:
+        write_comparison(now, tmp_path / "comparison.csv")
+        assert columns(EXPERIMENTS / name / "comparison.csv") == columns(tmp_path / "comparison.csv")
+        head = ["figure", "arm", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
+        assert table(text, head)
+        assert f"{WHY}:" in text
+        assert WHY in report
+
+
+def test_all_have_been_run():
+    assert set(ALL) == {"balance", "batch_size", "generation", "lr_bs", "mixtures", "representation"}
+    assert set(RUN) == set(ALL) - {"mixtures"}  # of which the poster has no figure
     assert all(
-        re.search(r"^Made by `python -m macsql", written(EXPERIMENTS / name / "README.md"), re.M) for name in RUN
+        re.search(r"^Made by `python -m macsql", written(EXPERIMENTS / name / "README.md"), re.M) for name in ALL
     )
