@@ -97,6 +97,16 @@ def test_experiments_2_and_4_are_trials_of_experiment_3():
         }
 
 
+def test_the_readme_gives_the_figures_of_representation():
+    trials = lines(EXPERIMENTS / "representation" / "results.csv")
+    head = ["prompts", "answers", "EM", "EX", "ROUGE-L"]
+    for agents, codec, *shown_there in table((REPO / "README.md").read_text(encoding="utf-8"), head)[1:5]:
+        arm = {"agents": agents.split("`")[1], "codec": codec.split("`")[1]}
+        same = [trial for trial in trials if all(trial[key] == value for key, value in arm.items())]
+        figures = ("all/exact_match", "all/execution_accuracy", "all/rouge_l")
+        assert shown_there == [f"{fmean(float(trial[name]) for trial in same):.2f}" for name in figures], arm
+
+
 def columns(path):
     with path.open(newline="", encoding="utf-8") as file:
         return next(csv.reader(file))
