@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 STATE = Path("mlruns")
 PLACES = """Where the files go (results.csv, comparison.csv, report.html): into experiments/NAME of the repository, its
-README and the overview in experiments/README.md with them, where NAME is one of its experiments and every planned trial
-of mlruns/ has finished; else beside the trials, into experiments/NAME of the state directory."""
+README and the overview in experiments/README.md with them, where NAME is one of its experiments, every planned trial of
+mlruns/ has finished and what is there is not of more seeds, another scale or other data; else, or with --out or --html,
+beside the trials, into experiments/NAME of the state directory."""
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--publish",
         action="store_true",
-        help="into experiments/NAME of the repository though a trial is missing, or the trials lie elsewhere",
+        help="into experiments/NAME of the repository all the same",
     )
     arguments = parser.parse_args()
     try:
@@ -73,10 +74,23 @@ def beside(name: str, state_dir: Path) -> Path:
 def _belongs(comparison: "Comparison", state_dir: Path) -> bool:
     """Whether a comparison is what came out of one of the repository's experiments, whole."""
     from macsql.app import REPO
+    from macsql.comparison import results
     from macsql.comparison.published import EXPERIMENTS
 
     own = state_dir.resolve() == (REPO / STATE).resolve()
-    return own and (EXPERIMENTS / comparison.name).is_dir() and not comparison.progress
+    if not own or not (EXPERIMENTS / comparison.name).is_dir() or comparison.progress:
+        return False
+    there = results.read(EXPERIMENTS / comparison.name / "results.csv")
+    made = comparison.provenance
+    seeds = {row["seed"] for row in there}
+    same = {(row["data_fingerprint"], row["scale"]) for row in there} <= {(made.fingerprint, made.scale)}
+    if same and len(seeds) <= len(made.seeds):
+        return True
+    print(
+        f"experiments/{comparison.name} keeps what is there, of {len(seeds)} seeds"
+        f"{'' if same else ' and other data or another scale'}: --publish puts this comparison in its place."
+    )
+    return False
 
 
 def show(name: str, state_dir: Path) -> "Comparison":

@@ -24,12 +24,14 @@ def revision() -> str:
     if found is None:
         return __version__
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", "../conf")
-    return found[:SHORT] + (" with changes" if changed else "")
+    return found[:SHORT] + ("" if changed == "" else " with changes")
 
 
 def _git(*words: str) -> str | None:
     try:
-        done = subprocess.run(["git", *words], cwd=PACKAGE, capture_output=True, text=True, timeout=5, check=True)
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *words], cwd=PACKAGE, capture_output=True, text=True, timeout=5, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

@@ -120,8 +120,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
     from macsql.tracking import SweepRecord
 
     config = preflight.config
-    if not study.entries():
-        study.set_identity(preflight.identity)  # from the first trial on it holds; until then a mistake may be undone
+    study.begin(preflight.identity)  # it holds from the first trial on; until then a mistake may be undone
     record = SweepRecord(config.tracking.uri, Path(config.tracking.state_dir), config.sweep.name, describe(preflight))
     with Interrupts() as interrupts:
         study.outage = Outage(renew, lambda: interrupts.count > 0, say)
@@ -155,23 +154,24 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
             code = 130 if code == 1 and interrupts.count else code
             pressed = interrupts.count
             patience = HURRIED if code == 1 or pressed > 1 else PATIENCE
-            if left := publisher.close(patience, hurry=lambda: interrupts.count > pressed):
+            left = publisher.close(patience, hurry=lambda: interrupts.count > pressed)
+            if left:
                 say(
                     f"MLflow did not take {len(left)} trials whole ({publisher.problem or 'there was no time'}): "
                     "run the same command again to send the rest."
                 )
-            end(record, code, ended, config)
+            end(record, code, ended, config, whole=not left)
     return code
 
 
-def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config) -> None:
-    """Set the sweep's own run in MLflow to how the call ended."""
+def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config, whole: bool) -> None:
+    """Set the sweep's own run in MLflow to how the call ended; `whole`: MLflow has taken every trial."""
     status = {0: "FINISHED", 130: "KILLED"}.get(code, "FAILED")
     tags = {"macsql.trials_finished": str(sum(item.result.status == "FINISHED" for item in ended))}
     if best := best_trial(ended, config):
         tags |= {"macsql.best_trial": best.trial.key, "macsql.best_point": best.trial.label}
     try:
-        for sentence in record.end(status, tags):
+        for sentence in record.end(status, tags, whole):
             say(sentence)
     except Exception as error:  # the trials' folders hold everything; the parent is set right by the next call
         say(f"MLflow did not take the end of the sweep ({type(error).__name__}).")

@@ -45,11 +45,22 @@ class Run:
 
 
 def check_uri(uri: str | None) -> None:
-    """Raise UserError for an address of MLflow that holds a password, which every trial's folder would show."""
-    if uri and urlsplit(uri).password is not None:
+    """Raise UserError for an address of MLflow that is none, or that holds a password: every trial's folder has it."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if uri is None:
+        return
+    server = uri.startswith(("http://", "https://"))
+    try:
+        password = urlsplit(uri).password if server else make_url(uri).password if "://" in uri else None
+    except (ArgumentError, ValueError) as error:
+        raise UserError(f"tracking.uri={uri} is no address: write http://HOST:PORT or sqlite:///FILE.") from error
+    if password is not None:
+        instead = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if server else "PGPASSWORD or PGPASSFILE"
         raise UserError(
             "tracking.uri holds a password, which would be written into every trial's folder and into MLflow: leave it "
-            "out and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+            f"out and set {instead}."
         )
 
 
@@ -116,10 +127,13 @@ class Tracker:
         own = {"macsql.sweep": key, "macsql.role": "sweep", **_source(), **self._own(), **tags}
         return self.client.create_run(self.experiment_id, run_name=key, tags=own).info.run_id
 
-    def end_parent(self, run_id: str, status: str, tags: Mapping[str, str] = {}) -> None:
-        """Set a sweep's status and its summary, and what still looks alive, of a study that is gone, to killed."""
+    def end_parent(self, run_id: str, status: str, tags: Mapping[str, str] = {}, whole: bool = True) -> None:
+        """Set a sweep's status and its summary.
+
+        Where `whole`, every trial of this call has arrived: what still looks alive is of a study that is gone.
+        """
         for run in list(self._known().values()):
-            if run.status == "RUNNING":
+            if whole and run.status == "RUNNING":
                 self.client.set_terminated(run.run_id, "KILLED")
         for name, value in tags.items():
             self.client.set_tag(run_id, name, value)
@@ -264,11 +278,14 @@ class Tracker:
                 shutil.copy(path, together)
             try:
                 self.client.log_artifacts(ledger.run_id or "", together)
+                if "macsql.files" in self._known()[folder.name].tags:  # an earlier call could not
+                    self.client.delete_tag(ledger.run_id or "", "macsql.files")
             except OSError as error:
                 address = self.client.get_run(ledger.run_id or "").info.artifact_uri
                 if not address.startswith(("file:", "/")):
                     raise  # a server that does not answer
                 self.kept_back.add(folder)  # the state directory has come from elsewhere, or a disk is full
+                ledger.result = 0  # the next call tries again
                 reason = f"{address} cannot be written to ({error.strerror}): the files are in the trial's folder"
                 self.client.set_tag(ledger.run_id or "", "macsql.files", reason)
 
@@ -297,15 +314,15 @@ class SweepRecord:
         tracker, parent = self.connect()
         tracker.sync(folder, parent, params, tags, status)
 
-    def end(self, status: str, tags: Mapping[str, str]) -> list[str]:
+    def end(self, status: str, tags: Mapping[str, str], whole: bool = True) -> list[str]:
         """Set the sweep's own run to how it ended; returns a sentence for what MLflow did not get."""
         tracker, parent = self.connect()
-        tracker.end_parent(parent, status, tags)
+        tracker.end_parent(parent, status, tags, whole)
         if not tracker.kept_back:
             return []
         return [
-            f"MLflow's own place for files cannot be written to: those of {len(tracker.kept_back)} trials are in their "
-            "folders alone (their runs' tag macsql.files names the place)."
+            f"MLflow's own place for files cannot be written to (trials: {len(tracker.kept_back)}): they are in the "
+            "trials' folders alone; the runs' tag macsql.files names the place."
         ]
 
 

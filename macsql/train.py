@@ -21,6 +21,7 @@ def main(config: Config) -> int:
     from macsql.training.trial import check, read_result, run_folder
 
     check(config)
+    check_uri(config.tracking.uri)
     training_arguments(config, Path("unused"))  # a wrong argument of the Trainer dies here
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     state = Path(config.tracking.state_dir)
@@ -28,7 +29,6 @@ def main(config: Config) -> int:
     trial.folder.mkdir(parents=True, exist_ok=True)
     (trial.folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
 
-    check_uri(config.tracking.uri)
     tracker = Tracker(config.tracking.uri, state, "train")
     tags = {"macsql.sweep": "train", "macsql.label": trial.key, "macsql.index": "0", "macsql.model": config.model.name}
 

@@ -48,11 +48,18 @@ def test_a_moved_state_directory_ends_its_runs_and_says_where_the_files_are(tmp_
     record = SweepRecord(None, after, "s", {})
     record.sync(folder, {"a": 1}, {"macsql.sweep": "s"}, "FINISHED")
     [sentence] = record.end("FINISHED", {})
-    assert sentence.startswith("MLflow's own place for files cannot be written to: those of 1 trials")
+    assert sentence.startswith("MLflow's own place for files cannot be written to (trials: 1)")
     [run] = Tracker(None, after, "s").runs("s")
     assert run.status == "FINISHED"
     assert run.tags["macsql.files"].endswith("the files are in the trial's folder")
     assert record.end("FINISHED", {}) == [sentence]
+    before.unlink()  # the next call tries again
+    again = SweepRecord(None, after, "s", {})
+    again.sync(folder, {"a": 1}, {"macsql.sweep": "s"}, "FINISHED")
+    assert again.end("FINISHED", {}) == []
+    [run] = Tracker(None, after, "s").runs("s")
+    assert "macsql.files" not in run.tags
+    assert (before / "artifacts" / run.run_id / "artifacts" / "result.json").exists()
 
 
 def test_runs_of_a_study_that_is_gone_do_not_look_alive(tmp_path):
@@ -75,6 +82,15 @@ def test_half_a_ledger_is_none_and_nothing_arrives_twice(tmp_path, half):
     [run] = tracker.runs("s")
     assert run.status == "FINISHED"
     assert len(tracker.client.get_metric_history(run.run_id, "loss")) == 1
+
+
+def test_a_run_whose_end_has_not_arrived_is_not_taken_for_dead(tmp_path):
+    folder = trial(tmp_path, 0.5)
+    record = SweepRecord(None, tmp_path, "s", {})
+    record.sync(folder, {}, {"macsql.sweep": "s"}, "RUNNING")
+    record.end("FINISHED", {}, whole=False)
+    [run] = Tracker(None, tmp_path, "s").runs("s")
+    assert run.status == "RUNNING"
 
 
 def test_no_password_in_an_address():

@@ -11,6 +11,7 @@ from typing import Any
 from macsql.config import Config, from_yaml
 from macsql.errors import UserError
 from macsql.records import Example, Prediction, Verdict, read_jsonl
+from macsql.search.plan import identity
 from macsql.search.space import read_space
 from macsql.search.study import points_of
 from macsql.training.events import Event, read_events
@@ -132,9 +133,19 @@ def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
 
 
 def of_one_study(trials: Sequence[ComparedTrial]) -> list[ComparedTrial]:
-    """The newest trial of each place in the plan: another one there is of a study that is gone."""
-    newest = {trial.index: trial for trial in sorted(trials, key=lambda trial: trial.begun_at)}
-    return [newest[index] for index in sorted(newest)]
+    """The trials that were asked for as the newest one was, but for its point; others are of a study that is gone."""
+    by_age = sorted(trials, key=lambda trial: (trial.told_at, trial.begun_at))
+    varied = {"seed", *(key for trial in trials for key in trial.point)}
+    asked = _common(by_age[-1], varied)
+    kept = {trial.index: trial for trial in by_age if _common(trial, varied) == asked}
+    return [kept[index] for index in sorted(kept)]
+
+
+def _common(trial: ComparedTrial, varied: set[str]) -> dict[str, Any]:
+    """What a trial's configuration has in common with those of its study's other trials: no key or group of a point."""
+    groups = tuple(f"{name}." for name in varied)
+    told = identity(trial.config).items()
+    return {key: value for key, value in told if key not in varied and not key.startswith(groups)}
 
 
 def newest(trials: Sequence[ComparedTrial]) -> ComparedTrial:

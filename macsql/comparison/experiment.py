@@ -129,9 +129,7 @@ def _left_out(there: Sequence[ComparedTrial], trials: Sequence[ComparedTrial]) -
     if not others:
         return []
     shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-    return [
-        f"{len(others)} older trials at the same places of the plan, of a study that is gone, are left out ({shown})."
-    ]
+    return [f"Left out as of a study that is gone, asked for otherwise or tried anew since: {len(others)} ({shown})."]
 
 
 def _published(name: str, trials: Sequence[ComparedTrial], folder: Path) -> Published:

@@ -32,7 +32,7 @@ def contents(comparison: Comparison) -> dict[str, Any]:
     """Everything that the template names, except its style sheet."""
     reasons = list(dict.fromkeys(reason for row in comparison.rows for reason in row.reasons))
     doubts = list(dict.fromkeys(row.poster.note for row in comparison.rows if row.poster.note))
-    compare_losses = losses_comparable(comparison.arms)
+    compare_losses, said_above = losses_comparable(comparison.arms), loss_notes(comparison.arms)
     context = {
         "name": comparison.name,
         "known": comparison.published,
@@ -47,11 +47,11 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         "doubts": doubts,
         "overview": losses.overview(comparison.trials, comparison.published, ranked=compare_losses),
         "compare_losses": compare_losses,
-        "loss_notes": loss_notes(comparison.arms),
+        "loss_notes": said_above,
         "panels": losses.panels(comparison.trials, comparison.published),
         "curve_doubts": list(dict.fromkeys(curve.doubt for curve in comparison.published.curves if curve.doubt)),
         "whose": WHOSE,
-        "notes": comparison.notes,
+        "notes": [note for note in comparison.notes if note not in said_above],
         "systems": [(row, system_lines(row)) for row in comparison.systems],
         "system_columns": list(comparison.systems[0].cells) if comparison.systems else [],
         "examples": _examples(comparison.examples),

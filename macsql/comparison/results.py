@@ -29,6 +29,15 @@ def write_results(comparison: Comparison, path: Path) -> Path:
     return _write(path, header, lines)
 
 
+def read(path: Path) -> list[dict[str, str]]:
+    """The lines of a results.csv; none where there is no such file, or one of an older layout."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    return [line for line in lines if {"seed", "data_fingerprint", "scale"} <= line.keys()]
+
+
 def write_comparison(comparison: Comparison, path: Path) -> Path:
     """One line a figure of the poster, its losses of each epoch too: both cells with all that is known of them."""
     fields = ("kind", "value", "protocol", "data", "model", "scale", "seeds", "answers", "note")

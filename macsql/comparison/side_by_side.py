@@ -140,7 +140,7 @@ def reasons(figure: PublishedFigure, varies: Mapping[str, Values], trial: Compar
         kinds.remove("em_ceiling")  # the same holds of ours: it explains the poster's figure and keeps nothing apart
     if "loss_units" in kinds and not other_spelling and config.model.hub_id == POSTER_BASE:
         kinds.remove("loss_units")
-    if config.generation.limit is not None and "loss" not in figure.metric:
+    if config.generation.limit is not None and not figure.metric.endswith(("_loss", "/train_rows")):
         kinds.append("few_answers")
     if config.model.hub_id != POSTER_BASE:
         kinds.append("other_base")

@@ -212,14 +212,14 @@ def _contrasts(comparison: Comparison, width: int) -> Table:
     table = _table(f"Each arm minus {against}, question by question")
     table.add_column("arm; figure", overflow="fold", max_width=ARM)
     table.add_column("difference (95 %)", justify="right", min_width=len("+0.000 (+0.000 to +0.000)"))
-    last = ""
+    last, one_seed = "", all(item.over_seeds is None for item in comparison.contrasts)
     for item in comparison.contrasts:
         cells = {
             "better": "" if item.p is None else str(item.better),
             "worse": "" if item.p is None else str(item.worse),
             "p": _p(item.p),
             "p (Holm)": _p(item.p_holm),
-            **({} if item.over_seeds else {"visible": "" if item.detectable is None else f"{item.detectable:.3f}"}),
+            **({"visible": "" if item.detectable is None else f"{item.detectable:.3f}"} if one_seed else {}),
             "questions": str(item.questions),
             "seeds": str(item.seeds),
         }
@@ -314,7 +314,7 @@ def _number(value: float | None) -> str:
 
 def figure(value: float, form: str = ".3f") -> str:
     """A score or a loss to three digits; a count as a whole number."""
-    return format(value, form.replace(".3", ".0")) if abs(value) >= COUNT and value == int(value) else f"{value:{form}}"
+    return format(value, form.replace(".3", ".0") if abs(value) >= COUNT and float(value).is_integer() else form)
 
 
 def signed(value: float) -> str:

@@ -82,6 +82,8 @@ def _fits(comparison: Comparison) -> str:
     judged = [(WHOSE[row.agent], row.accuracy.low <= upper) for row in comparison.answers if row.accuracy]
     inside, outside = ([name for name, fits in judged if fits is wanted] for wanted in (True, False))
     words = f"the poster's 0 of 2 fits anything up to {upper:.0%}"
+    if not judged:
+        return words
     if not outside:
         return f"{words}, and so all of these"
     return (

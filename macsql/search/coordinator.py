@@ -28,6 +28,7 @@ from macsql.training.result import DIVERGED, Result, read_result, stamp, write_w
 
 TICK = 0.05  # seconds between two looks at the children
 LONGEST_PAUSE = 30.0  # seconds before the next attempt to start a trial where none could be started; 1 after the first
+MOST_REFUSED = 8  # starts that may fail in a row, a minute and a half of them
 RENEWED_EVERY = 60.0  # seconds between two looks whether the study is still this coordinator's
 SHOWN_EVERY = 0.1  # seconds between two words to the display
 
@@ -60,7 +61,7 @@ class Coordinator:
         self.attempts: dict[int, int] = {}
         self._shown = 0.0
         self._renewed = time.monotonic()
-        self._pause, self._resting_until = 0.0, 0.0  # after a start that failed
+        self._pause, self._resting_until, self._refused = 0.0, 0.0, 0  # after starts that failed
 
     @cached_property
     def executor(self) -> Executor:
@@ -103,12 +104,17 @@ class Coordinator:
         return len(self.running) < self.executor.slots
 
     def _stop_what_is_no_longer_planned(self) -> None:
-        """A smaller plan leaves trials behind that may be queued or at work on other machines."""
+        """A smaller plan leaves trials behind whose jobs may be queued, or at work on other machines."""
+        size = self.study.size
         for entry in self.study.entries():
-            if entry.index >= self.study.size and entry.state == "RUNNING":
-                handle = self.executor.adopt(self.planner.trial(entry.index, entry.point, entry.repeat).folder)
-                if handle is not None:
-                    handle.stop()
+            if entry.index < size or entry.state != "RUNNING":
+                continue
+            folder = self.planner.trial(entry.index, entry.point, entry.repeat).folder
+            if (folder / "jobs").is_dir():
+                with suppress(UserError):  # the queue is not to be had here
+                    handle = self.executor.adopt(folder)
+                    if handle is not None:
+                        handle.stop()
 
     def _take_up(self, index: int) -> None:
         """See how an earlier call left a trial: to be run, still at work, or ended, told to the study or not."""
@@ -118,7 +124,8 @@ class Coordinator:
             return
         trial = self.planner.trial(index, entry.point, entry.repeat)
         if trial.folder.is_dir() and not _about(trial.folder):  # half written, at a power cut
-            self._written(entry)
+            with suppress(OSError):
+                self._written(entry)
         if entry.state == "COMPLETE":
             self.closing.known(trial, entry.values)
             return
@@ -153,10 +160,16 @@ class Coordinator:
             first = (str(error).strip().splitlines() or [""])[0]
             self._failed(running, Result("FAILED", {}, f"it could not be started ({type(error).__name__}: {first})"))
             # What keeps one trial from starting may keep them all: the rest of the plan is not thrown after it.
+            self._refused += 1
+            if self._refused >= MOST_REFUSED:
+                raise UserError(
+                    f"No trial could be started, {self._refused} times in a row ({type(error).__name__}: {first}): "
+                    "mend that, and the same command goes on from here."
+                ) from error
             self._pause = min(LONGEST_PAUSE, 2 * self._pause or 1.0)
             self._resting_until = time.monotonic() + self._pause
             return
-        self._pause = 0.0
+        self._pause, self._refused = 0.0, 0
         self.running.append(running)
         self.closing.publish(trial, "RUNNING")
 

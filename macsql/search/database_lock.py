@@ -5,7 +5,6 @@ import os
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 from macsql.errors import UserError
 from macsql.file_lock import HOST
@@ -20,11 +19,19 @@ KEEPALIVE = (
 
 def check_storage(storage: str) -> None:
     """Raise UserError for an address at which a study cannot be kept, or that holds a password; touches nothing."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     if storage.startswith("sqlite:///"):
         return
+    wrong = UserError(f"tracking.storage={storage}: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.")
     if not storage.startswith("postgres"):
-        raise UserError(f"tracking.storage={storage}: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.")
-    if urlsplit(storage).password is not None:
+        raise wrong
+    try:
+        password = make_url(storage).password
+    except (ArgumentError, ValueError) as error:
+        raise wrong from error
+    if password is not None:
         raise UserError(
             "tracking.storage holds a password, which would be written into every trial's folder and into "
             "MLflow: leave it out and put it into PGPASSWORD or a password file (PGPASSFILE)."
@@ -89,9 +96,10 @@ class DatabaseLock:
         from sqlalchemy import text
         from sqlalchemy.exc import SQLAlchemyError
 
-        with suppress(SQLAlchemyError):
-            self._session.scalar(text("SELECT 1"))
-            return True  # the session, and with it the lock, has outlived it
+        if self._session is not None:
+            with suppress(SQLAlchemyError):
+                self._session.scalar(text("SELECT 1"))
+                return True  # the session, and with it the lock, has outlived it
         self.release()
         try:
             if self.acquire():

@@ -67,7 +67,7 @@ class Display:
                 say(f"MLflow does not answer ({progress.problem}); trials go on, what is missing is sent later")
 
     def _table(self, progress: Progress) -> Table:
-        """What runs first, then what has ended, the newest first, as far as the terminal is high."""
+        """What runs first, then what has ended, the last of the plan first, as far as the terminal is high."""
         table = Table(title=f"{len(progress.ended)} of {progress.size} trials done", title_justify="left")
         headings = ("trial", "point", "state", "step", "loss", self.objective)
         for heading in headings:

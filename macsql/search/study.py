@@ -87,9 +87,7 @@ class Study:
         self.name, self.config, self.space, self.repeats = name, config, space, repeats
         self._optuna = optuna
         self._study = self._opened(storage, directions)
-        if self._study.directions != self._directions(directions) and not self._study.get_trials(deepcopy=False):
-            optuna.delete_study(study_name=name, storage=self._study._storage)  # begun with a mistake, and no trial
-            self._study = self._opened(storage, directions)
+        self._place = storage, tuple(directions)
         self._numbers: dict[int, int] = {}  # index -> number of the Optuna trial that stands for it now
         self._fixed = fixed_points(config, space)
         self._entries: dict[int, Entry] = {}
@@ -119,12 +117,22 @@ class Study:
 
     @property
     def identity(self) -> dict[str, Any] | None:
-        """What `set_identity` stored when the study was new."""
+        """What `begin` stored when the study was new."""
         stored = self._study.user_attrs.get("identity")
         return None if stored is None else json.loads(stored)
 
-    def set_identity(self, identity: Mapping[str, Any]) -> None:
-        """Remember what the study's trials have in common, so that a changed sweep is not mixed into it."""
+    def begin(self, identity: Mapping[str, Any]) -> None:
+        """Remember what the study's trials have in common, so that a changed sweep is not mixed into it.
+
+        Only for whoever holds the study's lock. What was begun with a mistake, and has no trial, begins anew.
+        """
+        if self._entries and self.identity is not None:
+            return
+        storage, directions = self._place
+        if not self._entries and self._study.directions != self._directions(directions):
+            self._optuna.delete_study(study_name=self.name, storage=self._study._storage)
+            self._study = self._opened(storage, directions)
+            self.read()
         self._study.set_user_attr("identity", json.dumps(identity, sort_keys=True))
 
     @property
@@ -295,7 +303,7 @@ def exists(name: str, storage: str) -> bool:
 
 
 def _unusable(storage: str, error: Exception) -> UserError:
-    reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+    reason = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     return UserError(f"tracking.storage={storage}: Optuna cannot keep a study there ({reason}).")
 
 

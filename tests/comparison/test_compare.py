@@ -133,6 +133,17 @@ def test_a_whole_experiment_of_mlruns_goes_to_its_folder(ends, balance, experime
     assert files(experiments) == before, "--out is obeyed"
     assert ends("balance")[0] == 0
     assert set(files(experiments)) - set(before) == {f"balance/{name}" for name in WRITTEN}
+    results = experiments / "balance" / "results.csv"
+    for kept in (
+        results.read_text().replace("feedbeef", "deadbeef"),  # other data
+        results.read_text() + results.read_text().splitlines()[1].replace(",0,0,", ",1,1,") + "\n",  # more seeds
+    ):
+        results.write_text(kept)
+        code, said, _ = ends("balance")
+        assert (code, results.read_text()) == (0, kept)
+        assert "experiments/balance keeps what is there" in said
+    assert ends("balance", "--publish")[0] == 0
+    assert results.read_text() != kept
     sweeps = balance.trial("mine", 0, {}, verdicts({1}))
     once = files(experiments)
     assert ends("mine")[0] == 0

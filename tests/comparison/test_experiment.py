@@ -522,4 +522,14 @@ def test_a_trial_of_a_study_that_is_gone_is_left_out_and_named(sweeps):
     sweeps.trial("rates", 0, {"trainer.learning_rate": 1.0}, verdicts({1, 2, 3}))
     found = compare("rates", sweeps.state)
     assert [report.trial.key for report in found.trials] == ["rates-0000"]
-    assert any("1 older trials" in note and "(rates-0000-older)" in note for note in found.notes)
+    assert any("study that is gone" in note and "1 (rates-0000-older)" in note for note in found.notes)
+    (sweeps.state / "trials" / "rates-0000").rename(sweeps.state / "trials" / "rates-0000-first")
+    sweeps.trial("rates", 3, {"trainer.learning_rate": 4.0}, verdicts({1}))
+    other = base_config(trainer={"num_train_epochs": 77})
+    for index in range(2):  # begun anew with another configuration: the trials of the first one do not fill its plan
+        sweeps.trial("rates", index, {"trainer.learning_rate": 1.0 + index}, verdicts({1}), config=other)
+        shutil.move(sweeps.state / "trials" / f"rates-000{index}", sweeps.state / "trials" / f"rates-000{index}-new")
+    for path in sweeps.state.glob("trials/*-new/trial.json"):
+        os.utime(path, (2e9, 2e9))
+    found = compare("rates", sweeps.state)
+    assert [report.trial.key for report in found.trials] == ["rates-0000-new", "rates-0001-new"]

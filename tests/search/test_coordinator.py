@@ -66,6 +66,26 @@ def test_a_start_that_fails_is_not_tried_again_at_once(tmp_path, monkeypatch):
     assert all(later - earlier >= 0.2 for earlier, later in itertools.pairwise(moments[:4]))
 
 
+def test_when_nothing_can_be_started_the_sweep_ends_and_the_rest_of_the_plan_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "LONGEST_PAUSE", 0.01)
+    with pytest.raises(UserError, match=r"No trial could be started, 8 times in a row \(OSError: no room\)"):
+        run(tmp_path, Refusing(100))
+    assert run(tmp_path, Nothing()) == ["FINISHED"] * 10
+
+
+def test_a_smaller_plan_needs_no_executor_for_what_it_leaves_behind(tmp_path, monkeypatch):
+    run(tmp_path, Nothing())
+    config = configuration(tmp_path, 10, "grid")
+    space = read_space(config.search.space)
+    Study("s", f"sqlite:///{tmp_path}/optuna.db", config.search, space, ["minimize"], 2).propose(15)
+
+    def none(*_):
+        raise AssertionError("no executor is needed")
+
+    monkeypatch.setattr(Nothing, "adopt", none)
+    assert run(tmp_path, Nothing()) == ["FINISHED"] * 10
+
+
 def test_a_full_disk_fails_a_trial_and_not_the_sweep(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "LONGEST_PAUSE", 0.01)
     write = room.write_whole
@@ -127,12 +147,15 @@ def preflight(state, **changes):
 
 def test_a_sweep_that_tried_nothing_may_be_corrected(tmp_path):
     first = preflight(tmp_path, metric=["train_loss"], direction=["maximize"])
-    sweep.open_study(first).set_identity(first.identity)  # killed, or refused, before its first trial
+    sweep.open_study(first).begin(first.identity)  # killed, or refused, before its first trial
     second = preflight(tmp_path)
     study = sweep.open_study(second)
-    assert [str(direction) for direction in study._study.directions] == ["1"]
-    study.set_identity(second.identity)
+    assert study.identity == first.identity, "a dry run looks, and changes nothing"
+    study.begin(second.identity)
+    assert [direction.name for direction in study._study.directions] == ["MINIMIZE"]
     study.propose(0)
+    study.begin(first.identity)
+    assert study.identity == second.identity
     with pytest.raises(UserError, match="begun with another configuration"):
         sweep.open_study(first)
 
@@ -150,7 +173,11 @@ def test_a_sweep_of_several_data_says_so_and_each_trial_its_own(tmp_path):
     [
         ("storage", "mysql://host/x", r"write sqlite:///FILE or postgresql"),
         ("storage", "postgresql+psycopg://me:secret@host/x", "tracking.storage holds a password"),
+        ("storage", "postgresql+psycopg://me:se/cret@host/x", "tracking.storage holds a password"),
+        ("storage", "postgresql", "write sqlite:///FILE or postgresql"),
         ("uri", "http://me:secret@host:5000", "tracking.uri holds a password"),
+        ("uri", "postgresql://me:se/cret@host/x", "PGPASSWORD"),
+        ("uri", "http://[x", "is no address"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_before_anything(tmp_path, key, value, words):

@@ -11,6 +11,7 @@ import pytest
 
 from macsql.errors import UserError
 from macsql.file_lock import FileLock
+from macsql.search.database_lock import DatabaseLock
 from macsql.search.interrupts import Interrupts
 from macsql.search.lock import StudyLock
 
@@ -90,3 +91,9 @@ def test_work_goes_on_when_nobody_listens_any_more():
     assert process.wait(60) == 0
     assert process.stderr.read() == "and on\n"
     process.stderr.close()
+
+
+def test_a_lock_is_asked_for_again_however_long_its_database_is_away():
+    pytest.importorskip("psycopg", reason="the driver is an extra: macsql[postgres]")
+    lock = DatabaseLock("postgresql+psycopg://nobody@127.0.0.1:1/x", "a")
+    assert [lock.renew() for _ in range(3)] == [False] * 3
