@@ -15,7 +15,7 @@ from macsql.errors import UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from macsql.training.audit import AuditReport, FieldAudit
+    from macsql.models.audit import AuditReport, FieldAudit
 
 
 @command
@@ -37,11 +37,11 @@ def main(config: Config) -> int:
 
 def audit(config: Config) -> "AuditReport":
     """The audit of a configuration's examples; they are made where they are not on disk yet."""
-    from macsql.codecs import codec
+    from macsql.factory.prepared import prepare
+    from macsql.models.audit import audit_examples, check_ceiling
+    from macsql.models.codecs import codec
     from macsql.models.seq2seq import load_tokenizer
     from macsql.records import SPLITS
-    from macsql.training.audit import audit_examples, check_ceiling
-    from macsql.training.prepare import prepare
 
     check_ceiling(config.audit.fail_below)
     known, model = codec(config.codec.name), config.model
@@ -77,7 +77,7 @@ def _table(report: "AuditReport", config: Config) -> "Table":
     """Two rows an agent, source and target; what belongs to the agent as a whole stands in the first."""
     from rich.table import Table
 
-    from macsql.training.audit import percent
+    from macsql.models.audit import percent
 
     style = "" if config.data.format == "chat" else f"agents={config.agents.style} "  # chat brings its own prompts
     title = f"data={config.data.format} {style}codec={report.codec} model={config.model.name}"

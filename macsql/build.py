@@ -18,15 +18,16 @@ from macsql.errors import UserError
 from macsql.records import SPLITS, Question, write_jsonl
 
 if TYPE_CHECKING:
-    from macsql.agents import Made
     from macsql.corpora import Corpus
+    from macsql.factory.examples import Made
 
 
 @command
 def main(config: Config) -> int:
     """Read the corpus, make the examples, write the rows, say what was made and what was not."""
-    from macsql import agents, corpora
+    from macsql import corpora
     from macsql.database.sandbox import Sandbox
+    from macsql.factory.examples import make_examples
 
     started = time.monotonic()
     out = _writable(config.out)
@@ -35,7 +36,7 @@ def main(config: Config) -> int:
         raise UserError(f"data={config.data.format} holds examples already: there is nothing to build from it.")
     questions = _wanted(corpus.questions, config.build.splits)
     with Sandbox(config.metrics.workers) as sandbox, _progress(len(questions)) as progress:
-        made = agents.make_examples(questions, corpus.databases, config.agents, sandbox, progress=progress)
+        made = make_examples(questions, corpus.databases, config.agents, sandbox, progress=progress)
     count = write_jsonl(out, _rows(made, questions))
     _report(made, corpus, config)
     print(f"{count} rows from {len(questions)} questions in {time.monotonic() - started:.0f} s: {out}")

@@ -74,8 +74,8 @@ def beside(name: str, state_dir: Path) -> Path:
 def _belongs(comparison: "Comparison", state_dir: Path) -> bool:
     """Whether a comparison is what came out of one of the repository's experiments, whole."""
     from macsql.app import REPO
-    from macsql.comparison import results
     from macsql.comparison.published import EXPERIMENTS
+    from macsql.report import csv_files as results
 
     own = state_dir.resolve() == (REPO / STATE).resolve()
     if not own or not (EXPERIMENTS / comparison.name).is_dir() or comparison.progress:
@@ -95,8 +95,8 @@ def _belongs(comparison: "Comparison", state_dir: Path) -> bool:
 
 def show(name: str, state_dir: Path) -> "Comparison":
     """Print the comparison; where no trial has finished it says that in one sentence."""
-    from macsql.comparison import table
     from macsql.comparison.experiment import compare
+    from macsql.report import terminal as table
 
     comparison = compare(name, state_dir)
     if comparison.arms:
@@ -108,7 +108,8 @@ def show(name: str, state_dir: Path) -> "Comparison":
 
 def write(comparison: "Comparison", folder: Path, page: Path | None = None) -> None:
     """Leave results.csv, comparison.csv and report.html in a folder; the report as `page` where that is given."""
-    from macsql.comparison import report, results
+    from macsql.report import csv_files as results
+    from macsql.report import html as report
 
     print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
     if comparison.rows:
@@ -118,8 +119,8 @@ def write(comparison: "Comparison", folder: Path, page: Path | None = None) -> N
 
 def publish(comparison: "Comparison") -> None:
     """Leave an experiment's files and the table of its README in its folder, and its row in experiments/README.md."""
-    from macsql.comparison import overview
     from macsql.comparison.published import EXPERIMENTS
+    from macsql.report import markdown as overview
 
     folder = published_folder(comparison.name)
     write(comparison, folder)

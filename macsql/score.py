@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 from macsql.database.sandbox import Sandbox
 from macsql.errors import UserError
-from macsql.metrics.bench import Bench, Options, Pair, Score
-from macsql.metrics.protocols import PROTOCOLS, score
-from macsql.metrics.result_files import read_pairs
-from macsql.metrics.score_table import component_tables, level, print_table, score_table
+from macsql.protocols.bench import Bench, Options, Pair, Score
+from macsql.protocols.by_name import PROTOCOLS, score
+from macsql.protocols.files import read_pairs
+from macsql.protocols.tables import component_tables, level, print_table, score_table
 from macsql.records import write_jsonl
 
 NAMED = 5  # gold errors told one by one; --out has all of them

@@ -13,8 +13,8 @@ from macsql.config import Config
 from macsql.errors import UserError
 
 if TYPE_CHECKING:
-    from macsql.search.preflight import Preflight
-    from macsql.search.progress import Ended
+    from macsql.coordination.preflight import Preflight
+    from macsql.coordination.progress import Ended
     from macsql.search.study import Study
     from macsql.tracking import SweepRecord
 
@@ -45,9 +45,9 @@ def sweep(config: Config) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     from macsql import compare
-    from macsql.search.lock import StudyLock
+    from macsql.coordination.lock import StudyLock
+    from macsql.coordination.preflight import Preflight
     from macsql.search.plan import Planner
-    from macsql.search.preflight import Preflight
     from macsql.search.study import exists
 
     preflight = Preflight(config, Planner(config, list(HydraConfig.get().overrides.task)), say)
@@ -112,11 +112,11 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
 
     `renew` makes sure of the study's lock after an outage of its database (StudyLock.renew).
     """
-    from macsql.search.coordinator import Coordinator
-    from macsql.search.display import Display
-    from macsql.search.interrupts import Interrupts
+    from macsql.coordination.coordinator import Coordinator
+    from macsql.coordination.display import Display
+    from macsql.coordination.interrupts import Interrupts
+    from macsql.coordination.publisher import Publisher
     from macsql.search.outage import Outage, StudyAway
-    from macsql.search.publisher import Publisher
     from macsql.tracking import SweepRecord
 
     config = preflight.config

@@ -21,9 +21,9 @@ from uuid import uuid4
 from macsql.errors import UserError
 from macsql.file_lock import first_touch
 from macsql.revision import commit
-from macsql.training.events import read_events
-from macsql.training.ledger import Ledger
-from macsql.training.result import Result, read_result, stamp, write_whole
+from macsql.trials.events import read_events
+from macsql.trials.ledger import Ledger
+from macsql.trials.result import Result, read_result, stamp, write_whole
 
 BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
 PARAMS_A_BATCH = 100  # MLflow's own limit

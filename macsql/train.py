@@ -13,12 +13,12 @@ from macsql.config import Config
 def main(config: Config) -> int:
     """Prepare, fine-tune, generate, score, record; run again, it goes on from where it was or shows its result."""
     from macsql.config import to_yaml
-    from macsql.search.closing import parameters
+    from macsql.coordination.finalize import parameters
     from macsql.search.plan import PlannedTrial, identity
     from macsql.tracking import Tracker, check_uri
     from macsql.training.finetune import training_arguments
-    from macsql.training.stopping import Interrupted, StopRequest
     from macsql.training.trial import check, read_result, run_folder
+    from macsql.trials.stopping import Interrupted, StopRequest
 
     check(config)
     check_uri(config.tracking.uri)

@@ -21,16 +21,16 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from macsql.config import Config, validate
-from macsql.search.coordinator import Coordinator
-from macsql.search.interrupts import Interrupts
+from macsql.coordination.coordinator import Coordinator
+from macsql.coordination.interrupts import Interrupts
+from macsql.coordination.preflight import Preflight
+from macsql.coordination.progress import Progress
+from macsql.coordination.publisher import Publisher
 from macsql.search.plan import Planner
-from macsql.search.preflight import Preflight
-from macsql.search.progress import Progress
-from macsql.search.publisher import Publisher
 from macsql.search.space import read_space
 from macsql.search.study import Study
-from macsql.training.events import EventLog
-from macsql.training.result import Result, write_result
+from macsql.trials.events import EventLog
+from macsql.trials.result import Result, write_result
 
 LIMIT_MS = 50.0  # of wall clock a trial, for the coordinator
 GROWTH = 1.5  # the last three tenths of a sweep over its second to fourth (the first one imports)

@@ -1,11 +1,20 @@
 """Fixtures for the whole house; the hub is off so that a hidden download fails."""
 
+import json
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from omegaconf import OmegaConf
+
+from macsql.config import Config, validate
+from macsql.database.sandbox import Sandbox
+from macsql.database.schema import Database, Schema, read_sqlite_schema
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -17,3 +26,80 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}: set MACSQL_SHARED")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ferries(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """A small database of our own, with what is awkward: a wide table, NULLs, a name with a space."""
+    path = tmp_path_factory.mktemp("ferries") / "ferries.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((REPO / "tests" / "data" / "ferries.sql").read_text(encoding="utf-8"))
+    return Database("ferries", path, read_sqlite_schema(path))
+
+
+@pytest.fixture(scope="session")
+def schema(ferries: Database) -> Schema:
+    return ferries.schema
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(1) as box:
+        yield box
+
+
+@pytest.fixture
+def make_sqlite():
+    """A function (path, script) that makes a SQLite file."""
+
+    def make(path, script):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(script)
+            connection.commit()
+        return path
+
+    return make
+
+
+@pytest.fixture
+def write_json():
+    """A function (path, content) that writes a JSON file."""
+
+    def write(path, content):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tiny(tmp_path_factory) -> Config:
+    """A configuration whose whole trial takes a few seconds; the state directory is shared by a module's tests."""
+    state = tmp_path_factory.getbasetemp() / "state"
+    return validate(
+        OmegaConf.create(
+            {
+                "data": {"format": "pocket", "questions": 8, "test_fraction": 0.2, "eval_fraction": 0.2},
+                "agents": {"style": "compact", "value_examples": 1},
+                "codec": {"name": "compact"},
+                "mixture": {"name": "real"},
+                "model": {
+                    "name": "pocket",
+                    "pocket": {"vocab_size": 600, "d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2},
+                },
+                "trainer": {
+                    "per_device_train_batch_size": 8,
+                    "learning_rate": 1e-3,
+                    "num_train_epochs": 2,
+                    "bf16": "false",
+                },
+                "generation": {"max_new_tokens": 8, "limit": 2},
+                "search": {"sampler": "grid"},
+                "executor": {"name": "local", "threads": 1},
+                "tracking": {"state_dir": str(state)},
+            }
+        )
+    )

@@ -14,11 +14,11 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from macsql import corpora
-from macsql.agents import make_examples
 from macsql.build import main
 from macsql.config import AgentsConfig, DataConfig
 from macsql.corpora.chat import read_examples
 from macsql.database.sandbox import Sandbox
+from macsql.factory.examples import make_examples
 
 REPO = Path(__file__).resolve().parent.parent
 TRAIN = [

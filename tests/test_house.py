@@ -11,14 +11,17 @@ from macsql.app import CONF, REPO
 PACKAGE = REPO / "macsql"
 # a module may import its own floor and the floors above it in this list, never one below
 FLOORS = [
-    {"errors", "records", "config", "codecs", "file_lock"},
-    {"database", "app"},
-    {"corpora", "agents"},
-    {"metrics", "models"},
+    {"errors", "records", "config", "file_lock", "revision"},
+    {"app", "database", "trials"},
+    {"agents", "corpora"},
+    {"factory", "protocols"},
+    {"metrics"},
+    {"models"},
     {"training"},
-    {"executors", "tracking"},
-    {"search"},
+    {"executors", "tracking", "search"},
+    {"coordination"},
     {"comparison"},
+    {"report"},
     {"train", "build", "audit", "score", "compare", "evaluate", "ask"},
     {"sweep"},
 ]

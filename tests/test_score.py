@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from macsql.metrics.protocols import PROTOCOLS
+from macsql.protocols.by_name import PROTOCOLS
 from macsql.score import main
 
-DATA = Path(__file__).parent / "metrics" / "data"
+DATA = Path(__file__).parent / "protocols" / "data"
 GOLD = [
     "SELECT name FROM member",
     "SELECT name FROM member WHERE age = 30",

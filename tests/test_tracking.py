@@ -6,8 +6,8 @@ import pytest
 
 from macsql.errors import UserError
 from macsql.tracking import SweepRecord, Tracker, check_uri
-from macsql.training.events import EventLog
-from macsql.training.result import Result, write_result
+from macsql.trials.events import EventLog
+from macsql.trials.result import Result, write_result
 
 
 def trial(state, loss):

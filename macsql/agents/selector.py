@@ -11,8 +11,8 @@ from typing import Literal
 from macsql.agents import schema_text
 from macsql.agents.fences import blocks, fenced
 from macsql.agents.schema_text import CountTokens, Values
-from macsql.agents.sql_tree import Resolved, resolve
 from macsql.database.schema import Schema, Table
+from macsql.database.sql_tree import Resolved, resolve
 
 Decision = Literal["keep_all", "drop_all"] | tuple[str, ...]
 

@@ -1,1 +1,1 @@
-"""Trials side by side, and beside published figures."""
+"""The facts of a comparison: a sweep's trials side by side, and beside published figures."""

@@ -10,13 +10,13 @@ from typing import Any
 
 from macsql.config import Config, from_yaml
 from macsql.errors import UserError
+from macsql.factory.prepared import Prepared
 from macsql.records import Example, Prediction, Verdict, read_jsonl
 from macsql.search.plan import identity
 from macsql.search.space import read_space
 from macsql.search.study import points_of
-from macsql.training.events import Event, read_events
-from macsql.training.prepare import Prepared
 from macsql.training.trial import Result, read_result
+from macsql.trials.events import Event, read_events
 
 NOT_RECORDED = "not recorded"
 

@@ -18,7 +18,7 @@ from macsql.comparison.collect import ComparedTrial
 from macsql.metrics import summary
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 from macsql.records import AGENTS, Agent, Verdict
-from macsql.training.events import Event
+from macsql.trials.events import Event
 
 OWN = (  # figures that a trial does not report
     *("all/rouge_l", "all/exact_match", "all/execution_accuracy"),

@@ -19,7 +19,7 @@ from typing import Any
 
 from macsql.config import from_yaml, to_yaml
 from macsql.records import Example, read_jsonl
-from macsql.training.checkpoints import whole_checkpoints
+from macsql.trials.checkpoints import whole_checkpoints
 
 SENT = ("config.yaml", "trial.json", "events.jsonl")  # of a trial's folder, with whole checkpoints
 GROWING = ("events.jsonl", "log.txt")

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from macsql.file_lock import HOST
-from macsql.training.process import EXIT_STOPPED, lock_of
-from macsql.training.result import read_result
+from macsql.trials.process import EXIT_STOPPED, lock_of
+from macsql.trials.result import read_result
 
 PATIENCE = 60.0  # seconds that it has to write its checkpoint
 

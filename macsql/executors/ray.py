@@ -25,7 +25,7 @@ from macsql.executors.local import TINY
 from macsql.executors.mirror import INCOMING, Mirror, log_size, parcel, unpack
 from macsql.executors.orphan import Orphan, orphan
 from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
-from macsql.training.process import EXIT_STOPPED
+from macsql.trials.process import EXIT_STOPPED
 
 PLACE = "macsql-ray-"  # prefix of a trial's folder in a node's temporary directory; a process id follows
 OPTIONS: dict[str, Any] = {

@@ -20,7 +20,7 @@ from macsql.executors.jobs import LAST, OVER, State, controller, judged, remembe
 from macsql.executors.local import TINY
 from macsql.executors.orphan import Orphan, end_all, orphan
 from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
-from macsql.training.process import EXIT_STOPPED
+from macsql.trials.process import EXIT_STOPPED
 
 OPTIONS: dict[str, Any] = {
     "cluster": "slurm",  # slurm | local: jobs of this machine

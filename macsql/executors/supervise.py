@@ -16,8 +16,8 @@ from typing import Any
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
-from macsql.training.process import EXIT_STOPPED
-from macsql.training.stopping import PARENT
+from macsql.trials.process import EXIT_STOPPED
+from macsql.trials.stopping import PARENT
 
 TRIAL = "macsql.training.trial"
 INTERVAL = 0.2  # seconds between two looks at the process

@@ -8,10 +8,10 @@ from macsql.agents import decomposer
 from macsql.agents.decomposer import Decomposition
 from macsql.database.sandbox import Outcome, Sandbox
 from macsql.database.schema import Database, Schema
-from macsql.metrics.spider import em as spider_em
-from macsql.metrics.spider.em import SpiderSchema
 from macsql.metrics.sql_answers import NOT_COMPARED, Comparison, compare, run_rows, statements
 from macsql.metrics.taxonomy import Judgement
+from macsql.protocols.spider import em as spider_em
+from macsql.protocols.spider.em import SpiderSchema
 from macsql.records import Prediction
 
 

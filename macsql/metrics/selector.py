@@ -6,9 +6,9 @@ from typing import Any
 
 from macsql.agents import selector
 from macsql.agents.selector import Selection
-from macsql.agents.sql_tree import SqlUnreadableError, resolve
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, Schema
+from macsql.database.sql_tree import SqlUnreadableError, resolve
 from macsql.metrics.taxonomy import Finding, Judgement, selector_finding
 from macsql.records import Prediction
 

@@ -11,9 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 from macsql.database.sandbox import Outcome, Sandbox
-from macsql.metrics.result_rows import columns_match, spider_equal
-from macsql.metrics.spider.ex import as_run
 from macsql.metrics.taxonomy import Finding, sql_finding
+from macsql.protocols.rows import columns_match, spider_equal
+from macsql.protocols.spider.ex import as_run
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from enum import StrEnum
 from typing import Any
 
 from macsql.database.sandbox import Outcome, Status
-from macsql.metrics.result_rows import columns_match
+from macsql.protocols.rows import columns_match
 
 
 class Finding(StrEnum):

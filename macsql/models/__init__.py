@@ -1,1 +1,1 @@
-"""Who answers a prompt."""
+"""Models and the text they can read and write: weights, tokenizer, codec, windows, answers."""

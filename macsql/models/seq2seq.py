@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from macsql.codecs import Codec, extend
 from macsql.config import ModelConfig
 from macsql.errors import UserError
+from macsql.models.codecs import Codec, extend
 from macsql.records import Example
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Which points a sweep tries, and who keeps track of them."""
+"""Which settings a sweep tries, and the study that remembers them."""

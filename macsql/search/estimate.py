@@ -10,7 +10,7 @@ from statistics import median
 from macsql.config import Config, from_yaml
 from macsql.records import Agent, Example
 from macsql.training import mixture
-from macsql.training.result import Result, read_result
+from macsql.trials.result import Result, read_result
 
 # Sustained multiply-adds x 2 a second and thread in float32 that a plain CPU core gives such small matrices; measured
 # runs vary by a factor of three either way, which is why the plan says "about" until a trial has finished.

@@ -1,8 +1,8 @@
 """The study: which points have been tried, kept in Optuna. The only module of the house that knows Optuna.
 
 One Optuna trial stands for one planned trial; its `index` attribute says which. One coordinator alone talks to a study
-(see macsql.search.coordinator), which keeps clear of what Optuna does not promise to several writers. Samplers and
-pruners look at a copy of the study in memory: what they decide enters the database in one step, so that nothing
+(see macsql.coordination.coordinator), which keeps clear of what Optuna does not promise to several writers. Samplers
+and pruners look at a copy of the study in memory: what they decide enters the database in one step, so that nothing
 half-made survives a kill, and a proposal costs one transaction and not one for each key.
 """
 

@@ -1,1 +1,1 @@
-"""One fine-tune, from questions to scored predictions."""
+"""One fine-tune: arguments, trainer, loss and mixture."""

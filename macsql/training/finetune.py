@@ -23,13 +23,14 @@ from transformers import (
 )
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from macsql.codecs import Codec
 from macsql.config import Config, TrainerConfig
 from macsql.errors import UserError
+from macsql.models import window
+from macsql.models.codecs import Codec
 from macsql.records import Agent, Example
-from macsql.training import mixture, window
-from macsql.training.checkpoints import LOSS_WINDOW
-from macsql.training.stopping import Diverged, StopRequest
+from macsql.training import mixture
+from macsql.trials.checkpoints import LOSS_WINDOW
+from macsql.trials.stopping import Diverged, StopRequest
 
 OWN_KEYS = {"early_stopping_patience", "early_stopping_threshold", "options"}  # not arguments of the Trainer's class
 

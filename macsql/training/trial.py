@@ -25,21 +25,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from macsql.codecs import Codec
-from macsql.codecs import codec as codec_named
 from macsql.config import Config, from_yaml
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.errors import UserError
+from macsql.factory.prepared import Prepared, prepare
+from macsql.models.codecs import Codec
+from macsql.models.codecs import codec as codec_named
+from macsql.models.decoding import generate, sample
 from macsql.records import Example, Prediction, write_jsonl
-from macsql.training.checkpoints import last_checkpoint
-from macsql.training.events import EventLog
-from macsql.training.generate import generate, sample
-from macsql.training.prepare import Prepared, prepare
-from macsql.training.process import complete, serve
-from macsql.training.result import Result
-from macsql.training.result import read_result as read_result
-from macsql.training.stopping import StopRequest
-from macsql.training.trained import Trained, leave, trained_before
+from macsql.trials.checkpoints import last_checkpoint
+from macsql.trials.events import EventLog
+from macsql.trials.process import complete, serve
+from macsql.trials.result import Result
+from macsql.trials.result import read_result as read_result
+from macsql.trials.stopping import StopRequest
+from macsql.trials.trained import Trained, leave, trained_before
 
 LIGER = "no effect: stock liger-kernel has no T5"
 Tell = Callable[[int, float, dict[str, float]], None]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from macsql.agents import AGENT_MODULES, decomposer, refiner, selector
+from macsql.agents import decomposer, refiner, selector
 from macsql.agents.decomposer import Step
 from macsql.records import AGENTS
 
@@ -53,7 +53,7 @@ PARTS = [
 @given(st.one_of(st.text(max_size=200), st.lists(st.sampled_from(PARTS), max_size=20).map("".join)))
 def test_reading_never_raises(answer: str) -> None:
     for agent in AGENTS:
-        read = AGENT_MODULES[agent].parse(answer)
+        read = {"selector": selector, "decomposer": decomposer, "refiner": refiner}[agent].parse(answer)
         assert isinstance(read.readable, bool)
     found = decomposer.parse(answer)
     assert not found.readable or found.sql

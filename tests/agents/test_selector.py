@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from macsql.agents import selector
 from macsql.agents.selector import Selection, apply, chosen, gold_columns, gold_selection, gold_tables, parse, write
-from macsql.agents.sql_tree import SqlUnreadableError
 from macsql.database.schema import Column, ForeignKey, Schema, Table
+from macsql.database.sql_tree import SqlUnreadableError
 
 
 def table(name: str, *columns: str, key: str = "") -> Table:

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from macsql.config import Config, to_yaml, validate
 from macsql.metrics import summary
 from macsql.records import AGENTS, Example, Prediction, Verdict, write_jsonl
-from macsql.training.events import EventLog
+from macsql.trials.events import EventLog
 
 RIGHT, WRONG = "right", "wrong rows"
 SCHEMA = {

@@ -7,8 +7,8 @@ from hand_made import base_config, verdicts
 
 from macsql.comparison.epochs import epoch_tables
 from macsql.comparison.experiment import compare
-from macsql.comparison.overview import BEGIN, END, write_results
-from macsql.comparison.results import write_comparison
+from macsql.report.csv_files import write_comparison
+from macsql.report.markdown import BEGIN, END, write_results
 
 
 def test_each_of_the_posters_forty_losses_has_ours_beside_it(balance, tmp_path):

@@ -14,9 +14,9 @@ from hand_made import verdict as verdict_of
 from macsql.comparison.arms import losses_comparable
 from macsql.comparison.epochs import epoch_rows
 from macsql.comparison.experiment import compare
-from macsql.comparison.results import write_results
 from macsql.comparison.statistics import mcnemar
-from macsql.comparison.verdict import ours_in_words, poster_in_words, verdict
+from macsql.report.csv_files import write_results
+from macsql.report.verdict import ours_in_words, poster_in_words, verdict
 
 
 def test_the_poster_beside_ours(balance):

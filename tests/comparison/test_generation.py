@@ -7,7 +7,7 @@ from hand_made import verdicts
 
 from macsql.comparison.experiment import compare
 from macsql.comparison.generation import choose
-from macsql.comparison.verdict import ours_in_words, verdict
+from macsql.report.verdict import ours_in_words, verdict
 
 
 def rows():

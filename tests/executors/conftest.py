@@ -12,7 +12,7 @@ from waiting import at_work, gate_of, stub_config
 
 from macsql.config import to_yaml
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "search"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "coordination"))
 
 from stub_fixtures import stub_sweep, zygote
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from macsql.config import from_yaml
 from macsql.executors.mirror import whole_checkpoints
-from macsql.training.events import EventLog
-from macsql.training.process import serve
-from macsql.training.result import Result
-from macsql.training.stopping import StopRequest
+from macsql.trials.events import EventLog
+from macsql.trials.process import serve
+from macsql.trials.result import Result
+from macsql.trials.stopping import StopRequest
 
 EVERY = 5
 GATED = 8

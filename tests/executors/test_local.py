@@ -15,7 +15,7 @@ from macsql.errors import UserError
 from macsql.executors import local, orphan
 from macsql.executors.local import LocalExecutor, Share, usable_cores
 from macsql.executors.orphan import Orphan
-from macsql.training.process import EXIT_STOPPED, lock_of
+from macsql.trials.process import EXIT_STOPPED, lock_of
 
 SLEEPER = """
 import os, subprocess, sys, time
@@ -28,7 +28,7 @@ time.sleep(60)
 HOLDER = """
 import signal, sys, time
 from pathlib import Path
-from macsql.training.process import lock_of
+from macsql.trials.process import lock_of
 lock = lock_of(Path(sys.argv[1]))
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
     signal.signal(number, signal.SIG_IGN)

@@ -12,8 +12,8 @@ from macsql.config import ExecutorConfig
 from macsql.errors import UserError
 from macsql.executors.mirror import INCOMING, whole_checkpoints
 from macsql.executors.ray import RayExecutor
-from macsql.training.process import EXIT_STOPPED
-from macsql.training.result import read_result
+from macsql.trials.process import EXIT_STOPPED
+from macsql.trials.result import read_result
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
 

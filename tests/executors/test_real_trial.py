@@ -10,8 +10,8 @@ from waiting import ended, stub_config, wait_for
 from macsql.config import ExecutorConfig, to_yaml, validate
 from macsql.executors.local import LocalExecutor, Share
 from macsql.executors.mirror import whole_checkpoints
-from macsql.training.prepare import prepare
-from macsql.training.result import read_result
+from macsql.factory.prepared import prepare
+from macsql.trials.result import read_result
 
 pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
 pytestmark = pytest.mark.slow

@@ -18,8 +18,8 @@ from macsql.executors.jobs import judged
 from macsql.executors.mirror import whole_checkpoints
 from macsql.executors.orphan import Orphan
 from macsql.executors.slurm import SlurmExecutor, SlurmHandle
-from macsql.training.process import EXIT_STOPPED
-from macsql.training.result import read_result
+from macsql.trials.process import EXIT_STOPPED
+from macsql.trials.result import read_result
 
 submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install 'macsql[slurm]'")
 

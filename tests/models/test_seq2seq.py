@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from macsql.codecs import codec
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models import seq2seq
+from macsql.models.codecs import codec
 from macsql.records import Example
 
 POCKET = {"vocab_size": 300, "d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2}

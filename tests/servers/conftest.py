@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from servers import MlflowServer, Postgres, postgres_programs
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "search"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "coordination"))
 
 from stub_fixtures import stub_sweep, zygote
 

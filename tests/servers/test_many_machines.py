@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_node_lost_mid_sweep(postgres, mlflow_server, stub_sweep, monkeypatch, tmp_path, shared):
-    search = str(Path(__file__).resolve().parent.parent / "search")
+    search = str(Path(__file__).resolve().parent.parent / "coordination")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([search, os.environ.get("PYTHONPATH", "")]))
     gate = Gate(tmp_path / "gate", step=5)
     for variable, value in gate.environment.items():

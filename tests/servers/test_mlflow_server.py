@@ -6,7 +6,7 @@ import signal
 import pytest
 from servers import until
 
-from macsql.training.events import read_events
+from macsql.trials.events import read_events
 
 pytestmark = pytest.mark.slow  # the server alone takes ten seconds of CPU to start
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from servers import until
 
+from macsql.coordination.database_lock import DatabaseLock
 from macsql.errors import UserError
-from macsql.search.database_lock import DatabaseLock
 
 REPO = Path(__file__).resolve().parents[2]
 

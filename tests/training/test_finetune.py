@@ -8,12 +8,12 @@ import torch
 from transformers import TrainerState
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from macsql.codecs import codec
 from macsql.errors import UserError
+from macsql.factory.prepared import prepare
 from macsql.models import seq2seq
+from macsql.models.codecs import codec
 from macsql.training.finetune import ByLength, Report, make_trainer, tokenised, training_arguments
-from macsql.training.prepare import prepare
-from macsql.training.stopping import Diverged, StopRequest
+from macsql.trials.stopping import Diverged, StopRequest
 
 
 def first_norm(config, folder, batch: int, accumulation: int) -> tuple[float, float]:

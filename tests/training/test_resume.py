@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from trials import Killed, StopAt, folder_of, outcome, told, with_trainer
 
-from macsql.training.checkpoints import last_checkpoint
 from macsql.training.finetune import MixtureTrainer
-from macsql.training.stopping import Interrupted
 from macsql.training.trial import read_result, run_folder
+from macsql.trials.checkpoints import last_checkpoint
+from macsql.trials.stopping import Interrupted
 
 EPOCH = 10  # optimizer steps of the tiny trial's epoch
 FIRST_IS_BEST = {"greater_is_better": True}  # its eval loss falls

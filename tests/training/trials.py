@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import Config, to_yaml
-from macsql.training.events import read_events
-from macsql.training.stopping import StopRequest
 from macsql.training.trial import read_result
+from macsql.trials.events import read_events
+from macsql.trials.stopping import StopRequest
 
 MADE = ("predictions.jsonl", "verdicts.jsonl", "model/model.safetensors")
 

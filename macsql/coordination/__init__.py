@@ -1,0 +1,1 @@
+"""Running a sweep's trials to their end: one coordinator, and what stands round it."""

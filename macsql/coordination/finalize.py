@@ -1,0 +1,106 @@
+"""How a trial's end is written down: in its folder, in the study and in MLflow, in this order."""
+
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from macsql.config import flatten
+from macsql.coordination.progress import Ended, Running
+from macsql.coordination.publisher import Publisher
+from macsql.search.plan import PlannedTrial
+from macsql.search.study import Study
+from macsql.trials.result import DIVERGED, PRUNED, Result, read_result, write_result
+
+
+class Closing:
+    """Closes trials, and remembers those that are closed. Every step may be repeated after a kill."""
+
+    def __init__(
+        self,
+        study: Study,
+        publisher: Publisher,
+        tags: Callable[[PlannedTrial], dict[str, str]],
+        objectives: Sequence[str],
+    ) -> None:
+        self.study, self.publisher, self.tags, self.objectives = study, publisher, tags, objectives
+        self.closed: dict[int, Ended] = {}  # by place in the plan
+        self._told: dict[int, tuple[Mapping[str, Any], Mapping[str, str]]] = {}  # index -> parameters, tags
+
+    @property
+    def ended(self) -> list[Ended]:
+        """What has been closed, by place in the plan."""
+        return [self.closed[index] for index in sorted(self.closed)]
+
+    def known(self, trial: PlannedTrial, values: Sequence[float]) -> None:
+        """A trial that the study knows to be complete, with these objectives."""
+        told = dict(zip(self.objectives, values, strict=False))
+        self._record(trial, read_result(trial.folder) or Result("FINISHED", told), fresh=False)
+
+    def finished(self, trial: PlannedTrial, result: Result, fresh: bool) -> None:
+        """A trial that has done its work; a failed one all the same where an objective is missing or no number."""
+        missing = [name for name in self.objectives if name not in result.metrics]
+        odd = [name for name in self.objectives if not math.isfinite(result.metrics.get(name, 0.0))]
+        if missing:
+            self.failed(trial, result, f"sweep.metric {', '.join(missing)} was not measured by it", fresh)
+        elif odd:
+            self.failed(trial, result, f"{DIVERGED}: {', '.join(odd)} is not a number", fresh)
+        else:
+            shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)  # where its process died before
+            self.study.finish(trial.index, [result.metrics[name] for name in self.objectives])
+            self._record(trial, result, fresh)
+
+    def failed(self, trial: PlannedTrial, result: Result, reason: str, fresh: bool) -> None:
+        """A trial that is not tried again in this call."""
+        result = dataclasses.replace(result, status="FAILED", reason=reason)
+        with suppress(OSError):  # a full disk, for one: the study knows of it all the same
+            write_result(trial.folder, result)
+        self.study.finish(trial.index, None)
+        self._record(trial, result, fresh)
+
+    def pruned(self, running: Running, fresh: bool) -> None:
+        """A trial that the pruner has stopped, and that has come to its end."""
+        folder, objective = running.trial.folder, self.objectives[0]
+        result = read_result(folder)
+        if result is None or not result.pruned:
+            value = running.latest.get(objective)
+            reason = f"{PRUNED}: others had a better {objective} by then" + (
+                "" if value is None else f" than {value:.4g}"
+            )
+            result = Result("KILLED", running.latest, reason, running.step)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_result(folder, result)
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        self._record(running.trial, result, fresh)
+
+    def publish(self, trial: PlannedTrial, status: str) -> None:
+        """Tell MLflow's side how a trial stands."""
+        if not (trial.folder / "trial.json").exists():
+            return  # killed between its proposal and its folder, or the folder has been taken away
+        if trial.index not in self._told:
+            tags = {
+                **self.tags(trial),
+                "macsql.index": str(trial.index),
+                "macsql.label": trial.label,
+                "macsql.repeat": str(trial.repeat),
+                "macsql.point": json.dumps(trial.point),
+            }
+            self._told[trial.index] = parameters(trial), tags
+        self.publisher.tell(trial.folder, status, *self._told[trial.index])
+
+    def _record(self, trial: PlannedTrial, result: Result, fresh: bool) -> None:
+        self.closed[trial.index] = Ended(trial, result, fresh)
+        self.publish(trial, result.status)
+
+
+def parameters(trial: PlannedTrial) -> dict[str, Any]:
+    """The resolved configuration for MLflow's parameters, with the rate that the Trainer really gets."""
+    from macsql.training.trial import LIGER
+
+    config = trial.config
+    rate = config.trainer.learning_rate * config.scale.learning_rate_factor
+    liger = {"liger": LIGER} if config.trainer.use_liger_kernel else {}
+    return {**flatten(config), "effective_learning_rate": rate, **liger}

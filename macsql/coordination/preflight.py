@@ -1,0 +1,245 @@
+"""Everything that can be known of a sweep before its first step: what is wrong, what it will do, what it will cost."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from macsql.config import Config
+from macsql.coordination.database_lock import check_storage
+from macsql.corpora.leakage import suspects, warning
+from macsql.errors import UserError
+from macsql.executors import Executor, executor
+from macsql.factory.prepared import Prepared, prepare
+from macsql.records import AGENTS, Agent
+from macsql.search import estimate, study
+from macsql.search.objectives import check_objectives
+from macsql.search.plan import PlannedTrial, Planner, sweep_identity
+from macsql.search.space import Choices, Point, Space, read_space
+from macsql.tracking import check_uri
+from macsql.training.trial import check, notes
+
+SHOWN = 24  # trials of the plan that are listed
+
+
+@dataclass
+class Preflight:
+    """A sweep that has been looked at. Properties that cost something are computed once, when first asked for."""
+
+    config: Config
+    planner: Planner
+    say: Callable[[str], None]
+    _prepared: dict[str, Prepared] = field(default_factory=dict)
+
+    @cached_property
+    def space(self) -> Space:
+        """The search space, read."""
+        return read_space(self.config.search.space)
+
+    @cached_property
+    def points(self) -> list[Point] | None:
+        """Every point, where that is known before the first trial; None for a sampler."""
+        config = self.config.search
+        return None if study.samples(config, self.space) else study.fixed_points(config, self.space)
+
+    @property
+    def size(self) -> int:
+        """How many trials the sweep has."""
+        return study.points_of(self.config.search, self.space) * self.config.sweep.repeats
+
+    @cached_property
+    def trials(self) -> list[PlannedTrial]:
+        """The trials as far as they are known: all of a grid; for a sampler a few that span its space."""
+        if self.points is None:
+            return [self.planner.trial(place, point, 0) for place, point in enumerate(_span(self.space))]
+        count = len(self.points)
+        return [
+            self.planner.trial(i, self.points[i % count], i // count) for i in range(count * self.config.sweep.repeats)
+        ]
+
+    def check(self) -> None:
+        """Raise UserError for whatever is wrong and can be seen without reading data."""
+        sweep = self.config.sweep
+        if sweep.repeats < 1:
+            raise UserError(f"sweep.repeats={sweep.repeats}: every point is tried at least once.")
+        if sweep.max_retries < 0:
+            raise UserError(f"sweep.max_retries={sweep.max_retries}: write 0 or more.")
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", sweep.name):
+            raise UserError(
+                f"sweep.name={sweep.name!r} becomes a file's name: use letters, digits, dots, dashes and underscores."
+            )
+        if self.config.tracking.storage:
+            check_storage(self.config.tracking.storage)
+        check_uri(self.config.tracking.uri)
+        study.check(self.config.search, self.space, sweep.direction)
+        for trial in self.trials:
+            check(trial.config)
+            check_objectives(trial.config)
+
+    def bind_arguments(self) -> None:
+        """Build the Trainer's own arguments for every known trial, so that a wrong one dies now (imports torch)."""
+        from macsql.training.finetune import mixture_sampler, training_arguments
+
+        for trial in self.trials:
+            training_arguments(trial.config, Path("unused"))
+            mixture_sampler(["decomposer"], trial.config)
+
+    def prepared(self, config: Config) -> Prepared:
+        """The examples for a trial's configuration, made when first asked for."""
+        key = repr((config.data, config.agents))
+        if key not in self._prepared:
+            self._prepared[key] = prepare(config)
+        return self._prepared[key]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Name of each data configuration among the known trials -> its content's fingerprint."""
+        return {
+            f"{trial.config.data.format}/{trial.config.agents.style}": self.prepared(trial.config).fingerprint
+            for trial in self.trials
+        }
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What the sweep's trials have in common (macsql.search.plan.sweep_identity)."""
+        return sweep_identity(self.config, self.space, self.fingerprints)
+
+    @cached_property
+    def parameters(self) -> int | None:
+        """About how many parameters the largest model has."""
+        from macsql.models import seq2seq
+
+        sizes = [seq2seq.parameters(trial.config.model) for trial in self.trials]
+        known = [size for size in sizes if size is not None]
+        return max(known) if known else None
+
+    @cached_property
+    def executor(self) -> Executor:
+        """Where the trials will run."""
+        return executor(self.config, self.parameters)
+
+    @cached_property
+    def cost(self) -> estimate.Cost:
+        """Steps, time and disk of the whole sweep."""
+        roles: dict[str, list[Agent]] = {}
+        steps = {}
+        for trial in self.trials:
+            prepared = self.prepared(trial.config)
+            folder = str(prepared.folder)
+            if folder not in roles:
+                roles[folder] = _roles(prepared.about["counts"]["train"])
+            agents = roles[folder]
+            steps[trial.index] = estimate.optimizer_steps(trial.config, agents)
+        planned = {trial.index: trial.key for trial in self.trials} if self.points is not None else {}
+        done = estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name, planned)
+        known = list(steps.values())  # a sampler's trials are like the few that are known, as far as anybody can tell
+        work = [(index, steps.get(index, known[index % len(known)])) for index in range(self.size)]
+        return estimate.estimate(
+            {index: estimate.Work(count, self._batch(index)) for index, count in work},
+            done,
+            self.parameters,
+            self.executor.slots,
+            self.executor.threads,
+            self.executor.gpu,
+            estimate.tokens_a_row(self.prepared(self.trials[0].config).examples("train")),
+        )
+
+    def _batch(self, index: int) -> int:
+        """Rows of one optimizer step of a trial."""
+        trainer = self.trials[index % len(self.trials)].config.trainer
+        return trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+
+    def warnings(self) -> list[str]:
+        """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""
+        from macsql.models import seq2seq
+        from macsql.models.audit import audit_examples
+        from macsql.models.codecs import codec
+
+        said: dict[str, None] = {}
+        seen = set()
+        for trial in self.trials:
+            config = trial.config
+            said.update(dict.fromkeys(notes(config)))
+            key = repr((config.data, config.agents, config.codec, config.model))
+            if key in seen:
+                continue
+            seen.add(key)
+            prepared, spelling = self.prepared(config), codec(config.codec.name)
+            train = prepared.examples("train")
+            tokenizer = seq2seq.load_tokenizer(config.model, spelling, train, Path(config.tracking.state_dir))
+            windows = (config.model.max_source_length, config.model.max_target_length)
+            report = audit_examples(train + prepared.examples("test"), tokenizer, spelling, *windows)
+            said.update(dict.fromkeys(report.warnings()))
+            report.refuse_below(config.audit.fail_below)
+            corpus = prepared.about["corpus"]
+            said.update((warning(suspect), None) for suspect in suspects(corpus, config.model.known_training_data))
+        return list(said)
+
+    def announce(self) -> None:
+        """Say in words what will happen and what it will cost."""
+        config, cost = self.config, self.cost
+        prepared = self.prepared(self.trials[0].config)
+        repeats = f", {config.sweep.repeats} seeds a point" if config.sweep.repeats > 1 else ""
+        best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
+        self.say(f"Sweep {config.sweep.name}: {self.size} trials ({config.search.sampler}{repeats}), best by {best}.")
+        size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
+        self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), model {config.model.name}{size},")
+        self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
+        for split, counts in prepared.about["counts"].items():
+            self.say(f"  {split}: " + ", ".join(f"{counts.get(agent, 0)} {agent}" for agent in AGENTS) + " examples")
+        for line in _skipped(prepared.about["skipped"]):
+            self.say(f"  left out: {line}")
+        for note in prepared.about["notes"]:
+            self.say(f"  note: {note}")
+        if config.scale.note:
+            self.say(f"Scale {config.scale.name}: {config.scale.note}")
+        for trial in self.trials[:SHOWN]:
+            place = f"[{trial.index + 1}/{self.size}] " if self.points is not None else "for example "
+            self.say(f"  {place}{trial.label}: {cost.steps[trial.index]} optimizer steps")
+        if len(self.trials) > SHOWN:
+            self.say(f"  … and {len(self.trials) - SHOWN} more")
+        basis = (
+            f"from {cost.measured} finished trials"
+            if cost.measured
+            else "a guess from the model's size until one has finished"
+        )
+        self.say(
+            f"Cost: {sum(cost.steps.values())} steps; about {_duration(cost.seconds)} for what is missing, "
+            f"{self.executor.slots} at once ({basis}); up to {cost.disk_bytes / 2**20:.0f} MiB of disk."
+        )
+
+
+def _span(space: Space) -> list[Point]:
+    """A few points at which every value of a choice and the inside of every interval occurs."""
+    columns = {
+        key: list(axis.values)
+        if isinstance(axis, Choices)
+        else [
+            round(axis.low + (axis.high - axis.low) * 0.38)
+            if axis.integer
+            else axis.low + (axis.high - axis.low) * 0.38
+        ]
+        for key, axis in space.items()
+    }
+    count = max(len(values) for values in columns.values())
+    return [{key: values[place % len(values)] for key, values in columns.items()} for place in range(count)]
+
+
+def _roles(counts: Mapping[str, int]) -> list[Agent]:
+    return [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
+
+
+def _skipped(skipped: Mapping[str, Any]) -> list[str]:
+    lines = [f"{count} questions: {reason}" for reason, count in skipped.get("questions", {}).items()]
+    for split in ("train", "eval", "test"):
+        for agent, reasons in skipped.get(split, {}).items():
+            lines += [f"{count} {split} {agent} rows: {reason}" for reason, count in reasons.items()]
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

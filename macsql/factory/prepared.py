@@ -1,0 +1,130 @@
+"""Questions to the three agents' examples, made once for each data and agents configuration and kept on disk.
+
+The folder is named by what went into it, so that every trial with the same data reads the same bytes:
+
+    <state_dir>/data/<key>/  train.jsonl  eval.jsonl  test.jsonl  databases.json  about.json
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from macsql import corpora
+from macsql.config import Config
+from macsql.corpora import leakage
+from macsql.database.sandbox import Limits, Sandbox
+from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
+from macsql.errors import UserError
+from macsql.factory.examples import make_examples
+from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
+from macsql.trials.result import write_whole
+
+EXAMPLES_VERSION = 1  # raise it when the same configuration makes other examples than before
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A folder of examples and what is known about it."""
+
+    folder: Path
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """Counts an agent and split, reasons for what could not be made, notes, and the data's fingerprint."""
+        return json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
+
+    @property
+    def fingerprint(self) -> str:
+        """Content hash of the questions, schemas and databases; the same on every machine."""
+        return self.about["fingerprint"]
+
+    def examples(self, split: Split) -> list[Example]:
+        """The examples of a split, in the corpus's order."""
+        return list(read_jsonl(self.folder / f"{split}.jsonl", Example))
+
+    @cached_property
+    def databases(self) -> dict[str, Database]:
+        """Database id -> database, for every database an example speaks of."""
+        entries = json.loads((self.folder / "databases.json").read_text(encoding="utf-8"))
+        return {entry["id"]: _database(entry) for entry in entries}
+
+
+def prepare(config: Config) -> Prepared:
+    """The examples for a configuration, from disk where they have been made before.
+
+    Raises UserError where the corpus cannot be read or gives no examples to train or to test on.
+    """
+    state = Path(config.tracking.state_dir)
+    corpus = corpora.read(config.data, state)
+    fingerprint = corpora.fingerprint(corpus)
+    recipe = json.dumps([EXAMPLES_VERSION, fingerprint, dataclasses.asdict(config.agents)], sort_keys=True)
+    folder = state / "data" / f"{config.data.format}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    if not (folder / "about.json").exists():
+        _make(corpus, fingerprint, config, folder)
+    databases = _databases(corpus)
+    if (folder / "databases.json").read_text(encoding="utf-8") != databases:  # they, or the folder, have been moved
+        write_whole(folder / "databases.json", databases)
+    return Prepared(folder)
+
+
+def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path) -> None:
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    counts: dict[str, dict[str, int]] = {}
+    skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
+    with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
+        for split in SPLITS:
+            rows: Sequence[Example] = corpus.examples_of(split)  # a chat file's rows are examples already
+            if not corpus.examples:
+                made = make_examples(corpus.of(split), corpus.databases, config.agents, sandbox)
+                rows = made.examples
+                skipped[split] = {agent: dict(reasons) for agent, reasons in made.skipped.items()}
+            rows = [row for row in rows if row.agent in config.agents.roles]
+            counts[split] = {role: sum(row.agent == role for row in rows) for role in config.agents.roles}
+            write_jsonl(partial / f"{split}.jsonl", rows)
+            if not rows:
+                raise UserError(
+                    f"data={config.data.format} gives no {split} examples ({len(corpus.of(split))} questions): "
+                    "raise data.limit or the split's fraction."
+                )
+    (partial / "databases.json").write_text(_databases(corpus), encoding="utf-8")
+    notes = [*corpus.notes, *leakage.check(corpus).sentences()]
+    about = {
+        "corpus": corpus.name,
+        "fingerprint": fingerprint,
+        "counts": counts,
+        "skipped": skipped,
+        "notes": notes,
+    }
+    (partial / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    try:
+        partial.rename(folder)
+    except OSError:  # another process made the same folder meanwhile: its bytes are the same
+        if not (folder / "about.json").exists():
+            raise
+        shutil.rmtree(partial)
+
+
+def _databases(corpus: corpora.Corpus) -> str:
+    used = {question.db_id for question in corpus.questions}
+    return json.dumps([_entry(database) for key, database in sorted(corpus.databases.items()) if key in used])
+
+
+def _entry(database: Database) -> dict[str, Any]:
+    return {"id": database.id, "path": str(database.path.resolve()), "schema": dataclasses.asdict(database.schema)}
+
+
+def _database(entry: Mapping[str, Any]) -> Database:
+    schema = entry["schema"]
+    tables = tuple(
+        Table(**{**table, "columns": tuple(Column(**column) for column in table["columns"])})
+        for table in schema["tables"]
+    )
+    keys = tuple(ForeignKey(**key) for key in schema["foreign_keys"])
+    return Database(entry["id"], Path(entry["path"]), Schema(schema["db_id"], tables, keys))

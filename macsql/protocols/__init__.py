@@ -1,0 +1,1 @@
+"""Official scores: the exact rules of Spider and BIRD, and the file formats of their scripts."""

@@ -1,0 +1,175 @@
+"""Protocol `spider-em`: does a prediction ask for the same as the gold query, clause by clause, values left aside?
+
+Behaves as the evaluator of Spider (test-suite-sql-eval, exact set match without values) does, verdict for verdict. Ten
+components are compared as multisets; the verdict is all of them together with the tables in FROM. Two readings:
+
+- `strict`: the official one. The letters `value` in a prediction become `1` first, wherever they stand.
+- `fixed`: only the word `value` standing by itself does, outside quotes, and only where the database has no column or
+  table of that name; all else as in `strict`. Never mixed: a score under this reading carries its name.
+
+Where the official script would stop in the middle of a run, the verdict is false and says why.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from macsql.protocols.spider.compare import (
+    COMPONENTS,
+    ComponentScore,
+    OfficialCrashError,
+    compare,
+    rebuild,
+    same_tables,
+)
+from macsql.protocols.spider.grammar import parse
+from macsql.protocols.spider.hardness import LEVELS, Hardness, rate
+from macsql.protocols.spider.query import Query
+from macsql.protocols.spider.schema import SpiderSchema, read_spider_schema
+from macsql.protocols.spider.tokens import NotInGrammarError
+
+__all__ = [
+    "COMPONENTS",
+    "LEVELS",
+    "ComponentRates",
+    "ComponentScore",
+    "EmVerdict",
+    "GoldUnreadable",
+    "Hardness",
+    "LevelReport",
+    "Reading",
+    "SpiderSchema",
+    "exact_match",
+    "hardness",
+    "read_spider_schema",
+    "report",
+]
+
+Reading = Literal["strict", "fixed"]
+_LONE_VALUE = re.compile(r"""("[^"]*"|'[^']*')|(?<![\w.])value(?![\w.])""")
+
+
+class GoldUnreadable(ValueError):
+    """A gold query that the official script cannot work with: it would stop there; the text is the reason."""
+
+
+@dataclass(frozen=True)
+class EmVerdict:
+    """The outcome for one pair.
+
+    `error` says why the prediction cannot be read, or, where `pred_parsed`, why the official script would stop at it;
+    its components are then those of the empty query.
+    """
+
+    exact: bool
+    components: dict[str, ComponentScore]  # by name of COMPONENTS
+    tables_match: bool
+    pred_parsed: bool
+    error: str = ""
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Names of what differs: components, then "FROM tables" where only these are left to differ."""
+        names = tuple(name for name, score in self.components.items() if not score.score)
+        return names or (() if self.tables_match else ("FROM tables",))
+
+
+class ComponentRates(NamedTuple):
+    """Averages over a level: accuracy over predictions that have the component, recall over golds that have it."""
+
+    accuracy: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class LevelReport:
+    """What the official table says of one level of difficulty."""
+
+    count: int
+    exact: float  # share of exact matches
+    components: dict[str, ComponentRates]
+
+
+def exact_match(schema: SpiderSchema, gold: str, pred: str, reading: Reading = "strict") -> EmVerdict:
+    """Compare a prediction with its gold query; golds are remembered for each schema object.
+
+    Raises GoldUnreadable, and nothing else, whatever the texts hold. An unreadable prediction is compared as the empty
+    query: its verdict is false, and components that gold does not have count as matched.
+    """
+    wanted = _prepared_gold(schema, gold)
+    try:
+        read = parse(schema, _without_values(schema, pred, reading))
+    except NotInGrammarError as reason:
+        return EmVerdict(False, compare(Query(), wanted), False, False, str(reason))
+    try:
+        found = rebuild(schema, read)
+        components = compare(found, wanted)
+        matched = all(score.score for score in components.values())
+        tables = same_tables(found, wanted, crash=matched)
+    except OfficialCrashError as reason:
+        return EmVerdict(False, compare(Query(), wanted), False, True, str(reason))
+    return EmVerdict(matched and tables, components, tables, True)
+
+
+def hardness(schema: SpiderSchema, gold: str) -> Hardness:
+    """Spider's difficulty level of a gold query. Raises GoldUnreadable where it cannot be parsed."""
+    _prepared_gold(schema, gold)  # a query that would crash the comparison has no level either
+    return rate(_parsed_gold(schema, gold))
+
+
+def report(judged: Iterable[tuple[Hardness, EmVerdict]]) -> dict[str, LevelReport]:
+    """The official table from (level, verdict) pairs: a LevelReport for each level and for "all".
+
+    F1 is the harmonic mean of the two averages, and 1 where both are 0; a level without examples is all zeros.
+    """
+    rows = list(judged)
+    groups = {str(level): [verdict for rated, verdict in rows if rated == level] for level in LEVELS}
+    groups["all"] = [verdict for _, verdict in rows]
+    return {level: _level_report(verdicts) for level, verdicts in groups.items()}
+
+
+def _level_report(verdicts: list[EmVerdict]) -> LevelReport:
+    if not verdicts:
+        return LevelReport(0, 0.0, {name: ComponentRates(0.0, 0.0, 0.0) for name in COMPONENTS})
+    components = {name: _rates([verdict.components[name] for verdict in verdicts]) for name in COMPONENTS}
+    return LevelReport(len(verdicts), _mean([verdict.exact for verdict in verdicts]), components)
+
+
+def _rates(scores: list[ComponentScore]) -> ComponentRates:
+    accuracy = _mean([one.score for one in scores if one.pred_total])
+    recall = _mean([one.score for one in scores if one.gold_total])
+    f1 = 2 * accuracy * recall / (accuracy + recall) if accuracy or recall else 1.0
+    return ComponentRates(accuracy, recall, f1)
+
+
+def _mean(values: Sequence[int]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+@lru_cache(maxsize=16384)  # a benchmark's golds; each is judged against many predictions
+def _parsed_gold(schema: SpiderSchema, gold: str) -> Query:
+    try:
+        return parse(schema, gold)
+    except NotInGrammarError as reason:
+        raise GoldUnreadable(str(reason)) from reason
+
+
+@lru_cache(maxsize=16384)
+def _prepared_gold(schema: SpiderSchema, gold: str) -> Query:
+    try:
+        query = rebuild(schema, _parsed_gold(schema, gold))
+        compare(Query(), query)  # what crashes here crashes beside any prediction
+    except OfficialCrashError as reason:
+        raise GoldUnreadable(str(reason)) from reason
+    return query
+
+
+def _without_values(schema: SpiderSchema, pred: str, reading: Reading) -> str:
+    if reading == "strict":
+        return pred.replace("value", "1")
+    if "value" in schema.tables or any("value" in columns for columns in schema.tables.values()):
+        return pred
+    return _LONE_VALUE.sub(lambda match: match[1] or "1", pred)

@@ -1,0 +1,1 @@
+"""A comparison made readable: on the terminal, as Markdown, as one HTML page, as CSV."""

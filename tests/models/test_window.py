@@ -1,0 +1,120 @@
+"""Source and target within the model's windows."""
+
+import copy
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from macsql.config import ModelConfig
+from macsql.errors import UserError
+from macsql.models.codecs import codec
+from macsql.models.seq2seq import load_tokenizer
+from macsql.models.window import cut, decode, encode_example, encode_examples, source_ids, token_ids
+from macsql.records import Example
+
+COMPACT = codec("compact")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory):
+    rows = [Example("1", "decomposer", "q", "d", "how many of t?", "```sql\nSELECT a FROM t\n```", "", "")] * 3
+    return load_tokenizer(
+        ModelConfig(name="pocket", pocket={"vocab_size": 120}), COMPACT, rows, tmp_path_factory.mktemp("state")
+    )
+
+
+@pytest.fixture(scope="module")
+def t5(shared: Path):
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(shared / "models/t5-small")
+
+
+@given(st.text(max_size=30), st.integers(2, 40))
+@settings(max_examples=200, deadline=None)
+def test_within_the_window_all_comes_back_and_beyond_it_the_start_stays(tokenizer, text, window):
+    whole = encode_example(tokenizer, COMPACT, text, text, 10_000, 10_000)
+    row = encode_example(tokenizer, COMPACT, text, text, window, 10_000)
+    assert COMPACT.decode(decode(tokenizer, whole.labels)) == text
+    assert whole.input_ids == whole.labels == row.labels
+    assert not whole.source_truncated
+    assert row.source_tokens == whole.source_tokens == len(whole.input_ids)
+    assert row.source_truncated == (whole.source_tokens > window)
+    assert not row.target_truncated
+    assert row.input_ids[-1] == tokenizer.eos_token_id
+    assert row.input_ids[:-1] == whole.input_ids[: min(window, whole.source_tokens) - 1]
+
+
+def test_the_cut_is_the_tokenizers_own(tokenizer):
+    text = COMPACT.encode("```sql\nSELECT a FROM t WHERE b <= 5\n```")
+    for length in range(2, 40):
+        theirs = tokenizer(text, truncation=True, max_length=length).input_ids
+        assert cut(tokenizer, tokenizer(text).input_ids, length) == theirs
+
+
+def test_many_are_as_one_by_one(tokenizer):
+    sources = [f"row {n}: a <= {n} in\n{{t}}" for n in range(1500)]  # more than one batch
+    targets = [f"```sql\nSELECT {n}\n```" for n in range(1500)]
+    many = encode_examples(tokenizer, COMPACT, sources, targets, 12, 9)
+    assert many[:30] == [
+        encode_example(tokenizer, COMPACT, s, t, 12, 9) for s, t in zip(sources[:30], targets, strict=False)
+    ]
+    assert len(many) == 1500
+    assert many[-1] == encode_example(tokenizer, COMPACT, sources[-1], targets[-1], 12, 9)
+    assert source_ids(tokenizer, COMPACT, sources, 12) == [row.input_ids for row in many]
+
+
+def test_only_the_target_is_cut(tokenizer):
+    row = encode_example(tokenizer, COMPACT, "t", "SELECT a FROM t WHERE a = 5", 8, 4)
+    assert (row.source_truncated, row.target_truncated, len(row.labels)) == (False, True, 4)
+
+
+def test_a_window_without_room_is_refused(tokenizer):
+    with pytest.raises(UserError, match="window of 1 token"):
+        encode_example(tokenizer, COMPACT, "a long source", "a", 1, 8)
+
+
+def test_nothing_gives_nothing(tokenizer):
+    assert encode_examples(tokenizer, COMPACT, [], [], 8, 8) == []
+
+
+hostile = st.lists(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]),
+        st.sampled_from(
+            [
+                *" \t\n\r\v\f\x1c\x1f\x85\xa0\u2028\u3000\u200b\u0301\u0307▁<【½",
+                "</s>",
+                "<extra_id_0>",
+                "<pad>",
+                "SELECT",
+                "``",
+            ]
+        ),
+    )
+).map("".join)
+
+
+@given(st.lists(hostile, min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_word_by_word_gives_the_tokenizers_own_ids(tokenizer, texts):
+    assert token_ids(tokenizer, texts) == tokenizer(texts).input_ids
+
+
+@given(st.lists(hostile, min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_word_by_word_gives_t5s_own_ids(t5, texts):
+    assert token_ids(t5, texts) == t5(texts).input_ids
+
+
+@pytest.mark.parametrize("by_words", [True, False])
+def test_other_tokenizers_are_asked_for_whole_texts(tokenizer, by_words):
+    from tokenizers.pre_tokenizers import Metaspace, Sequence, WhitespaceSplit
+
+    other = copy.deepcopy(tokenizer)
+    first = Metaspace(prepend_scheme="first")  # only a text's first word is marked as one
+    other.backend_tokenizer.pre_tokenizer = Sequence([WhitespaceSplit(), first]) if by_words else first
+    texts = ["SELECT a  FROM t", "how many\nof t?"]
+    assert token_ids(other, texts) == other(texts).input_ids != tokenizer(texts).input_ids

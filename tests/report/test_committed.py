@@ -1,0 +1,145 @@
+"""What is published in experiments/ agrees with itself: tables, READMEs, overview and report were written together."""
+
+import csv
+import html
+import math
+import re
+from statistics import fmean
+
+import pytest
+from hand_made import verdicts
+
+from macsql.app import REPO
+from macsql.comparison.experiment import compare
+from macsql.report.csv_files import write_comparison, write_results
+from macsql.report.terminal import WHY
+
+EXPERIMENTS = REPO / "experiments"
+ALL = sorted(path.parent.name for path in EXPERIMENTS.glob("*/results.csv"))
+RUN = sorted(path.parent.name for path in EXPERIMENTS.glob("*/comparison.csv"))
+HEAD = ["figure", "arm", "poster", "ours", "difference"]
+
+
+def lines(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def written(path):
+    """What stands between the marks of a README."""
+    text = path.read_text(encoding="utf-8")
+    return text.split("<!-- written by python -m macsql.compare -->")[1].split("<!-- end of what is written -->")[0]
+
+
+def table(text, head):
+    """The rows of the Markdown table whose heading begins with `head`."""
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    start = next(place for place, row in enumerate(found) if row[: len(head)] == head)
+    width = len(found[start])
+    return [row for row in found[start + 2 :] if len(row) == width]
+
+
+def shown(value, form):
+    if not value:
+        return ""
+    rounded = round(float(value), 3) + 0.0
+    return format(rounded, form.replace(".3", ".0") if abs(rounded) >= 10 and rounded == int(rounded) else form)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_cells_of_a_readme_are_those_of_comparison_csv(name):
+    kept = [row for row in lines(EXPERIMENTS / name / "comparison.csv") if not row["metric"].startswith("epoch_")]
+    rows = table(written(EXPERIMENTS / name / "README.md"), HEAD)[: len(kept)]
+    assert [row[:2] for row in rows] == [[row["title"], row["arm"]] for row in kept]
+    for (_, _, poster, ours, difference, *_), row in zip(rows, kept, strict=True):
+        assert poster == row["poster_value"] or float(poster.split()[0]) == float(row["poster_value"])
+        assert (ours, difference) == (shown(row["ours_value"], ".3f"), shown(row["difference"], "+.3f"))
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_a_measured_figure_is_the_mean_of_its_arms_trials(name):
+    trials = lines(EXPERIMENTS / name / "results.csv")
+    keys = list(trials[0])[3 : list(trials[0]).index("status")]
+    arms = {}
+    for trial in trials:
+        label = " ".join(f"{key.rpartition('.')[2]}={trial[key]}" for key in keys) or "the one setting"
+        arms.setdefault(label, []).append(trial)
+    for row in lines(EXPERIMENTS / name / "comparison.csv"):
+        if row["metric"] in trials[0] and row["ours_value"]:
+            arm = arms[row["arm"].rpartition("; ours: ")[2]]
+            values = [float(trial[row["metric"]]) for trial in arm if trial["status"] == "FINISHED"]
+            assert math.isclose(float(row["ours_value"]), fmean(values)), row["title"]
+            assert math.isclose(float(row["difference"]), fmean(values) - float(row["poster_value"]), abs_tol=1e-9)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_readme_overview_and_report_give_one_verdict(name):
+    verdict = written(EXPERIMENTS / name / "README.md").strip().splitlines()[0]
+    overview = table(written(EXPERIMENTS / "README.md"), ["experiment", "question"])
+    [row] = [row for row in overview if f"({name}/README.md)" in row[0]]
+    assert row[-1] == verdict
+    report = html.unescape((EXPERIMENTS / name / "report.html").read_text(encoding="utf-8"))
+    assert verdict in report
+
+
+def test_experiments_2_and_4_are_trials_of_experiment_3():
+    """As experiments/README.md says."""
+    rate, batch = "trainer.learning_rate", "trainer.per_device_train_batch_size"
+    trials = lines(EXPERIMENTS / "lr_bs" / "results.csv")
+    found = {(float(row[rate]), row[batch], row["seed"]): row for row in trials}
+    others = [(row[batch], row) for row in lines(EXPERIMENTS / "batch_size" / "results.csv")]
+    others += [("8", row) for row in lines(EXPERIMENTS / "generation" / "results.csv")]
+    for size, row in others:
+        same = found.get((5e-5, size, row["seed"]))
+        if same is None:
+            continue  # published anew with fewer seeds
+        assert row["steps"] == same["steps"]  # none stopped early
+        assert {key: value for key, value in row.items() if "/" in key} == {
+            key: value for key, value in same.items() if "/" in key
+        }
+
+
+def test_the_readme_gives_the_figures_of_representation():
+    trials = lines(EXPERIMENTS / "representation" / "results.csv")
+    head = ["prompts", "answers", "EM", "EX", "ROUGE-L"]
+    for agents, codec, *shown_there in table((REPO / "README.md").read_text(encoding="utf-8"), head)[1:5]:
+        arm = {"agents": agents.split("`")[1], "codec": codec.split("`")[1]}
+        same = [trial for trial in trials if all(trial[key] == value for key, value in arm.items())]
+        figures = ("all/exact_match", "all/execution_accuracy", "all/rouge_l")
+        assert shown_there == [f"{fmean(float(trial[name]) for trial in same):.2f}" for name in figures], arm
+
+
+def columns(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_what_is_committed_was_written_by_this_code(name, sweeps, tmp_path):
+    """Headings and words that every comparison has: a change of them asks for the committed ones to be written anew."""
+    sweeps.trial(name, 0, {"x": 1}, verdicts({1}))
+    now = compare(name, sweeps.state)
+    write_results(now, tmp_path / "results.csv")
+    fixed = [title for title in columns(tmp_path / "results.csv") if "/" not in title and title != "x"]
+    kept = columns(EXPERIMENTS / name / "results.csv")
+    assert [title for title in kept if title in fixed] == fixed
+    text = written(EXPERIMENTS / name / "README.md")
+    report = html.unescape((EXPERIMENTS / name / "report.html").read_text(encoding="utf-8"))
+    assert f" code {lines(EXPERIMENTS / name / 'results.csv')[0]['code']}, data " in text
+    for note in now.published.notes:
+        assert note in report
+    if now.rows:
+        write_comparison(now, tmp_path / "comparison.csv")
+        assert columns(EXPERIMENTS / name / "comparison.csv") == columns(tmp_path / "comparison.csv")
+        head = ["figure", "arm", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
+        assert table(text, head)
+        assert f"{WHY}:" in text
+        assert WHY in report
+
+
+def test_all_have_been_run():
+    assert set(ALL) == {"balance", "batch_size", "generation", "lr_bs", "mixtures", "representation"}
+    assert set(RUN) == set(ALL) - {"mixtures"}  # of which the poster has no figure
+    assert all(
+        re.search(r"^Made by `python -m macsql", written(EXPERIMENTS / name / "README.md"), re.M) for name in ALL
+    )
