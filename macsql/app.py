@@ -18,7 +18,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from macsql.config import Config, flatten, validate
+from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
 
 REPO = Path(__file__).resolve().parent.parent
@@ -82,6 +82,8 @@ def sentence(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if group:
+            if said := renamed(group, choice):
+                return said
             return f"There is no {group} called {choice!r}: choose one of {', '.join(sorted(error.options))}."
     cause: BaseException = error
     while cause.__cause__ is not None:
@@ -89,6 +91,8 @@ def sentence(error: Exception) -> str:
     text = f"{error}\n{cause}"
     if found := re.search(r"Could not find '([^']*)/([^'/]*)'", text):
         group, choice = found.groups()
+        if said := renamed(group, choice):
+            return said
         if not (CONF / group).is_dir():
             return f"There is no configuration group {group!r}: the groups are {', '.join(_groups())}."
         options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
@@ -109,6 +113,8 @@ def sentence(error: Exception) -> str:
 def _unknown(key: str) -> str:
     if key in OVERLAYS:
         return f"{key} is an overlay: write it with a plus sign, +{key}=NAME."
+    if said := renamed(key):
+        return said
     near = difflib.get_close_matches(key, flatten(Config()), n=1, cutoff=0.8)
     guess = f"did you mean {near[0]}? " if near else ""
     if key.startswith("trainer."):

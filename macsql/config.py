@@ -25,6 +25,12 @@ from omegaconf.errors import (
 
 from macsql.errors import UserError
 
+# What older versions called otherwise, as it stands on a command line: a key, or a value of a key or of a group.
+RENAMED: dict[str, str] = {
+    "data.forms": "data.templates",
+    "data.phrasings": "data.paraphrases",
+}
+
 
 @dataclass
 class DataConfig:
@@ -39,8 +45,8 @@ class DataConfig:
     test_fraction: float = 0.1  # the same for test
     limit: int | None = None  # at most this many questions of each split, chosen by seed
     questions: int = 0  # pocket and synthetic: questions to make for each database
-    forms: list[str] = field(default_factory=list)  # pocket and synthetic: forms of the question grammar; empty: all
-    phrasings: int | None = None  # pocket and synthetic: ways to word a form, the plainest first; null: all
+    templates: list[str] = field(default_factory=list)  # pocket and synthetic: of the question grammar; empty: all
+    paraphrases: int | None = None  # pocket and synthetic: wordings of a template, the plainest first; null: all
     fold: int = 0  # text2sql sets published as numbered folds: this one is test, the next one eval
     database_root: str | None = None  # chat: folder with DB/DB.sqlite, so that answers can be executed
     seed: int = 0
@@ -253,6 +259,7 @@ def validate(cfg: DictConfig) -> Config:
     Returns the read-only `Config`. Raises UserError naming the first key that is unknown, missing or of the wrong type.
     """
     try:
+        _refuse_renamed(OmegaConf.to_container(cfg, resolve=False))
         written = copy.deepcopy(_with_trainer_options(cfg))
         OmegaConf.resolve(written)  # before the types: a text that quotes a number quotes it as it was written
         bound = OmegaConf.merge(OmegaConf.structured(Config), written)
@@ -268,6 +275,21 @@ def validate(cfg: DictConfig) -> Config:
     except (ValidationError, OmegaConfBaseException) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"Bad value for {error.full_key!r}: {reason}.") from error
+
+
+def renamed(key: str, value: Any = None) -> str | None:
+    """One sentence for a key, or a value of it, that has another name now; None for any other."""
+    for old in (key, f"{key}={value}"):
+        if old in RENAMED:
+            return f"{old} is called {RENAMED[old]} now."
+    return None
+
+
+def _refuse_renamed(tree: Any) -> None:
+    """Raise UserError for the first key or value of a tree that has another name now."""
+    for key, value in _flat(tree, ""):
+        if said := renamed(key, value):
+            raise UserError(said)
 
 
 def _unset(cfg: DictConfig, message: str) -> str:
@@ -310,7 +332,10 @@ def from_yaml(text: str) -> Config:
     """
     if "${" not in text and MISSING not in text:
         with contextlib.suppress(yaml.YAMLError, _Misfit):
-            return _bound(Config, yaml.load(text, _Loader))
+            tree = yaml.load(text, _Loader)
+            bound = _bound(Config, tree)
+            _refuse_renamed(tree)
+            return bound
     return validate(DictConfig(OmegaConf.create(text)))
 
 

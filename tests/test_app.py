@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from macsql.app import command
-from macsql.config import Config, flatten, from_yaml, to_yaml, validate
+from macsql.config import RENAMED, Config, flatten, from_yaml, to_yaml, validate
 from macsql.errors import UserError
 
 
@@ -36,6 +36,8 @@ def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]
         (["data.limit=many"], ["data.limit", "many"]),
         (["sweep.dry_run=perhaps"], ["sweep.dry_run", "perhaps"]),
         (["trainer.learning_rate=choice(1,2"], ["could not be composed"]),
+        (["data.forms=[count_rows]"], ["data.forms is called data.templates now."]),
+        (["+data.phrasings=2"], ["data.phrasings is called data.paraphrases now."]),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_1(capsys, monkeypatch, arguments, words):
@@ -46,6 +48,15 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(capsys, monkeypatch, argument
     assert "Traceback" not in error
     for word in words:
         assert word in error
+
+
+@pytest.mark.parametrize("arguments", [["agents=old"], ["agents.style=old"], ["+agents=old"]])
+def test_a_value_that_has_another_name_now_is_answered_with_it(capsys, monkeypatch, arguments):
+    monkeypatch.setitem(RENAMED, "agents=old", "agents=brief")
+    monkeypatch.setitem(RENAMED, "agents.style=old", "agents.style=brief")
+    code, error, seen = answer(capsys, monkeypatch, *arguments)
+    old = arguments[0].removeprefix("+")
+    assert (code, error, seen) == (1, f"{old} is called {old.replace('old', 'brief')} now.\n", [])
 
 
 def test_a_good_line_reaches_the_command_with_types(capsys, monkeypatch):
@@ -107,6 +118,24 @@ def test_a_text_that_is_wrong_is_answered_as_a_command_line_is(capsys, monkeypat
     _, _, [config] = answer(capsys, monkeypatch, "+experiment=lr_bs")
     with pytest.raises(UserError, match=r"data\.fl?o"):
         from_yaml(to_yaml(config).replace("  fold: 0\n", instead))
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "sentence"),
+    [
+        ("  paraphrases:", "  phrasings:", "data.phrasings is called data.paraphrases now."),
+        ("  strict: false\n", "  strict: false\n  forms: []\n", "data.forms is called data.templates now."),
+        ("  optim: adamw_torch\n", "  optim: old\n", "trainer.optim=old is called trainer.optim=new now."),
+    ],
+)
+def test_an_older_text_is_answered_with_the_new_name(capsys, monkeypatch, written, instead, sentence):
+    monkeypatch.setitem(RENAMED, "trainer.optim=old", "trainer.optim=new")
+    _, _, [config] = answer(capsys, monkeypatch, "+experiment=lr_bs")
+    text = to_yaml(config)
+    assert text.count(written) == 1
+    with pytest.raises(UserError) as refused:
+        from_yaml(text.replace(written, instead))
+    assert str(refused.value) == sentence
 
 
 def test_validate_needs_a_value_where_there_is_no_default():

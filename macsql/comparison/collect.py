@@ -168,13 +168,17 @@ def experiment_of(trials: Sequence[ComparedTrial]) -> str | None:
 
 def _trial(folder: Path, about: Mapping[str, Any]) -> ComparedTrial:
     words = shlex.split(about.get("command", ""))
+    try:
+        config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+    except UserError as error:
+        raise UserError(f"{folder} is of another version: {error}") from error
     return ComparedTrial(
         key=folder.name,
         index=about["index"],
         label=about["label"],
         point=about["point"],
         repeat=about["repeat"],
-        config=from_yaml((folder / "config.yaml").read_text(encoding="utf-8")),
+        config=config,
         result=read_result(folder),
         folder=folder,
         command=shlex.join(word for word in words if not word.startswith(("tracking.", "executor."))),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.grammar import FORMS, Facts, Form, read_facts
+from macsql.corpora.grammar import TEMPLATES, Facts, Template, read_facts
 from macsql.corpora.splits import check_split_by, divide, limited, normal_text
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Database, read_sqlite_schema
@@ -55,14 +55,14 @@ def corpus(name: str, databases: dict[str, Database], data: DataConfig, skipped:
     check_split_by(data.split_by)
     if data.questions < 1:
         raise UserError(f"data.questions must be at least 1, not {data.questions}: it is the number for each database.")
-    if data.phrasings is not None and data.phrasings < 1:
-        raise UserError(f"data.phrasings must be at least 1, not {data.phrasings}: null takes all there are.")
-    forms = known_forms(data.forms)
+    if data.paraphrases is not None and data.paraphrases < 1:
+        raise UserError(f"data.paraphrases must be at least 1, not {data.paraphrases}: null takes all there are.")
+    templates = known_templates(data.templates)
     questions: list[Question] = []
     notes = []
     with Sandbox() as sandbox:
         for database in databases.values():
-            made = make_questions(database, data.questions, data.seed, sandbox, forms, data.phrasings, name)
+            made = make_questions(database, data.questions, data.seed, sandbox, templates, data.paraphrases, name)
             if not made.questions and data.strict:
                 raise UserError(f"No question can be made for {database.path}: it has no table with rows.")
             if len(made.questions) < data.questions:
@@ -80,12 +80,12 @@ def corpus(name: str, databases: dict[str, Database], data: DataConfig, skipped:
     return Corpus(name, tuple(limited(questions, data.limit, data.seed)), kept, dict(skipped), tuple(notes))
 
 
-def known_forms(names: Sequence[str]) -> dict[str, Form]:
-    """The forms of these names, all of them for none. Raises UserError for a name that is no form."""
+def known_templates(names: Sequence[str]) -> dict[str, Template]:
+    """The templates of these names, all of them for none. Raises UserError for a name that is no template."""
     for name in names:
-        if name not in FORMS:
-            raise UserError(f"data.forms has no form {name!r}: there are {', '.join(FORMS)}.")
-    return {name: FORMS[name] for name in names} if names else FORMS
+        if name not in TEMPLATES:
+            raise UserError(f"data.templates has no template {name!r}: there are {', '.join(TEMPLATES)}.")
+    return {name: TEMPLATES[name] for name in names} if names else TEMPLATES
 
 
 def make_questions(
@@ -93,13 +93,13 @@ def make_questions(
     count: int,
     seed: int,
     sandbox: Sandbox,
-    forms: dict[str, Form] = FORMS,
-    phrasings: int | None = None,
+    templates: dict[str, Template] = TEMPLATES,
+    paraphrases: int | None = None,
     corpus_name: str = "synthetic",
 ) -> Made:
     """At most `count` questions whose queries ran and gave rows; the same for the same seed and the same rows.
 
-    No question text comes twice. `difficulty` is the form's name.
+    No question text comes twice. `difficulty` is the template's name.
     """
     facts = read_facts(database)
     skipped = Counter(facts.skipped)
@@ -107,40 +107,40 @@ def make_questions(
         skipped["database without rows"] += 1
         return Made((), skipped)
     rng = random.Random(f"{seed}/{database.id}")
-    drafts = _drafts(rng, facts, forms, phrasings, count * _TRIES)
+    drafts = _drafts(rng, facts, templates, paraphrases, count * _TRIES)
     questions: list[Question] = []
     while len(questions) < count:
         batch = [draft for draft, _ in zip(drafts, range(count - len(questions)), strict=False)]
         if not batch:
             break
         outcomes = sandbox.run_many(((database.path, sql) for _, _, sql in batch), _LIMITS)
-        for (form, text, sql), outcome in zip(batch, outcomes, strict=True):
+        for (template, text, sql), outcome in zip(batch, outcomes, strict=True):
             if not outcome.ok:
                 skipped[f"query that does not run ({outcome.status})"] += 1
             elif not outcome.rows:
                 skipped["query without rows"] += 1
             else:
                 number = f"{corpus_name}/{database.id}/{len(questions):05d}"
-                questions.append(Question(number, database.id, text, sql, difficulty=form))
+                questions.append(Question(number, database.id, text, sql, difficulty=template))
     return Made(tuple(questions), skipped)
 
 
 def _drafts(
-    rng: random.Random, facts: Facts, forms: dict[str, Form], phrasings: int | None, tries: int
+    rng: random.Random, facts: Facts, templates: dict[str, Template], paraphrases: int | None, tries: int
 ) -> Iterator[tuple[str, str, str]]:
-    """(form, text, SQL) with a text that did not come before, until the tries are used up."""
+    """(template, text, SQL) with a text that did not come before, until the tries are used up."""
     seen: set[str] = set()
-    names = list(forms)
+    names = list(templates)
     for _ in range(tries):
-        form = names[rng.randrange(len(names))]
-        draft = forms[form](rng, facts)
+        template = names[rng.randrange(len(names))]
+        draft = templates[template](rng, facts)
         if draft is None:
             continue
-        texts = draft.phrasings[:phrasings]
+        texts = draft.paraphrases[:paraphrases]
         text = texts[rng.randrange(len(texts))]
         if normal_text(text) not in seen:
             seen.add(normal_text(text))
-            yield form, text, draft.sql
+            yield template, text, draft.sql
 
 
 def _files(root: str | None) -> list[tuple[str, Path]]:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from macsql.app import CONF
-from macsql.config import Config, flatten, validate
+from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
 from macsql.search.space import Point, Space
 from macsql.search.study import samples
@@ -92,6 +92,9 @@ class Planner:
 
 def with_point(config: Config, overrides: tuple[str, ...], point: Mapping[str, Any]) -> Config:
     """The configuration at a point; a key without a dot that names a folder of conf/ chooses a whole group."""
+    for key, value in point.items():
+        if said := renamed(key, value):
+            raise UserError(said)
     groups = tuple((key, str(value)) for key, value in point.items() if is_group(key))
     keys = {key: value for key, value in point.items() if not is_group(key)}
     for group, choice in groups:

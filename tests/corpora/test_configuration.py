@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from macsql.config import DataConfig
 from macsql.corpora import FORMATS
-from macsql.corpora.grammar import FORMS
+from macsql.corpora.grammar import TEMPLATES
 
 FOLDER = Path(__file__).resolve().parents[2] / "conf/data"
 
@@ -24,7 +24,7 @@ def test_keys_are_those_of_the_data_configuration(name):
     assert set(loaded) <= {field.name for field in fields(DataConfig)}
     assert loaded.format == name
     OmegaConf.merge(OmegaConf.structured(DataConfig), loaded)  # the types fit
-    assert set(loaded.get("forms", [])) <= FORMS.keys()
+    assert set(loaded.get("templates", [])) <= TEMPLATES.keys()
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     assert lines[0].startswith("# ")
     assert all("#" in line for line in lines if not line.startswith(("format:", "  - ")))

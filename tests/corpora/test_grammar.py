@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from macsql.corpora.grammar import FORMS, read_facts
+from macsql.corpora.grammar import TEMPLATES, read_facts
 from macsql.corpora.grammar.draft import a, literal, many, one, spoken
 from macsql.corpora.pocket import make_database
 from macsql.corpora.splits import normal_text
@@ -85,18 +85,18 @@ def run(database, sql):
         return connection.execute(sql).fetchall()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("which", ["hard", "port"])
-def test_every_query_runs(form, which, request):
+def test_every_query_runs(template, which, request):
     database = request.getfixturevalue(which)
     facts = read_facts(database)
-    drafts = [draft for seed in range(60) if (draft := FORMS[form](random.Random(seed), facts)) is not None]
+    drafts = [draft for seed in range(60) if (draft := TEMPLATES[template](random.Random(seed), facts)) is not None]
     for draft in drafts:
         run(database, draft.sql)
-        assert all(text == text.strip() and text[-1] in ".?" and "  " not in text for text in draft.phrasings)
+        assert all(text == text.strip() and text[-1] in ".?" and "  " not in text for text in draft.paraphrases)
     if which == "port":
-        assert drafts, "the pocket databases are made for every form"
-        assert len({normal_text(t) for t in drafts[0].phrasings}) == len(drafts[0].phrasings) >= 2
+        assert drafts, "the pocket databases are made for every template"
+        assert len({normal_text(t) for t in drafts[0].paraphrases}) == len(drafts[0].paraphrases) >= 2
         assert all(run(database, draft.sql) is not None for draft in drafts)
 
 
@@ -132,7 +132,7 @@ def test_keys_are_no_measures_and_years_are_not_averaged(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("script", "forms"),
+    ("script", "templates"),
     [
         # a tie for the first place: no single answer to "the most common"
         ("CREATE TABLE t (c TEXT); INSERT INTO t VALUES ('a'),('a'),('b'),('b');", ["most_common"]),
@@ -144,10 +144,10 @@ def test_keys_are_no_measures_and_years_are_not_averaged(tmp_path):
         ),
     ],
 )
-def test_questions_without_one_right_answer_are_not_asked(tmp_path, script, forms):
+def test_questions_without_one_right_answer_are_not_asked(tmp_path, script, templates):
     facts = read_facts(database_at(tmp_path / "t.sqlite", script))
-    for form in forms:
-        assert all(FORMS[form](random.Random(seed), facts) is None for seed in range(40))
+    for template in templates:
+        assert all(TEMPLATES[template](random.Random(seed), facts) is None for seed in range(40))
 
 
 def test_an_order_with_ties_shows_nothing_but_the_order(tmp_path):
@@ -156,8 +156,8 @@ def test_an_order_with_ties_shows_nothing_but_the_order(tmp_path):
     )
     facts = read_facts(database_at(tmp_path / "t.sqlite", script))
     for seed in range(40):
-        assert FORMS["ordered"](random.Random(seed), facts).sql.startswith("SELECT n FROM t ORDER BY n ")
-        assert FORMS["top_rows"](random.Random(seed), facts).sql.startswith("SELECT DISTINCT n FROM t ORDER BY n ")
+        assert TEMPLATES["ordered"](random.Random(seed), facts).sql.startswith("SELECT n FROM t ORDER BY n ")
+        assert TEMPLATES["top_rows"](random.Random(seed), facts).sql.startswith("SELECT DISTINCT n FROM t ORDER BY n ")
 
 
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -186,7 +186,7 @@ def test_any_table_gives_queries_that_run(tmp_path_factory, names, rows, kind):
     database = Database("t", path, read_sqlite_schema(path))
     facts = read_facts(database)
     with closing(sqlite3.connect(path)) as connection:
-        for number, form in enumerate(FORMS.values()):
-            draft = form(random.Random(number), facts)
+        for number, template in enumerate(TEMPLATES.values()):
+            draft = template(random.Random(number), facts)
             if draft is not None:
                 connection.execute(draft.sql).fetchall()

@@ -70,8 +70,8 @@ def test_a_damaged_file_is_made_anew(corpus, tmp_path):
     assert read(data(), tmp_path).questions == corpus.questions
 
 
-def test_forms_and_phrasings_are_chosen(tmp_path):
-    few = read(data(forms=["count_rows", "filter_rows"], phrasings=1, questions=20), tmp_path)
+def test_templates_and_paraphrases_are_chosen(tmp_path):
+    few = read(data(templates=["count_rows", "filter_rows"], paraphrases=1, questions=20), tmp_path)
     assert {q.difficulty for q in few.questions} == {"count_rows", "filter_rows"}
     assert all(q.text.startswith(("How many", "Show the")) for q in few.questions)
 
@@ -87,7 +87,7 @@ def test_by_query_no_query_lies_on_two_sides(tmp_path):
 def test_nonsense_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"data.questions must be at least 1"):
         read(data(questions=0), tmp_path)
-    with pytest.raises(UserError, match=r"no form 'sing': there are count_rows, "):
-        read(data(forms=["count_rows", "sing"]), tmp_path)
-    with pytest.raises(UserError, match=r"data.phrasings must be at least 1"):
-        read(data(phrasings=0), tmp_path)
+    with pytest.raises(UserError, match=r"no template 'sing': there are count_rows, "):
+        read(data(templates=["count_rows", "sing"]), tmp_path)
+    with pytest.raises(UserError, match=r"data.paraphrases must be at least 1"):
+        read(data(paraphrases=0), tmp_path)

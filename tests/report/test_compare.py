@@ -198,11 +198,11 @@ def test_of_many_trials_a_screen_shows_the_best(sixty):
 
 
 def test_labels_are_not_read_as_markup(ends, sweeps, tmp_path):
-    sweeps.trial("odd", 0, {"data.forms": "[bold]x[/]"}, verdicts({1}))
-    sweeps.trial("odd", 1, {"data.forms": "[/]"}, verdicts({2}))
+    sweeps.trial("odd", 0, {"data.templates": "[bold]x[/]"}, verdicts({1}))
+    sweeps.trial("odd", 1, {"data.templates": "[/]"}, verdicts({2}))
     code, said, _ = ends("odd", "--state-dir", sweeps.state, "--out", tmp_path)
     assert code == 0
-    assert "forms=[bold]x[/]" in said
+    assert "templates=[bold]x[/]" in said
 
 
 def test_readmes_get_their_tables_between_the_marks(ends, balance, experiments):

@@ -54,6 +54,7 @@ def test_a_point_sets_keys_of_every_kind_and_nothing_else(config, point, key, va
         ({"trainer.learning_rate": "fast"}, "fast"),
         ({"trainr.learning_rate": 1}, "trainr"),
         ({"mixture": "nope"}, "no mixture called 'nope'"),
+        ({"data.phrasings": 2}, "^data.phrasings is called data.paraphrases now.$"),
     ],
 )
 def test_a_point_that_does_not_fit_is_named(config, point, words):

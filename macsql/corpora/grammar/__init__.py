@@ -1,6 +1,6 @@
-"""A grammar of questions that fits any SQLite schema: a form makes a query and ways to ask for it.
+"""A grammar of questions that fits any SQLite schema: a template makes a query and ways to ask for it.
 
-A new form is one function in single_table.py, groups.py or several_tables.py, and its name here.
+A new template is one function in single_table.py, groups.py or several_tables.py, and its name here.
 """
 
 import random
@@ -43,13 +43,13 @@ from macsql.corpora.grammar.single_table import (
     top_rows,
 )
 
-__all__ = ["FORMS", "Draft", "Facts", "Form", "read_facts"]
+__all__ = ["TEMPLATES", "Draft", "Facts", "Template", "read_facts"]
 
-Form = Callable[[random.Random, Facts], Draft | None]
+Template = Callable[[random.Random, Facts], Draft | None]
 
-FORMS: dict[str, Form] = {
-    form.__name__: form
-    for form in (
+TEMPLATES: dict[str, Template] = {
+    template.__name__: template
+    for template in (
         count_rows,
         list_column,
         list_two,

@@ -1,4 +1,4 @@
-"""What a form of the grammar makes, and the words and SQL pieces that all forms share."""
+"""What a template of the grammar makes, and the words and SQL pieces that all templates share."""
 
 import re
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Draft:
     """A query and the ways to ask for it, the plainest first; not executed yet."""
 
     sql: str
-    phrasings: tuple[str, ...]
+    paraphrases: tuple[str, ...]
 
 
 def one(words: str) -> str:
