@@ -185,6 +185,10 @@ class SweepConfig:
         which the comparison reports, must choose nothing."""
         return [f"eval/{name}" if "/" in name else name for name in self.metric]
 
+    def sign(self, objective: int = 0) -> int:
+        """1 where a lower value of the objective at this place is better, -1 where a higher one is."""
+        return 1 if self.direction[objective] == "minimize" else -1
+
 
 @dataclass
 class ExecutorConfig:

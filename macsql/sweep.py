@@ -227,7 +227,7 @@ def log_tail(folder: Path, lines: int) -> list[str]:
 
 def best_trial(ended: "list[Ended]", config: Config) -> "Ended | None":
     """The finished trial with the best first objective."""
-    metric, sign = config.sweep.objectives[0], 1 if config.sweep.direction[0] == "minimize" else -1
+    metric, sign = config.sweep.objectives[0], config.sweep.sign()
     finished = [item for item in ended if item.result.status == "FINISHED"]
     return min(finished, key=lambda item: sign * item.result.metrics[metric], default=None)
 

@@ -77,7 +77,7 @@ def best_of(arms: Iterable[Arm]) -> Arm | None:
     told = [(value, arm) for arm in arms if (value := arm.objective) is not None]
     if not told:
         return None
-    sign = 1 if told[0][1].trials[0].config.sweep.direction[0] == "minimize" else -1
+    sign = told[0][1].trials[0].config.sweep.sign()
     return min(told, key=lambda item: sign * item[0])[1]
 
 

@@ -159,7 +159,7 @@ def _search(comparison: Comparison) -> dict[str, Any]:
     from macsql.search.study import importances
 
     config = comparison.trials[0].trial.config
-    objective = search.Objective(config.sweep.objectives[0], config.sweep.direction[0] == "minimize")
+    objective = search.Objective(config.sweep.objectives[0], config.sweep.sign() > 0)
     values = [(report, search.value_of(report, objective)) for report in comparison.trials]
     tried = [(report.trial.point, value) for report, value in values if value is not None]
     if len(comparison.trials) < 2 or not tried:

@@ -131,7 +131,7 @@ def _best(comparison: Comparison) -> list[TrialReport]:
     """The trials that a screen has room for: all of a few, of many the best ones by the first objective."""
     if len(comparison.trials) <= MOST_TRIALS:
         return list(comparison.trials)
-    sign = 1 if comparison.trials[0].trial.config.sweep.direction[0] == "minimize" else -1
+    sign = comparison.trials[0].trial.config.sweep.sign()
 
     def worth(report: TrialReport) -> float:
         value = report.figures.get(objectives(comparison)[0])
