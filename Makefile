@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 
 setup: $(READY)  ## create .venv with the pinned dependencies, nothing else
 
-demo: $(READY)  ## the main job on the embedded data: a sweep that ends with its comparison
+demo: $(READY)  ## the main job on the built-in data: a sweep that ends with its comparison
 	$(BIN)/python -m macsql.sweep +experiment=lr_bs +scale=pocket $(ARGS)
 
 test: $(READY)  ## the tests that fit in minutes
@@ -42,16 +42,16 @@ code=0; $(BIN)/python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS) || 
   case $$code in 0|2) $(BIN)/python -m macsql.compare $(1) --publish || exit;; esac; exit $$code
 endef
 
-exp1: $(READY)  ## the poster's experiment 1: the agents' real shares or equal ones, embedded scale
+exp1: $(READY)  ## the poster's experiment 1: the agents' real shares or equal ones, built-in scale
 	$(call experiment,balance)
 
-exp2: $(READY)  ## the poster's experiment 2: batch size, embedded scale
+exp2: $(READY)  ## the poster's experiment 2: batch size, built-in scale
 	$(call experiment,batch_size)
 
-exp3: $(READY)  ## the poster's experiment 3: learning rate x batch size, embedded scale
+exp3: $(READY)  ## the poster's experiment 3: learning rate x batch size, built-in scale
 	$(call experiment,lr_bs)
 
-exp4: $(READY)  ## the poster's experiment 4: are the answers right?, embedded scale
+exp4: $(READY)  ## the poster's experiment 4: are the answers right?, built-in scale
 	$(call experiment,generation)
 
 poster: $(READY)  ## all four experiments, one after the other; each leaves its row in experiments/README.md

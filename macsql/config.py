@@ -211,7 +211,7 @@ class TrackingConfig:
 
 @dataclass
 class ScaleConfig:
-    """What an embedded run changes so that it fits a laptop (conf/scale)."""
+    """What a built-in run changes so that it fits a laptop (conf/scale)."""
 
     name: str = "full"
     learning_rate_factor: float = 1.0  # the Trainer gets trainer.learning_rate times this

@@ -2,7 +2,7 @@
 
     python tests/bench_workers.py [key=value ...]
 
-Without arguments the embedded grid of six trials (+experiment=lr_bs +scale=pocket), about twelve minutes on two cores;
+Without arguments the built-in grid of six trials (+experiment=lr_bs +scale=pocket), about twelve minutes on two cores;
 `data.questions=60 trainer.num_train_epochs=2` makes it two. Printed are the seconds of each whole command and their
 ratio. Exit code 1 where the ratio is above LIMIT or a trial's metrics are not equal to the last digit.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.published import Findings, open_databases, read_rows
+from macsql.corpora.layout import Problems, open_databases, read_rows
 from macsql.corpora.splits import limited, tell_apart
 from macsql.database.schema import Database, Schema, Table, read_tables_json
 from macsql.errors import UserError
@@ -27,7 +27,7 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     Column descriptions come from database_description/TABLE.csv, whatever encoding each of them is in.
     """
     root = existing_root(data.root, LAYOUT)
-    findings = Findings(data.strict)
+    problems = Problems(data.strict)
     questions: list[Question] = []
     databases: dict[str, Database] = {}
     parts = [(part, source, split) for part, split in PARTS if (source := _questions_file(root, part)) is not None]
@@ -37,22 +37,22 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
         folder = source.parent / f"{part}_databases"
         if not folder.is_dir():
             raise UserError(f"{source} has no {folder.name} beside it; expected {LAYOUT}.")
-        asked = list(_questions(source, part, split, findings))
+        asked = list(_questions(source, part, split, problems))
         tables = source.parent / f"{part}_tables.json"
         schemas = read_tables_json(tables) if tables.is_file() else {}
-        opened = open_databases((question.db_id for question in asked), folder, schemas, findings)
+        opened = open_databases((question.db_id for question in asked), folder, schemas, problems)
         for question in asked:
             if question.db_id not in opened:
-                findings.leave_out("question to a database that has no file", question.id)
+                problems.leave_out("question to a database that has no file", question.id)
         questions += [question for question in asked if question.db_id in opened]
-        databases |= {db_id: _described(database, findings) for db_id, database in opened.items()}
+        databases |= {db_id: _described(database, problems) for db_id, database in opened.items()}
     if not questions:
         raise UserError(f"No question under {root} has its database there.")
     told, notes = tell_apart(questions, data, eval_by="database")
     kept = tuple(limited(told, data.limit, data.seed))
     used = {question.db_id for question in kept}
     used_databases = {db_id: database for db_id, database in databases.items() if db_id in used}
-    return Corpus("bird", kept, used_databases, dict(findings.skipped), (*notes, *findings.notes()))
+    return Corpus("bird", kept, used_databases, dict(problems.skipped), (*notes, *problems.notes()))
 
 
 def _questions_file(root: Path, part: str) -> Path | None:
@@ -61,23 +61,23 @@ def _questions_file(root: Path, part: str) -> Path | None:
     return next((folder / f"{part}.json" for folder in folders if (folder / f"{part}.json").is_file()), None)
 
 
-def _questions(source: Path, part: str, split: Split, findings: Findings) -> Iterator[Question]:
-    for number, row in read_rows(source, ("db_id", "question", "SQL"), findings):
+def _questions(source: Path, part: str, split: Split, problems: Problems) -> Iterator[Question]:
+    for number, row in read_rows(source, ("db_id", "question", "SQL"), problems):
         evidence, difficulty = (str(row.get(key) or "").strip() for key in ("evidence", "difficulty"))
         text, sql = row["question"].strip(), row["SQL"].strip()
         yield Question(f"bird/{part}/{number:05d}", row["db_id"], text, sql, evidence, difficulty, split)
 
 
-def _described(database: Database, findings: Findings) -> Database:
+def _described(database: Database, problems: Problems) -> Database:
     """The database with the descriptions of its columns."""
     folder = database.path.parent / "database_description"
     files = {path.stem.strip().lower(): path for path in sorted(folder.glob("*.csv"))}
     tables = []
     for table in database.schema.tables:
         path = files.pop(table.name.strip().lower(), None)
-        tables.append(_with_descriptions(table, _descriptions(path, findings)) if path else table)
+        tables.append(_with_descriptions(table, _descriptions(path, problems)) if path else table)
     for path in files.values():
-        findings.leave_out("description of a table that is not in the schema", f"{database.id}/{path.name}")
+        problems.leave_out("description of a table that is not in the schema", f"{database.id}/{path.name}")
     schema: Schema = dataclasses.replace(database.schema, tables=tuple(tables))
     return dataclasses.replace(database, schema=schema)
 
@@ -90,7 +90,7 @@ def _with_descriptions(table: Table, descriptions: dict[str, str]) -> Table:
     return dataclasses.replace(table, columns=columns)
 
 
-def _descriptions(path: Path, findings: Findings) -> dict[str, str]:
+def _descriptions(path: Path, problems: Problems) -> dict[str, str]:
     """Lower-cased column name -> its description, with what the file says of its values behind it."""
     text = _decoded(path.read_bytes()).replace("\0", "")
     found = {}
@@ -101,7 +101,7 @@ def _descriptions(path: Path, findings: Findings) -> dict[str, str]:
             if name := cells.get("original_column_name", "").lower():
                 found[name] = "; ".join(part for part in parts if part)
     except csv.Error as error:
-        findings.malformed(f"description file that is no CSV ({error})", f"{path.parent.parent.name}/{path.name}")
+        problems.malformed(f"description file that is no CSV ({error})", f"{path.parent.parent.name}/{path.name}")
     return found
 
 

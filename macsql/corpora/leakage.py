@@ -22,7 +22,7 @@ class Leakage:
     suspects: tuple[str, ...]  # corpora that the base checkpoint may have seen and that this test part belongs to
 
     def sentences(self) -> list[str]:
-        """The findings in words, the empty ones left out."""
+        """What was found in words; nothing of what was not."""
         told = []
         if self.questions:
             told.append(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.published import Findings, open_databases, read_rows
+from macsql.corpora.layout import Problems, open_databases, read_rows
 from macsql.corpora.splits import limited, tell_apart
 from macsql.database.schema import read_tables_json
 from macsql.errors import UserError
@@ -24,19 +24,19 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     files = [(part, root / name, split) for part, name, split in PARTS if (root / name).is_file()]
     if not files or not (root / "database").is_dir():
         raise other_layout(root, LAYOUT)
-    findings = Findings(data.strict)
+    problems = Problems(data.strict)
     questions = []
     for part, path, split in files:
-        for number, row in read_rows(path, ("db_id", "question", "query"), findings):
+        for number, row in read_rows(path, ("db_id", "question", "query"), problems):
             text = " ".join(row["question"].split())
             questions.append(
                 Question(f"spider/{part}/{number:05d}", row["db_id"], text, row["query"].strip(), split=split)
             )
     schemas = read_tables_json(root / "tables.json") if (root / "tables.json").is_file() else {}
-    databases = open_databases((q.db_id for q in questions), root / "database", schemas, findings)
+    databases = open_databases((q.db_id for q in questions), root / "database", schemas, problems)
     for question in questions:
         if question.db_id not in databases:
-            findings.leave_out("question to a database that has no file", question.id)
+            problems.leave_out("question to a database that has no file", question.id)
     asked = [question for question in questions if question.db_id in databases]
     if not asked:
         raise UserError(f"None of the {len(questions)} questions in {root} has its database under {root / 'database'}.")
@@ -44,4 +44,4 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     kept = tuple(limited(told, data.limit, data.seed))
     used = {question.db_id for question in kept}
     used_databases = {db_id: database for db_id, database in databases.items() if db_id in used}
-    return Corpus("spider", kept, used_databases, dict(findings.skipped), (*notes, *findings.notes()))
+    return Corpus("spider", kept, used_databases, dict(problems.skipped), (*notes, *problems.notes()))

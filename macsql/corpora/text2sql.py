@@ -13,7 +13,7 @@ from typing import Any
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.published import Findings
+from macsql.corpora.layout import Problems
 from macsql.corpora.splits import check_split_by, limited, tell_apart
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, read_sqlite_schema
@@ -38,17 +38,17 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     root = existing_root(data.root, LAYOUT)
     source, file = _find(root)
     database = Database(source.stem, file, read_sqlite_schema(file, source.stem))
-    findings = Findings(data.strict)
+    problems = Problems(data.strict)
     by = "query" if data.split_by == "query" else "question"
-    raw = list(_questions(source, by, findings))
-    questions = _with_splits(raw, data.fold, findings)
-    questions = _that_run(questions, database, findings)
+    raw = list(_questions(source, by, problems))
+    questions = _with_splits(raw, data.fold, problems)
+    questions = _that_run(questions, database, problems)
     if not questions:
         raise UserError(f"{source} holds no question whose query runs on {file.name}.")
     told, notes = tell_apart(questions, dataclasses.replace(data, split_by="published"), eval_by=by)
     kept = tuple(limited(told, data.limit, data.seed))
-    notes = [*notes, *findings.notes()]
-    return Corpus(source.stem, kept, {database.id: database}, dict(findings.skipped), tuple(notes))
+    notes = [*notes, *problems.notes()]
+    return Corpus(source.stem, kept, {database.id: database}, dict(problems.skipped), tuple(notes))
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
@@ -89,7 +89,7 @@ def _find(root: Path) -> tuple[Path, Path]:
     return pairs[0]
 
 
-def _questions(source: Path, by: str, findings: Findings) -> Iterator[tuple[str, Question]]:
+def _questions(source: Path, by: str, problems: Problems) -> Iterator[tuple[str, Question]]:
     """(published part or fold, question) for each sentence; ids count entries and sentences as the file has them."""
     try:
         entries = json.loads(source.read_text(encoding="utf-8-sig"))
@@ -105,7 +105,7 @@ def _questions(source: Path, by: str, findings: Findings) -> Iterator[tuple[str,
             query_split = str(entry["query-split"])
         except (KeyError, IndexError, TypeError):
             reason = "entry without sql, sentences, variables and query-split"
-            findings.malformed(reason, f"{source.name} entry {number}")
+            problems.malformed(reason, f"{source.name} entry {number}")
             continue
         for position, sentence in enumerate(sentences):
             place = f"{source.stem}/{number:04d}/{position:03d}"
@@ -114,14 +114,14 @@ def _questions(source: Path, by: str, findings: Findings) -> Iterator[tuple[str,
                 part = query_split if by == "query" else str(sentence["question-split"])
                 text = str(sentence["text"])
             except (KeyError, TypeError, AttributeError):
-                findings.malformed("sentence without text, variables and question-split", place)
+                problems.malformed("sentence without text, variables and question-split", place)
                 continue
             values = {**examples, **given}  # a variable that the sentence leaves empty has the entry's example
             text = " ".join(fill(text, values).split())
             yield part, Question(place, source.stem, text, fill_sql(gold, values))
 
 
-def _with_splits(raw: list[tuple[str, Question]], fold: int, findings: Findings) -> list[Question]:
+def _with_splits(raw: list[tuple[str, Question]], fold: int, problems: Problems) -> list[Question]:
     folds = sorted({int(part) for part, _ in raw if part.isdecimal()})
     parts: dict[str, Split] = dict(_PUBLISHED)
     if folds:
@@ -135,13 +135,13 @@ def _with_splits(raw: list[tuple[str, Question]], fold: int, findings: Findings)
         if part in parts:
             questions.append(dataclasses.replace(question, split=parts[part]))
         elif part == "exclude":
-            findings.leave_out("excluded by the set itself", question.id)
+            problems.leave_out("excluded by the set itself", question.id)
         else:
-            findings.malformed(f"part {part!r}, which is no train, dev, test or fold", question.id)
+            problems.malformed(f"part {part!r}, which is no train, dev, test or fold", question.id)
     return questions
 
 
-def _that_run(questions: list[Question], database: Database, findings: Findings) -> list[Question]:
+def _that_run(questions: list[Question], database: Database, problems: Problems) -> list[Question]:
     """The questions whose gold SQLite takes.
 
     Each different query is compiled (EXPLAIN), not executed: joins of some sets take minutes, and a time limit would
@@ -152,5 +152,5 @@ def _that_run(questions: list[Question], database: Database, findings: Findings)
         outcomes = dict(zip(golds, sandbox.run_many((database.path, f"EXPLAIN {sql}") for sql in golds), strict=True))
     for question in questions:
         if not outcomes[question.sql].ok:
-            findings.leave_out(f"gold query that does not run ({outcomes[question.sql].status})", question.id)
+            problems.leave_out(f"gold query that does not run ({outcomes[question.sql].status})", question.id)
     return [question for question in questions if outcomes[question.sql].ok]

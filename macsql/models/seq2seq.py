@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # What T5's vocabulary cannot write. The pocket tokenizer is a miniature of T5's, gaps included: only so does an
-# embedded experiment on codecs say anything about the real model.
+# built-in experiment on codecs say anything about the real model.
 T5_GAPS = "{}<`~^\\【】"
 
 

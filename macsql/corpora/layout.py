@@ -10,7 +10,7 @@ from macsql.database.schema import Database, Schema, read_sqlite_schema, with_de
 from macsql.errors import UserError
 
 
-class Findings:
+class Problems:
     """What reading left out, counted by reason, and the sentences about it."""
 
     def __init__(self, strict: bool) -> None:
@@ -37,7 +37,7 @@ class Findings:
         ]
 
 
-def read_rows(path: Path, wanted: Iterable[str], findings: Findings) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def read_rows(path: Path, wanted: Iterable[str], problems: Problems) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(position, row) of a JSON list of objects, with text under every wanted key; other rows are skipped and counted.
 
     Raises UserError where the file holds no JSON list.
@@ -52,11 +52,11 @@ def read_rows(path: Path, wanted: Iterable[str], findings: Findings) -> Iterator
         if isinstance(row, dict) and all(isinstance(row.get(key), str) and row[key].strip() for key in wanted):
             yield number, row
         else:
-            findings.malformed(f"row without {', '.join(wanted)} in words", f"{path.name} row {number}")
+            problems.malformed(f"row without {', '.join(wanted)} in words", f"{path.name} row {number}")
 
 
 def open_databases(
-    db_ids: Iterable[str], folder: Path, schemas: Mapping[str, Schema], findings: Findings
+    db_ids: Iterable[str], folder: Path, schemas: Mapping[str, Schema], problems: Problems
 ) -> dict[str, Database]:
     """The databases of these ids that have a readable file `folder`/ID/ID.sqlite, sorted by id.
 
@@ -71,7 +71,7 @@ def open_databases(
         try:
             declared = read_sqlite_schema(path, db_id)
         except UserError:
-            findings.malformed("file that is no SQLite database", str(path.relative_to(folder)))
+            problems.malformed("file that is no SQLite database", str(path.relative_to(folder)))
             continue
         schema = with_declared_types(schemas[db_id], declared) if db_id in schemas else declared
         databases[db_id] = Database(db_id, path, schema)
