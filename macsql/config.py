@@ -29,6 +29,8 @@ from macsql.errors import UserError
 RENAMED: dict[str, str] = {
     "data.forms": "data.templates",
     "data.phrasings": "data.paraphrases",
+    "codec=compact": "codec=marks",
+    "codec.name=compact": "codec.name=marks",
 }
 
 
@@ -71,7 +73,7 @@ class AgentsConfig:
 class CodecConfig:
     """How targets are written so that the tokenizer can represent them (conf/codec)."""
 
-    name: str = MISSING  # verbatim | compact | tokens
+    name: str = MISSING  # verbatim | marks | tokens
 
 
 @dataclass

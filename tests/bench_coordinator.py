@@ -76,7 +76,7 @@ def configuration(state: Path, trials: int, sampler: str) -> Config:
     tree = {
         "data": {"format": "pocket", "questions": 20},
         "agents": {"style": "compact"},
-        "codec": {"name": "compact"},
+        "codec": {"name": "marks"},
         "mixture": {"name": "real"},
         "model": {
             "name": "pocket",

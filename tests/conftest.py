@@ -84,7 +84,7 @@ def tiny(tmp_path_factory) -> Config:
             {
                 "data": {"format": "pocket", "questions": 8, "test_fraction": 0.2, "eval_fraction": 0.2},
                 "agents": {"style": "compact", "value_examples": 1},
-                "codec": {"name": "compact"},
+                "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {
                     "name": "pocket",

@@ -57,7 +57,9 @@ def test_verbatim_is_refused_but_shown_and_written(audit, tmp_path):
         ("audit.out=.", "is a folder"),
         ("audit.file=x.json", "audit.file"),
         ("codec=morse", "codec"),
-        ("codec.name=morse", "verbatim, compact, tokens"),
+        ("codec.name=morse", "verbatim, marks, tokens"),
+        ("codec=compact", "codec=compact is called codec=marks now."),
+        ("codec.name=compact", "codec.name=compact is called codec.name=marks now."),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_1(audit, override, message):

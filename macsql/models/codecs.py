@@ -170,7 +170,7 @@ def _as_token(text: str, mark: str) -> str:
 
 _CODECS: tuple[Codec, ...] = (
     Verbatim(),
-    Marked("compact", lambda _, mark: f"@{mark}", adds_tokens=False),
+    Marked("marks", lambda _, mark: f"@{mark}", adds_tokens=False),
     Marked("tokens", _as_token, adds_tokens=True),
 )
 

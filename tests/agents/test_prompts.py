@@ -193,7 +193,7 @@ def test_the_estimate_lies_above_t5(shared: Path) -> None:
     from macsql.models.codecs import codec
 
     tokenizer = AutoTokenizer.from_pretrained(shared / "models" / "t5-small")
-    encode = codec("compact").encode
+    encode = codec("marks").encode
     ratios = []
     for schema in read_tables_json(shared / "data" / "spider" / "tables.json").values():
         for narrow in (schema, replace(schema, tables=schema.tables[:2], foreign_keys=())):

@@ -45,7 +45,7 @@ def base_config(**overrides: object) -> Config:
     tree = {
         "data": {"format": "pocket", "questions": 8},
         "agents": {"style": "compact"},
-        "codec": {"name": "compact"},
+        "codec": {"name": "marks"},
         "mixture": {"name": "real"},
         "model": {"name": "pocket"},
         "trainer": {"per_device_train_batch_size": 4, "learning_rate": 5e-5},

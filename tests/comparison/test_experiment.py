@@ -64,7 +64,7 @@ def test_on_the_posters_own_ground_nothing_speaks_against_a_comparison(sweeps):
     ("changes", "why"),
     [
         ({"data": {"format": "spider"}}, "Other data: .* ours are data=spider."),
-        ({"codec": {"name": "compact"}}, "Other texts: .* ours have codec=compact."),
+        ({"codec": {"name": "marks"}}, "Other texts: .* ours have codec=marks."),
         ({"model": {"hub_id": "google-t5/t5-small"}}, "Another base: .* ours is model=t5."),
         ({"model": {"path": "/some/where/ckpt"}}, r"Perhaps another base: ours is model=ckpt \(model.path in"),
         ({"trainer": {"num_train_epochs": 6}}, r"Other training: epochs 6 \(the poster's 10\)."),
@@ -261,8 +261,8 @@ def test_the_verdict_names_what_the_sweep_was_decided_by_and_its_value(sweeps):
     )
     config = base_config()
     for repeat, loss in enumerate((0.2, 0.4)):
-        sweeps.trial("seeds", repeat, {"codec": "compact"}, verdicts({1}), repeat, config, losses=(loss,))
-    words = "Best by eval loss: codec=compact (0.310, mean of 2 seeds)"
+        sweeps.trial("seeds", repeat, {"codec": "marks"}, verdicts({1}), repeat, config, losses=(loss,))
+    words = "Best by eval loss: codec=marks (0.310, mean of 2 seeds)"
     assert verdict(compare("seeds", sweeps.state)).startswith(words)
 
 
@@ -394,7 +394,7 @@ def test_what_may_not_be_compared_is_said(balance, sweeps):
     )
     assert any("nearly equal as they are (100 selector, 100 decomposer, 100 refiner)" in note for note in notes)
     assert any("8 tests" in note or "4 tests" in note for note in notes)
-    for index, codec in enumerate(("verbatim", "compact")):
+    for index, codec in enumerate(("verbatim", "marks")):
         config = base_config(codec={"name": codec})
         sweeps.trial("representation", index, {"codec": codec, "agents": "mac_sql"}, verdicts({index}), config=config)
     assert any("a loss a token of one says nothing" in note for note in compare("representation", sweeps.state).notes)

@@ -63,7 +63,7 @@ def state(tmp_path):
     config = {
         "data": {"format": "pocket"},
         "agents": {"style": "compact"},
-        "codec": {"name": "compact"},
+        "codec": {"name": "marks"},
         "mixture": {"name": "real"},
         "model": {"name": "pocket"},
         "trainer": {"per_device_train_batch_size": 8},

@@ -17,7 +17,7 @@ def stub_config(state: Path, steps: int = 20) -> Config:
             {
                 "data": {"format": "pocket"},
                 "agents": {"style": "compact"},
-                "codec": {"name": "compact"},
+                "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {"name": "pocket", "pocket": {"d_model": 16}},
                 "trainer": {"max_steps": steps},

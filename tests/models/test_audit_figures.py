@@ -47,10 +47,10 @@ def t5(shared: Path):
 @pytest.fixture(scope="module")
 def pocket(tmp_path_factory: pytest.TempPathFactory):
     model = ModelConfig(name="pocket", pocket={"vocab_size": 200})
-    return load_tokenizer(model, codec("compact"), ROWS, tmp_path_factory.mktemp("state"))
+    return load_tokenizer(model, codec("marks"), ROWS, tmp_path_factory.mktemp("state"))
 
 
-def report(tokenizer, rows: list[Example], name: str = "compact", source: int = 512, target: int = 256) -> AuditReport:
+def report(tokenizer, rows: list[Example], name: str = "marks", source: int = 512, target: int = 256) -> AuditReport:
     return audit_examples(rows, tokenizer, codec(name), source, target)
 
 
@@ -66,7 +66,7 @@ def test_verbatim_shows_why_the_posters_exact_match_was_zero(t5):
     assert found["selector"]["source"]["missing"] == ("【", "】")
 
 
-@pytest.mark.parametrize("name", ["compact", "tokens"])
+@pytest.mark.parametrize("name", ["marks", "tokens"])
 def test_reversible_codecs_lose_nothing(t5, name):
     import copy
 
@@ -80,7 +80,7 @@ def test_reversible_codecs_lose_nothing(t5, name):
     assert audited.warnings() == []
 
 
-@pytest.mark.parametrize("name", ["verbatim", "compact"])
+@pytest.mark.parametrize("name", ["verbatim", "marks"])
 @pytest.mark.parametrize("before", ["", "【Question】\n", "``` < "])
 def test_the_question_counts_as_read_to_its_last_token(t5, name, before):
     question = "How many <b> ships, 5 or  more, crossed in fog?"
@@ -100,14 +100,14 @@ def test_questions_that_are_not_known_are_not_counted(pocket):
 
 def test_what_is_cut_cannot_match(pocket):
     short, long = row("refiner"), row("refiner", target="```sql\nSELECT " + ", ".join("abcdefgh" * 3) + "\n```")
-    length = len(pocket(codec("compact").encode(short.target)).input_ids)
+    length = len(pocket(codec("marks").encode(short.target)).input_ids)
     audited = report(pocket, [short, long, short, short], target=length)
     [agent] = audited.agents
     assert (agent.exact_match_ceiling, agent.truncated, agent.target.truncated) == (0.75, 0.25, 0.25)
     assert agent.target.round_trip_loss == 0.0  # the codec loses nothing, the window does
     assert agent.target.longest > length == agent.target.window
     assert audited.warnings() == [
-        "Refiner (codec=compact): exact match can be at most 75.0 %: "
+        "Refiner (codec=marks): exact match can be at most 75.0 %: "
         f"25.0 % of the answers are longer than {length} tokens."
     ]
 
@@ -126,7 +126,7 @@ texts = st.lists(
 @given(st.lists(st.tuples(st.sampled_from(AGENTS), texts, texts), min_size=1, max_size=6), st.integers(2, 12))
 @settings(max_examples=60, deadline=None)
 def test_the_figures_are_those_of_a_plain_recount(pocket, rows, window):
-    for name in ("verbatim", "compact"):
+    for name in ("verbatim", "marks"):
         known = codec(name)
         examples = [row(agent, source or "x", target or "x") for agent, source, target in rows]
         for audited in report(pocket, examples, name, window, window).agents:
@@ -150,7 +150,7 @@ def test_the_figures_are_those_of_a_plain_recount(pocket, rows, window):
 
 def test_agents_without_examples_are_left_out(pocket):
     assert [audit.agent for audit in report(pocket, [row("refiner")]).agents] == ["refiner"]
-    assert report(pocket, []) == AuditReport("compact", ())
+    assert report(pocket, []) == AuditReport("marks", ())
 
 
 def test_figures_are_json(pocket):

@@ -15,7 +15,7 @@ from macsql.models.codecs import ALPHABET, MARKS, Codec, codec, extend
 from macsql.models.seq2seq import load_tokenizer
 from macsql.records import Example
 
-REVERSIBLE = ("compact", "tokens")
+REVERSIBLE = ("marks", "tokens")
 ANSWERS = (
     '```json\n{"flights": "keep_all", "airports": "drop_all", "airlines": ["id", "full name"]}\n```',
     '```json\n{\n  "flights": "keep_all",\n  "airlines": [\n    "id",\n    "name"\n  ]\n}\n```',
@@ -87,8 +87,8 @@ def test_every_text_comes_back(text):
 
 @given(texts)
 @settings(max_examples=200, deadline=None)
-def test_compact_writes_nothing_but_words_of_the_alphabet(text):
-    encoded = codec("compact").encode(text)
+def test_marks_writes_nothing_but_words_of_the_alphabet(text):
+    encoded = codec("marks").encode(text)
     assert set(encoded) <= {" ", *ALPHABET}
     assert encoded == " ".join(encoded.split())
 
@@ -126,13 +126,13 @@ def test_every_spider_and_geoquery_text_comes_back_through_t5(t5, shared, name):
 
 
 def test_verbatim_loses_what_t5_cannot_write(t5):
-    tokenizer = t5["compact"]
+    tokenizer = t5["marks"]
     back = tokenizer.decode(tokenizer("```sql\na <= 5\n```").input_ids, skip_special_tokens=True)
     assert back.split() == ["sql", "a", "=", "5"]
 
 
 @pytest.mark.parametrize(
-    ("text", "compact", "tokens"),
+    ("text", "marks", "tokens"),
     [
         ("a <= 5", "a @le 5", "a <le> 5"),
         ("a<=5", "a @lt =5", "a < =5"),
@@ -144,8 +144,8 @@ def test_verbatim_loses_what_t5_cannot_write(t5):
         ("", "", ""),
     ],
 )
-def test_spelling(text, compact, tokens):
-    assert (codec("compact").encode(text), codec("tokens").encode(text)) == (compact, tokens)
+def test_spelling(text, marks, tokens):
+    assert (codec("marks").encode(text), codec("tokens").encode(text)) == (marks, tokens)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_spelling(text, compact, tokens):
 def test_decode_takes_whatever_a_model_writes(written):
     for name in REVERSIBLE:
         assert isinstance(codec(name).decode(written), str)
-    assert codec("compact").decode("@nothing @x110000") == "@nothing @x110000"
+    assert codec("marks").decode("@nothing @x110000") == "@nothing @x110000"
 
 
 def test_mark_names_cannot_be_mistaken():
@@ -167,17 +167,17 @@ def test_answers_take_fewer_tokens_than_verbatim(t5):
     def length(name: str) -> int:
         return sum(len(ids) for ids in t5[name]([codec(name).encode(text) for text in ANSWERS]).input_ids)
 
-    verbatim = sum(len(ids) for ids in t5["compact"](list(ANSWERS)).input_ids)
-    assert length("tokens") < length("compact") < verbatim
+    verbatim = sum(len(ids) for ids in t5["marks"](list(ANSWERS)).input_ids)
+    assert length("tokens") < length("marks") < verbatim
 
 
 def test_missing_symbols_become_tokens():
     assert set("{}<`~^\\【】") <= set(codec("tokens").added_tokens)
-    assert codec("compact").added_tokens == ()
+    assert codec("marks").added_tokens == ()
 
 
 def test_unknown_codec_is_refused_with_the_names_there_are():
-    with pytest.raises(UserError, match=r"'morse'.*verbatim, compact, tokens"):
+    with pytest.raises(UserError, match=r"'morse'.*verbatim, marks, tokens"):
         codec("morse")
 
 
@@ -186,7 +186,7 @@ def test_extend_gives_each_new_token_a_row_and_leaves_trained_rows_alone(pocket,
     import torch
     from transformers import T5Config, T5ForConditionalGeneration
 
-    tokenizer, tokens = copy.deepcopy(pocket["compact"]), codec("tokens")
+    tokenizer, tokens = copy.deepcopy(pocket["marks"]), codec("tokens")
     old = len(tokenizer)
     sizes = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
     model = T5ForConditionalGeneration(T5Config(vocab_size=old, tie_word_embeddings=tied, **sizes))

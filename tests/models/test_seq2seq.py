@@ -30,8 +30,8 @@ def pocket() -> ModelConfig:
 @pytest.fixture
 def saved(pocket, tmp_path) -> ModelConfig:
     """A local folder in the hub's layout."""
-    tokenizer = seq2seq.load_tokenizer(pocket, codec("compact"), ROWS, tmp_path)
-    model = seq2seq.load_model(pocket, tokenizer, codec("compact"), 0)
+    tokenizer = seq2seq.load_tokenizer(pocket, codec("marks"), ROWS, tmp_path)
+    model = seq2seq.load_model(pocket, tokenizer, codec("marks"), 0)
     tokenizer.save_pretrained(tmp_path / "checkpoint")
     model.save_pretrained(tmp_path / "checkpoint")
     return ModelConfig(name="own", path=str(tmp_path / "checkpoint"))
@@ -39,8 +39,8 @@ def saved(pocket, tmp_path) -> ModelConfig:
 
 def test_a_local_folder_is_loaded_as_it_stands(saved, tmp_path):
     seq2seq.check(saved)
-    tokenizer = seq2seq.load_tokenizer(saved, codec("compact"), [], tmp_path)
-    model = seq2seq.load_model(saved, tokenizer, codec("compact"), 1)
+    tokenizer = seq2seq.load_tokenizer(saved, codec("marks"), [], tmp_path)
+    model = seq2seq.load_model(saved, tokenizer, codec("marks"), 1)
     assert model.num_parameters() == pytest.approx(seq2seq.parameters(saved), rel=0.05)
     assert tokenizer("how many cats").input_ids[-1] == tokenizer.eos_token_id
 
@@ -75,7 +75,7 @@ def test_a_folder_of_something_else(tmp_path):
         seq2seq.check(ModelConfig(name="x", path=str(tmp_path)))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="could not be loaded"):
-        seq2seq.load_tokenizer(ModelConfig(name="x", path=str(tmp_path)), codec("compact"), [], tmp_path)
+        seq2seq.load_tokenizer(ModelConfig(name="x", path=str(tmp_path)), codec("marks"), [], tmp_path)
 
 
 def test_the_pocket_tokenizer_has_t5s_gaps_and_no_others(pocket, tmp_path):
@@ -88,10 +88,10 @@ def test_the_pocket_tokenizer_has_t5s_gaps_and_no_others(pocket, tmp_path):
 
 
 def test_the_pocket_tokenizer_is_made_once_and_the_same_everywhere(pocket, tmp_path):
-    first = seq2seq.load_tokenizer(pocket, codec("compact"), ROWS, tmp_path / "a").get_vocab()
+    first = seq2seq.load_tokenizer(pocket, codec("marks"), ROWS, tmp_path / "a").get_vocab()
     assert len(list((tmp_path / "a" / "models").iterdir())) == 1
-    assert seq2seq.load_tokenizer(pocket, codec("compact"), ROWS, tmp_path / "a").get_vocab() == first
-    assert seq2seq.load_tokenizer(pocket, codec("compact"), ROWS, tmp_path / "b").get_vocab() == first
+    assert seq2seq.load_tokenizer(pocket, codec("marks"), ROWS, tmp_path / "a").get_vocab() == first
+    assert seq2seq.load_tokenizer(pocket, codec("marks"), ROWS, tmp_path / "b").get_vocab() == first
 
 
 def test_parameters_are_known_without_loading(pocket):

@@ -14,14 +14,14 @@ from macsql.models.seq2seq import load_tokenizer
 from macsql.models.window import cut, decode, encode_example, encode_examples, source_ids, token_ids
 from macsql.records import Example
 
-COMPACT = codec("compact")
+MARKS = codec("marks")
 
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory):
     rows = [Example("1", "decomposer", "q", "d", "how many of t?", "```sql\nSELECT a FROM t\n```", "", "")] * 3
     return load_tokenizer(
-        ModelConfig(name="pocket", pocket={"vocab_size": 120}), COMPACT, rows, tmp_path_factory.mktemp("state")
+        ModelConfig(name="pocket", pocket={"vocab_size": 120}), MARKS, rows, tmp_path_factory.mktemp("state")
     )
 
 
@@ -35,9 +35,9 @@ def t5(shared: Path):
 @given(st.text(max_size=30), st.integers(2, 40))
 @settings(max_examples=200, deadline=None)
 def test_within_the_window_all_comes_back_and_beyond_it_the_start_stays(tokenizer, text, window):
-    whole = encode_example(tokenizer, COMPACT, text, text, 10_000, 10_000)
-    row = encode_example(tokenizer, COMPACT, text, text, window, 10_000)
-    assert COMPACT.decode(decode(tokenizer, whole.labels)) == text
+    whole = encode_example(tokenizer, MARKS, text, text, 10_000, 10_000)
+    row = encode_example(tokenizer, MARKS, text, text, window, 10_000)
+    assert MARKS.decode(decode(tokenizer, whole.labels)) == text
     assert whole.input_ids == whole.labels == row.labels
     assert not whole.source_truncated
     assert row.source_tokens == whole.source_tokens == len(whole.input_ids)
@@ -48,7 +48,7 @@ def test_within_the_window_all_comes_back_and_beyond_it_the_start_stays(tokenize
 
 
 def test_the_cut_is_the_tokenizers_own(tokenizer):
-    text = COMPACT.encode("```sql\nSELECT a FROM t WHERE b <= 5\n```")
+    text = MARKS.encode("```sql\nSELECT a FROM t WHERE b <= 5\n```")
     for length in range(2, 40):
         theirs = tokenizer(text, truncation=True, max_length=length).input_ids
         assert cut(tokenizer, tokenizer(text).input_ids, length) == theirs
@@ -57,27 +57,27 @@ def test_the_cut_is_the_tokenizers_own(tokenizer):
 def test_many_are_as_one_by_one(tokenizer):
     sources = [f"row {n}: a <= {n} in\n{{t}}" for n in range(1500)]  # more than one batch
     targets = [f"```sql\nSELECT {n}\n```" for n in range(1500)]
-    many = encode_examples(tokenizer, COMPACT, sources, targets, 12, 9)
+    many = encode_examples(tokenizer, MARKS, sources, targets, 12, 9)
     assert many[:30] == [
-        encode_example(tokenizer, COMPACT, s, t, 12, 9) for s, t in zip(sources[:30], targets, strict=False)
+        encode_example(tokenizer, MARKS, s, t, 12, 9) for s, t in zip(sources[:30], targets, strict=False)
     ]
     assert len(many) == 1500
-    assert many[-1] == encode_example(tokenizer, COMPACT, sources[-1], targets[-1], 12, 9)
-    assert source_ids(tokenizer, COMPACT, sources, 12) == [row.input_ids for row in many]
+    assert many[-1] == encode_example(tokenizer, MARKS, sources[-1], targets[-1], 12, 9)
+    assert source_ids(tokenizer, MARKS, sources, 12) == [row.input_ids for row in many]
 
 
 def test_only_the_target_is_cut(tokenizer):
-    row = encode_example(tokenizer, COMPACT, "t", "SELECT a FROM t WHERE a = 5", 8, 4)
+    row = encode_example(tokenizer, MARKS, "t", "SELECT a FROM t WHERE a = 5", 8, 4)
     assert (row.source_truncated, row.target_truncated, len(row.labels)) == (False, True, 4)
 
 
 def test_a_window_without_room_is_refused(tokenizer):
     with pytest.raises(UserError, match="window of 1 token"):
-        encode_example(tokenizer, COMPACT, "a long source", "a", 1, 8)
+        encode_example(tokenizer, MARKS, "a long source", "a", 1, 8)
 
 
 def test_nothing_gives_nothing(tokenizer):
-    assert encode_examples(tokenizer, COMPACT, [], [], 8, 8) == []
+    assert encode_examples(tokenizer, MARKS, [], [], 8, 8) == []
 
 
 hostile = st.lists(

@@ -19,7 +19,7 @@ def config(metric, direction=("minimize",), pruner="none", **trainer):
             {
                 "data": {"format": "pocket"},
                 "agents": {"style": "compact", "roles": ["selector", "decomposer"]},
-                "codec": {"name": "compact"},
+                "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {"name": "pocket"},
                 "trainer": trainer,

@@ -18,7 +18,7 @@ def config(tmp_path):
             {
                 "data": {"format": "pocket"},
                 "agents": {"style": "compact"},
-                "codec": {"name": "compact"},
+                "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {"name": "pocket", "pocket": {"d_model": 8}},
                 "search": {"sampler": "grid"},

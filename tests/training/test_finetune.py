@@ -77,7 +77,7 @@ def test_other_arguments_of_the_trainer_go_through(tiny, tmp_path):
 
 def test_the_pocket_model_is_the_same_for_the_same_seed(tiny, tmp_path):
     train = prepare(tiny).examples("train")
-    spelling = codec("compact")
+    spelling = codec("marks")
     tokenizer = seq2seq.load_tokenizer(tiny.model, spelling, train, tmp_path)
     first, again = (seq2seq.load_model(tiny.model, tokenizer, spelling, 3) for _ in range(2))
     other = seq2seq.load_model(tiny.model, tokenizer, spelling, 4)
