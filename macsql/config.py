@@ -23,7 +23,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 
 # What older versions called otherwise, as it stands on a command line: a key, or a value of a key or of a group.
 RENAMED: dict[str, str] = {
@@ -277,9 +277,9 @@ def validate(cfg: DictConfig) -> Config:
     except MissingMandatoryValue as error:
         raise UserError(f"The configuration has no value for {error.full_key!r}.") from error
     except InterpolationResolutionError as error:
-        raise UserError(_unset(cfg, str(error))) from error
+        raise UserError(_unset(cfg, error)) from error
     except (ValidationError, OmegaConfBaseException) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UserError(f"Bad value for {error.full_key!r}: {reason}.") from error
 
 
@@ -298,14 +298,14 @@ def _refuse_renamed(tree: Any) -> None:
             raise UserError(said)
 
 
-def _unset(cfg: DictConfig, message: str) -> str:
+def _unset(cfg: DictConfig, error: Exception) -> str:
     """One sentence for a value that is to come from somewhere else and does not."""
     keys = {str(text): key for key, text in _flat(OmegaConf.to_container(cfg, resolve=False), "")}
-    if found := re.search(r"Environment variable '(\w+)' not found", message):
+    if found := re.search(r"Environment variable '(\w+)' not found", str(error)):
         variable = found[1]
         key = next((key for text, key in keys.items() if f"oc.env:{variable}" in text), "a key")
         return f"{key} has no value: write {key}=VALUE, or set the environment variable {variable}."
-    return f"The configuration could not be resolved: {message.splitlines()[0].rstrip('.')}."
+    return f"The configuration could not be resolved: {first_line(error)}."
 
 
 def to_yaml(config: Config) -> str:

@@ -7,13 +7,13 @@ A stage takes one of these and hands over the next; none of them knows how it wa
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from macsql.errors import UserError
+from macsql.files import replacing
 
 Agent = Literal["selector", "decomposer", "refiner"]
 AGENTS: tuple[Agent, ...] = get_args(Agent)
@@ -91,15 +91,12 @@ Record = TypeVar("Record", Question, Example, Prediction, Verdict)
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
     """Write dataclasses or dicts, one JSON object a line, replacing `path` in one step; returns the row count."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     count = 0
-    with partial.open("w", encoding="utf-8") as file:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         for row in rows:
             record = dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else row
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
             count += 1
-    partial.replace(path)  # a reader never sees half a file
     return count
 
 

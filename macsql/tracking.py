@@ -18,12 +18,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.file_lock import first_touch
+from macsql.files import write_whole
 from macsql.revision import commit
 from macsql.trials.events import read_events
 from macsql.trials.ledger import Ledger
-from macsql.trials.result import Result, read_result, stamp, write_whole
+from macsql.trials.result import Result, read_result, stamp
 
 BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
 PARAMS_A_BATCH = 100  # MLflow's own limit
@@ -99,7 +100,7 @@ class Tracker:
                     found.experiment_id if found else self.client.create_experiment(experiment, artifact_location=place)
                 )
         except MlflowException as error:
-            raise UserError(f"tracking.uri={self.uri}: MLflow cannot be used there ({_first_line(error)}).") from error
+            raise UserError(f"tracking.uri={self.uri}: MLflow cannot be used there ({first_line(error)}).") from error
         if found and found.lifecycle_stage == "deleted":
             raise UserError(
                 f"The MLflow experiment {experiment!r} has been deleted: restore it "
@@ -116,7 +117,7 @@ class Tracker:
         try:
             return self._parent(key, tags)
         except MlflowException as error:
-            raise UserError(f"tracking.uri={self.uri}: MLflow cannot be used there ({_first_line(error)}).") from error
+            raise UserError(f"tracking.uri={self.uri}: MLflow cannot be used there ({first_line(error)}).") from error
 
     def _parent(self, key: str, tags: Mapping[str, str]) -> str:
         found = self._search(f"tags.`macsql.sweep` = '{key}' and tags.`macsql.role` = 'sweep'", 1)
@@ -342,7 +343,3 @@ def _source() -> dict[str, str]:
     """Where the code stands, for a run's tags."""
     found = commit()
     return {"mlflow.source.name": "macsql", **({"mlflow.source.git.commit": found} if found else {})}
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".")

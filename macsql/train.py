@@ -7,6 +7,7 @@ from pathlib import Path
 
 from macsql.app import command, say
 from macsql.config import Config
+from macsql.errors import with_type
 
 
 @command
@@ -37,8 +38,7 @@ def main(config: Config) -> int:
         try:
             tracker.sync(trial.folder, None, parameters(trial), tags, status)
         except Exception as error:
-            first = (str(error).strip().splitlines() or [""])[0]
-            say(f"MLflow does not answer ({type(error).__name__}: {first}): the same command sends it what is missing.")
+            say(f"MLflow does not answer ({with_type(error)}): the same command sends it what is missing.")
 
     result = read_result(trial.folder)
     if result is not None and result.status == "FINISHED":

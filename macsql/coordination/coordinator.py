@@ -19,12 +19,13 @@ from macsql.coordination.interrupts import Interrupts
 from macsql.coordination.monitor import Hearing
 from macsql.coordination.progress import Ended, Progress, Running
 from macsql.coordination.publisher import Publisher
-from macsql.errors import UserError
+from macsql.errors import UserError, with_type
 from macsql.executors import Executor
+from macsql.files import write_whole
 from macsql.search.plan import PlannedTrial, Planner
 from macsql.search.study import DONE, Entry, Study
 from macsql.trials.process import EXIT_STOPPED
-from macsql.trials.result import DIVERGED, Result, read_result, stamp, write_whole
+from macsql.trials.result import DIVERGED, Result, read_result, stamp
 
 TICK = 0.05  # seconds between two looks at the children
 LONGEST_PAUSE = 30.0  # seconds before the next attempt to start a trial where none could be started; 1 after the first
@@ -157,13 +158,13 @@ class Coordinator:
         except UserError:
             raise
         except Exception as error:  # no memory for a process, no room on a disk, no answer from a queue
-            first = (str(error).strip().splitlines() or [""])[0]
-            self._failed(running, Result("FAILED", {}, f"it could not be started ({type(error).__name__}: {first})"))
+            reason = with_type(error)
+            self._failed(running, Result("FAILED", {}, f"it could not be started ({reason})"))
             # What keeps one trial from starting may keep them all: the rest of the plan is not thrown after it.
             self._refused += 1
             if self._refused >= MOST_REFUSED:
                 raise UserError(
-                    f"No trial could be started, {self._refused} times in a row ({type(error).__name__}: {first}): "
+                    f"No trial could be started, {self._refused} times in a row ({reason}): "
                     "mend that, and the same command goes on from here."
                 ) from error
             self._pause = min(LONGEST_PAUSE, 2 * self._pause or 1.0)

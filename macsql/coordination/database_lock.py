@@ -6,7 +6,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.file_lock import HOST
 
 # Half a minute after a coordinator's machine has vanished without a word, its session ends and with it its lock.
@@ -73,7 +73,7 @@ class DatabaseLock:
                 f"tracking.storage={self.storage}: write postgresql+psycopg://USER@HOST/DATABASE."
             ) from error
         except SQLAlchemyError as error:
-            reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+            reason = first_line(error.__cause__ or error)
             raise UserError(f"tracking.storage={self.storage}: PostgreSQL cannot be used there ({reason}).") from error
         return taken
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from macsql.errors import with_type
+
 INTERVAL = 2.0  # seconds between two rounds
 LONGEST_PAUSE = 30.0  # seconds between two attempts while the server is down
 CLOSING_PAUSE = 0.5  # the same while the sweep is waiting for the end
@@ -92,8 +94,7 @@ class Publisher:
                 self.record.sync(item.folder, item.params, item.tags, item.status)
             except Exception as error:  # the server may be down for any reason; the folder keeps what is missing
                 item.failures += 1
-                first = (str(error).strip().splitlines() or [""])[0]
-                self.problem = f"{type(error).__name__}: {first[:200]}"
+                self.problem = with_type(error)
                 return False
             if item.status != "RUNNING":
                 item.done = True

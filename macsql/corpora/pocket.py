@@ -16,6 +16,7 @@ from macsql.config import DataConfig
 from macsql.corpora import synthetic
 from macsql.corpora.corpus import Corpus
 from macsql.database.schema import Database, quoted, read_sqlite_schema
+from macsql.files import write_whole
 
 # value lists; all tables share them, so that few words come often
 NAME = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana")
@@ -128,7 +129,4 @@ def _keep(path: Path, content: bytes) -> None:
     """Write the file in one step, unless it is there already: other trials may be reading it."""
     if path.is_file() and path.read_bytes() == content:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{random.SystemRandom().randrange(2**32):08x}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_whole(path, content)

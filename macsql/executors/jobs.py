@@ -12,7 +12,7 @@ from typing import Literal
 import psutil
 
 from macsql.executors.orphan import runs
-from macsql.trials.result import write_whole
+from macsql.files import write_whole
 
 # finished: its function has returned, a file says what; early: Slurm ended it before the trial had; gone: it has ended
 # and nothing says how; unknown: whoever was asked knows nothing of it

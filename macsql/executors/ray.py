@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from macsql.config import ExecutorConfig
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line, with_type
 from macsql.executors.local import TINY
 from macsql.executors.mirror import INCOMING, Mirror, log_size, parcel, unpack
 from macsql.executors.orphan import Orphan, orphan
@@ -70,8 +70,7 @@ class RayHandle:
             note(self.folder, str(error))
             return 1
         except Exception as error:  # the node, its worker or what it held is gone
-            reason = str(error).strip().partition(". ")[0].splitlines()[0]
-            note(self.folder, f"Ray lost the trial ({type(error).__name__}): {reason}")
+            note(self.folder, f"Ray lost the trial ({with_type(error)})")
             return -signal.SIGKILL
 
 
@@ -152,7 +151,7 @@ class RayExecutor:
         except Exception as error:  # ConnectionError, ValueError, RuntimeError: by version and by what is wrong
             raise UserError(
                 f"executor.options.address={address}: no Ray cluster could be joined there from this machine "
-                f"({str(error).strip().splitlines()[0].rstrip('.')})."
+                f"({first_line(error)})."
             ) from error
 
 

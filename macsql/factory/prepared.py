@@ -8,8 +8,6 @@ The folder is named by what went into it, so that every trial with the same data
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +21,8 @@ from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
 from macsql.errors import UserError
 from macsql.factory.examples import make_examples
+from macsql.files import new_folder, write_whole
 from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
-from macsql.trials.result import write_whole
 
 EXAMPLES_VERSION = 1  # raise it when the same configuration makes other examples than before
 
@@ -67,7 +65,8 @@ def prepare(config: Config) -> Prepared:
     recipe = json.dumps([EXAMPLES_VERSION, fingerprint, dataclasses.asdict(config.agents)], sort_keys=True)
     folder = state / "data" / f"{config.data.format}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     if not (folder / "about.json").exists():
-        _make(corpus, fingerprint, config, folder)
+        with new_folder(folder) as partial:  # another process may make the same meanwhile: its bytes are the same
+            _make(corpus, fingerprint, config, partial)
     databases = _databases(corpus)
     if (folder / "databases.json").read_text(encoding="utf-8") != databases:  # they, or the folder, have been moved
         write_whole(folder / "databases.json", databases)
@@ -75,7 +74,6 @@ def prepare(config: Config) -> Prepared:
 
 
 def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path) -> None:
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
     counts: dict[str, dict[str, int]] = {}
     skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
     with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
@@ -87,13 +85,13 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
                 skipped[split] = {agent: dict(reasons) for agent, reasons in made.skipped.items()}
             rows = [row for row in rows if row.agent in config.agents.roles]
             counts[split] = {role: sum(row.agent == role for row in rows) for role in config.agents.roles}
-            write_jsonl(partial / f"{split}.jsonl", rows)
+            write_jsonl(folder / f"{split}.jsonl", rows)
             if not rows:
                 raise UserError(
                     f"data={config.data.format} gives no {split} examples ({len(corpus.of(split))} questions): "
                     "raise data.limit or the split's fraction."
                 )
-    (partial / "databases.json").write_text(_databases(corpus), encoding="utf-8")
+    (folder / "databases.json").write_text(_databases(corpus), encoding="utf-8")
     notes = [*corpus.notes, *leakage.check(corpus).sentences()]
     about = {
         "corpus": corpus.name,
@@ -102,13 +100,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
         "skipped": skipped,
         "notes": notes,
     }
-    (partial / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-    try:
-        partial.rename(folder)
-    except OSError:  # another process made the same folder meanwhile: its bytes are the same
-        if not (folder / "about.json").exists():
-            raise
-        shutil.rmtree(partial)
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def _databases(corpus: corpora.Corpus) -> str:

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import os
-import shutil
 import string
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from macsql.config import ModelConfig
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
+from macsql.files import new_folder
 from macsql.models.codecs import Codec, extend
 from macsql.records import Example
 
@@ -120,7 +119,7 @@ def _from_pretrained(load: Any, source: str, config: ModelConfig) -> Any:
     try:
         return load(source)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         if config.path is not None:
             raise UserError(f"model.path={config.path} could not be loaded: {reason}") from error
         raise UserError(
@@ -143,12 +142,8 @@ def _pocket_tokenizer(config: ModelConfig, codec: Codec, train: Iterable[Example
     specials = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     # T5's tokenizer picks the segmentation with the best sum of scores: with every piece at -1, the shortest one.
     tokenizer = T5Tokenizer(vocab=specials + [(piece, -1.0) for piece in pieces], extra_ids=0)
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    tokenizer.save_pretrained(partial)
-    try:
-        partial.rename(folder)
-    except OSError:  # made by another process meanwhile
-        shutil.rmtree(partial)
+    with new_folder(folder) as partial:
+        tokenizer.save_pretrained(partial)
     return str(folder)
 
 

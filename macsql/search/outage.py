@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 
 PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds before each further attempt; the last one again and again
 
@@ -62,4 +62,4 @@ def is_outage(error: BaseException | None) -> bool:
 def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return first_line(error)

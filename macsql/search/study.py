@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from macsql.config import SearchConfig
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.search.objectives import check_pruner
 from macsql.search.outage import Outage, is_outage
 from macsql.search.space import Choices, Interval, Point, Space, Value, grid, read_points
@@ -303,7 +303,7 @@ def exists(name: str, storage: str) -> bool:
 
 
 def _unusable(storage: str, error: Exception) -> UserError:
-    reason = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    reason = first_line(error.__cause__ or error)
     return UserError(f"tracking.storage={storage}: Optuna cannot keep a study there ({reason}).")
 
 

@@ -24,7 +24,7 @@ from transformers import (
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from macsql.config import Config, TrainerConfig
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.models import window
 from macsql.models.codecs import Codec
 from macsql.records import Agent, Example
@@ -64,7 +64,7 @@ def training_arguments(config: Config, folder: Path) -> Seq2SeqTrainingArguments
             **arguments,
         )
     except (ValueError, TypeError) as error:
-        raise UserError(f"The Trainer refuses these arguments: {str(error).splitlines()[0]}") from error
+        raise UserError(f"The Trainer refuses these arguments: {first_line(error)}.") from error
 
 
 def tokenised(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, codec: Codec, config: Config) -> Dataset:

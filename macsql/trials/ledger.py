@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from macsql.trials.result import write_whole
+from macsql.files import write_whole
 
 
 class Ledger:

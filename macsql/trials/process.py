@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from macsql.errors import UserError
+from macsql.errors import UserError, with_type
 from macsql.file_lock import FileLock
 from macsql.trials.result import DIVERGED, Result, read_result, write_result
 from macsql.trials.stopping import Diverged, Interrupted, StopRequest, stop_with_parent
@@ -91,4 +91,4 @@ def _outcome(work: Callable[[], Result]) -> Result:
         return Result("FAILED", {}, f"{DIVERGED}: {error}")
     except Exception as error:  # whatever a trial dies of must not pass for "still running"
         traceback.print_exc()
-        return Result("FAILED", {}, f"{type(error).__name__}: {error}".splitlines()[0])
+        return Result("FAILED", {}, with_type(error))

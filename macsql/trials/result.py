@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from macsql.files import write_whole
 
 DIVERGED = "diverged"  # how the reason of a failure begins that no retry can cure
 PRUNED = "pruned"  # how the reason of a trial begins that was stopped because others were better
@@ -56,14 +57,3 @@ def stamp(folder: Path) -> int:
         return (folder / "result.json").stat().st_mtime_ns
     except FileNotFoundError:
         return 0
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Put a file in place in one step: whoever reads it, and whoever is killed writing it, leaves it old or new."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

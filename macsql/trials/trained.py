@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import TrainerConfig
+from macsql.files import write_whole
 from macsql.trials.checkpoints import RESUMING, last_checkpoint
-from macsql.trials.result import write_whole
 
 RECENT = 50  # logged losses that train_loss is the mean of
 

@@ -12,9 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+from macsql.files import write_whole
 from macsql.trials.events import EventLog
 from macsql.trials.process import serve
-from macsql.trials.result import Result, write_whole
+from macsql.trials.result import Result
 from macsql.trials.stopping import Diverged, Interrupted, StopRequest
 
 STEPS = 10

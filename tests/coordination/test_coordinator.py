@@ -19,7 +19,7 @@ from macsql.factory.prepared import Prepared
 from macsql.search.plan import Planner
 from macsql.search.space import read_space
 from macsql.search.study import Study
-from macsql.trials.result import read_result, write_whole
+from macsql.trials.result import read_result
 
 
 class Refusing(Nothing):
@@ -100,16 +100,6 @@ def test_a_full_disk_fails_a_trial_and_not_the_sweep(tmp_path, monkeypatch):
     assert run(tmp_path, Nothing()) == ["FINISHED"] * 4 + ["FAILED"] + ["FINISHED"] * 5
     monkeypatch.undo()
     assert run(tmp_path, Nothing()) == ["FINISHED"] * 10
-
-
-def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(*_) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        write_whole(tmp_path / "x.json", "{}")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_half_written_trial_is_written_anew(tmp_path):
