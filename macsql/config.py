@@ -27,6 +27,9 @@ from macsql.errors import UserError, first_line
 
 # What older versions called otherwise, as it stands on a command line: a key, or a value of a key or of a group.
 RENAMED: dict[str, str] = {
+    "agents=compact": "agents=brief",
+    "agents.style=compact": "agents.style=brief",
+    "agents.second_look": "agents.augment",
     "data.forms": "data.templates",
     "data.phrasings": "data.paraphrases",
     "codec=compact": "codec=marks",
@@ -59,12 +62,12 @@ class DataConfig:
 class AgentsConfig:
     """How the three agents' prompts and training examples are made (conf/agents)."""
 
-    style: str = MISSING  # mac_sql | compact
+    style: str = MISSING  # mac_sql | brief
     roles: list[str] = field(default_factory=lambda: ["selector", "decomposer", "refiner"])
     value_examples: int = 6  # most frequent values shown for a column
-    max_source_tokens: int = 512  # compact: budget of a prompt; the schema is cut to fit, the question never
-    max_target_tokens: int = 256  # compact: budget of a Decomposer answer; its first steps are left out, the last never
-    second_look: bool = True  # train questions of several steps are asked once more on another form of their schema
+    max_source_tokens: int = 512  # brief: budget of a prompt; the schema is cut to fit, the question never
+    max_target_tokens: int = 256  # brief: budget of a Decomposer answer; its first steps are left out, the last never
+    augment: bool = True  # train questions of several steps are asked once more on another form of their schema
     refiner_per_question: int = 1  # corrupted queries made from one gold query
     seed: int = 0
 

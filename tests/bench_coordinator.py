@@ -75,7 +75,7 @@ class Nowhere:
 def configuration(state: Path, trials: int, sampler: str) -> Config:
     tree = {
         "data": {"format": "pocket", "questions": 20},
-        "agents": {"style": "compact"},
+        "agents": {"style": "brief"},
         "codec": {"name": "marks"},
         "mixture": {"name": "real"},
         "model": {

@@ -83,7 +83,7 @@ def tiny(tmp_path_factory) -> Config:
         OmegaConf.create(
             {
                 "data": {"format": "pocket", "questions": 8, "test_fraction": 0.2, "eval_fraction": 0.2},
-                "agents": {"style": "compact", "value_examples": 1},
+                "agents": {"style": "brief", "value_examples": 1},
                 "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {

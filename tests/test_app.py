@@ -36,6 +36,8 @@ def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]
         (["data.limit=many"], ["data.limit", "many"]),
         (["sweep.dry_run=perhaps"], ["sweep.dry_run", "perhaps"]),
         (["trainer.learning_rate=choice(1,2"], ["could not be composed"]),
+        (["agents=compact"], ["agents=compact is called agents=brief now."]),
+        (["agents.second_look=false"], ["agents.second_look is called agents.augment now."]),
         (["data.forms=[count_rows]"], ["data.forms is called data.templates now."]),
         (["+data.phrasings=2"], ["data.phrasings is called data.paraphrases now."]),
     ],
@@ -124,6 +126,7 @@ def test_a_text_that_is_wrong_is_answered_as_a_command_line_is(capsys, monkeypat
     ("written", "instead", "sentence"),
     [
         ("  paraphrases:", "  phrasings:", "data.phrasings is called data.paraphrases now."),
+        ("style: brief", "style: compact", "agents.style=compact is called agents.style=brief now."),
         ("  strict: false\n", "  strict: false\n  forms: []\n", "data.forms is called data.templates now."),
         ("  optim: adamw_torch\n", "  optim: old\n", "trainer.optim=old is called trainer.optim=new now."),
     ],

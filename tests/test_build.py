@@ -97,7 +97,7 @@ def test_reading_back_gives_the_same_examples(root: Path, built: tuple[Path, str
     corpus = corpora.read(DataConfig(format="spider", root=str(root)), tmp_path)
     asked = [question for question in corpus.questions if question.split != "test"]
     with Sandbox(1) as sandbox:
-        made = make_examples(asked, corpus.databases, AgentsConfig(style="compact", value_examples=2), sandbox)
+        made = make_examples(asked, corpus.databases, AgentsConfig(style="brief", value_examples=2), sandbox)
     read = read_examples(built[0], strict=True)
     assert read.examples == made.examples
     assert set(read.splits.values()) == {question.split for question in asked}

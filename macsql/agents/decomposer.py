@@ -46,10 +46,10 @@ def prompt(
     budget: int = 512,
     count_tokens: CountTokens | None = None,
 ) -> str:
-    """What the Decomposer reads. `budget` (tokens, counted by `count_tokens`) binds the compact style only."""
-    if style == "compact":
+    """What the Decomposer reads. `budget` (tokens, counted by `count_tokens`) binds the brief style only."""
+    if style == "brief":
         fields = [("question", question), ("evidence", evidence)]
-        return schema_text.compact_prompt("decompose", fields, schema, values, budget, count_tokens)
+        return schema_text.brief_prompt("decompose", fields, schema, values, budget, count_tokens)
     return _MAC_SQL.format(
         schema=schema_text.table_blocks(schema, values),
         keys=schema_text.foreign_key_lines(schema),
@@ -80,8 +80,8 @@ def _steps(answer: str, found: Sequence[tuple[int, str]]) -> tuple[Step, ...]:
 
 
 def write(steps: Sequence[Step], style: str) -> str:
-    """Steps as the answer that `parse` reads; in the compact style a single step is its block alone."""
-    if style == "compact" and len(steps) == 1:
+    """Steps as the answer that `parse` reads; in the brief style a single step is its block alone."""
+    if style == "brief" and len(steps) == 1:
         return fenced(steps[0].sql, "sql")
     parts = [f"Sub question {n}: {s.question}\nSQL\n{fenced(s.sql, 'sql')}" for n, s in enumerate(steps, start=1)]
     return "\n\n".join([*parts, "Question Solved."])

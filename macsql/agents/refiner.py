@@ -53,10 +53,10 @@ def prompt(
     budget: int = 512,
     count_tokens: CountTokens | None = None,
 ) -> str:
-    """What the Refiner reads. `budget` (tokens, counted by `count_tokens`) binds the compact style only."""
-    if style == "compact":
+    """What the Refiner reads. `budget` (tokens, counted by `count_tokens`) binds the brief style only."""
+    if style == "brief":
         fields = [("question", question), ("evidence", evidence), ("sql", sql), ("error", error)]
-        return schema_text.compact_prompt("refine", fields, schema, values, budget, count_tokens)
+        return schema_text.brief_prompt("refine", fields, schema, values, budget, count_tokens)
     return _MAC_SQL.format(
         question=question,
         evidence=evidence,

@@ -1,6 +1,6 @@
 """How a schema is shown to a model: in MAC-SQL's layout, or in one line that keeps to a token budget.
 
-Every prompt of the compact style is put together here too (`compact_prompt`), because what the schema may take
+Every prompt of the brief style is put together here too (`brief_prompt`), because what the schema may take
 is what the other parts leave over.
 """
 
@@ -16,7 +16,7 @@ __all__ = [
     "NO_VALUES",
     "CountTokens",
     "Values",
-    "compact_prompt",
+    "brief_prompt",
     "estimate_tokens",
     "foreign_key_lines",
     "table_blocks",
@@ -58,7 +58,7 @@ def foreign_key_lines(schema: Schema) -> str:
 def estimate_tokens(text: str) -> int:
     """Tokens that T5's tokenizer needs for `text`, guessed from above, for where no tokenizer is at hand.
 
-    Fitted to compact prompts over Spider: 0 to 55 % above the true count for each, 23 % on average.
+    Fitted to brief prompts over Spider: 0 to 55 % above the true count for each, 23 % on average.
     """
     words = text.split(" ") if text else []
     return math.ceil(1.15 * sum(map(_estimated, words))) + 1  # the end-of-sequence token
@@ -83,7 +83,7 @@ def _estimated(word: str) -> float:
     return count
 
 
-def compact_prompt(
+def brief_prompt(
     task: str,
     fields: Iterable[tuple[str, str]],
     schema: Schema,

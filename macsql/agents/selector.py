@@ -43,10 +43,10 @@ def prompt(
     budget: int = 512,
     count_tokens: CountTokens | None = None,
 ) -> str:
-    """What the Selector reads. `budget` (tokens, counted by `count_tokens`) binds the compact style only."""
-    if style == "compact":
+    """What the Selector reads. `budget` (tokens, counted by `count_tokens`) binds the brief style only."""
+    if style == "brief":
         fields = [("question", question), ("evidence", evidence)]
-        return schema_text.compact_prompt("select", fields, schema, values, budget, count_tokens)
+        return schema_text.brief_prompt("select", fields, schema, values, budget, count_tokens)
     return _MAC_SQL.format(
         db_id=schema.db_id,
         schema=schema_text.table_blocks(schema, values),
@@ -80,10 +80,10 @@ def parse(answer: str) -> Selection:
 
 
 def write(selection: Selection, schema: Schema, style: str) -> str:
-    """A selection as the answer that `parse` reads, tables in the schema's order; in the compact style on one line."""
+    """A selection as the answer that `parse` reads, tables in the schema's order; in the brief style on one line."""
     decisions = [(table.name, selection.decision(table.name)) for table in schema.tables]
     lines = [f"{_json(name)}: {_json(list(d) if isinstance(d, tuple) else d)}" for name, d in decisions]
-    body = f"{{{', '.join(lines)}}}" if style == "compact" else "{\n  " + ",\n  ".join(lines) + "\n}"
+    body = f"{{{', '.join(lines)}}}" if style == "brief" else "{\n  " + ",\n  ".join(lines) + "\n}"
     return fenced(body, "json")
 
 

@@ -24,7 +24,7 @@ from macsql.factory.corruption import Trigger, candidates
 from macsql.factory.gold import Gold
 from macsql.records import AGENTS, Agent, Example, Question
 
-STYLES = ("compact", "mac_sql")
+STYLES = ("brief", "mac_sql")
 BATCH = 256  # questions that go through the sandbox together
 MAX_TRIES = 10  # broken versions of one gold query that are run at most
 LIMITS = Limits(seconds=10.0)  # of what is made here; a gold query gets the sandbox's own
@@ -52,7 +52,7 @@ def make_examples(
 ) -> Made:
     """Examples of the agents in `cfg.roles` for all questions; equal input gives equal examples, whatever the workers.
 
-    `count_tokens` counts what the compact style must fit into `cfg.max_source_tokens`, after any codec; without it an
+    `count_tokens` counts what the brief style must fit into `cfg.max_source_tokens`, after any codec; without it an
     estimate from above for T5's tokenizer serves. `progress` is called with questions done and in all. Raises UserError
     for an unknown style or role.
     """
@@ -116,7 +116,7 @@ class _Factory:
 
     def _examples(self, one: _Checked, pieces: list[decomposer.Step], faults: list[_Broken]) -> Iterator[Example]:
         style, schema = self.cfg.style, one.database.schema
-        again = self.cfg.second_look and bool(pieces) and one.question.split == "train"
+        again = self.cfg.augment and bool(pieces) and one.question.split == "train"
         selection = selector.selection_of(one.gold)
         first = self._example(one, "selector", selector.write(selection, schema, style), schema)
         yield first
@@ -125,7 +125,7 @@ class _Factory:
             answer = selector.write(selection, other, style)
             yield from _unless_same(first, self._example(one, "selector", answer, other, number=2))
         steps = [*pieces, decomposer.Step(one.question.text, one.question.sql)]
-        if style == "compact":
+        if style == "brief":
             kept = decomposer.fitting(steps, self.cfg.max_target_tokens, self.count_tokens)
             self.shortened += len(kept) < len(steps)
             steps = kept

@@ -69,12 +69,12 @@ SQL = st.text(st.characters(exclude_categories=["C"], exclude_characters="`"), m
 WORDS = st.from_regex(r"[A-Za-z0-9 ,?]{0,30}", fullmatch=True).map(str.strip)
 
 
-@given(st.lists(st.builds(Step, WORDS, SQL), min_size=1, max_size=5), st.sampled_from(["compact", "mac_sql"]))
+@given(st.lists(st.builds(Step, WORDS, SQL), min_size=1, max_size=5), st.sampled_from(["brief", "mac_sql"]))
 def test_written_steps_are_read_back(steps: list[Step], style: str) -> None:
     read = decomposer.parse(decomposer.write(steps, style))
     assert read.readable
     assert read.sql == steps[-1].sql
-    short = style == "compact" and len(steps) == 1
+    short = style == "brief" and len(steps) == 1
     assert read.steps == ((Step("", steps[0].sql),) if short else tuple(steps))
 
 

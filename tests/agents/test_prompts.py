@@ -69,15 +69,15 @@ def test_mac_sql_prompts_are_as_long_as_the_original(shared: Path, agent: str, m
 
 
 @pytest.mark.parametrize("agent", PROMPTS)
-def test_compact_prompts_begin_with_task_and_question(schema: Schema, agent: str) -> None:
-    prompt = PROMPTS[agent]("compact", question="How  many\nships?", schema=schema, evidence="a hint")
+def test_brief_prompts_begin_with_task_and_question(schema: Schema, agent: str) -> None:
+    prompt = PROMPTS[agent]("brief", question="How  many\nships?", schema=schema, evidence="a hint")
     assert re.match(r"(select|decompose|refine): How many ships\? \| evidence: a hint \| ", prompt)
     assert "\n" not in prompt
 
 
 def test_the_compact_form(ferries: Database) -> None:
     prompt = selector.prompt(
-        "compact", question="How many ships?", schema=ferries.schema, values=read_value_examples(ferries, 2)
+        "brief", question="How many ships?", schema=ferries.schema, values=read_value_examples(ferries, 2)
     )
     assert prompt == (
         "select: How many ships? | schema: "
@@ -91,13 +91,13 @@ def test_the_compact_form(ferries: Database) -> None:
 
 
 def test_a_refiner_prompt_holds_sql_and_error() -> None:
-    prompt = PROMPTS["refiner"]("compact", question="Which?", schema=Schema("", ()))
+    prompt = PROMPTS["refiner"]("brief", question="Which?", schema=Schema("", ()))
     assert prompt == "refine: Which? | sql: SELECT nam FROM vessel | error: no such column: nam"
 
 
 def squeezed(database: Database, question: str, budget: int) -> str:
     return selector.prompt(
-        "compact",
+        "brief",
         question=question,
         schema=database.schema,
         values=read_value_examples(database, 2),
@@ -130,7 +130,7 @@ def test_tables_go_before_what_the_question_mentions(ferries: Database) -> None:
 def test_a_table_written_as_one_word_is_found() -> None:
     tables = tuple(Table(name, (Column("a", ""), Column("b", ""))) for name in ("pit_stops", "lapTimes", "drivers"))
     prompt = selector.prompt(
-        "compact", question="The shortest laptime?", schema=Schema("f1", tables), budget=9, count_tokens=count_words
+        "brief", question="The shortest laptime?", schema=Schema("f1", tables), budget=9, count_tokens=count_words
     )
     assert prompt.endswith("| schema: lapTimes: a, b")
 
@@ -140,7 +140,7 @@ def test_a_table_that_joins_two_mentioned_ones_outlives_others() -> None:
     others = tuple(Table(name, (Column("id", ""),)) for name in ("ships", "ports", "y", "z"))
     keys = (ForeignKey("x", "ship", "ships", "id"), ForeignKey("x", "port", "ports", "id"))
     prompt = selector.prompt(
-        "compact",
+        "brief",
         question="ships and ports",
         schema=Schema("s", (*others[:2], link, *others[2:]), keys),
         budget=20,
@@ -167,10 +167,10 @@ QUESTIONS = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_siz
 
 @settings(max_examples=150, deadline=None)
 @given(schemas(), QUESTIONS, st.integers(1, 120), st.sampled_from([None, count_words, len]))
-def test_a_compact_prompt_holds_the_question_and_its_budget(schema, question, budget, count) -> None:
+def test_a_brief_prompt_holds_the_question_and_its_budget(schema, question, budget, count) -> None:
     values = {(table.name, column.name): (None, "abc", 1.5) for table in schema.tables for column in table.columns}
     prompt = selector.prompt(
-        "compact", question=question, schema=schema, values=values, budget=budget, count_tokens=count
+        "brief", question=question, schema=schema, values=values, budget=budget, count_tokens=count
     )
     head = f"select: {' '.join(question.split())}"
     assert prompt.startswith(head)
@@ -180,7 +180,7 @@ def test_a_compact_prompt_holds_the_question_and_its_budget(schema, question, bu
 @settings(max_examples=50, deadline=None)
 @given(schemas(), QUESTIONS)
 def test_nothing_is_cut_that_need_not_be(schema, question) -> None:
-    shown = selector.prompt("compact", question=question, schema=schema, budget=10**6)
+    shown = selector.prompt("brief", question=question, schema=schema, budget=10**6)
     assert all(squeeze._name(table.name) in shown for table in schema.tables)
     assert sum(len(table.columns) for table in schema.tables) <= len(shown)
 
@@ -197,7 +197,7 @@ def test_the_estimate_lies_above_t5(shared: Path) -> None:
     ratios = []
     for schema in read_tables_json(shared / "data" / "spider" / "tables.json").values():
         for narrow in (schema, replace(schema, tables=schema.tables[:2], foreign_keys=())):
-            prompt = selector.prompt("compact", question="How many are there of each?", schema=narrow)
+            prompt = selector.prompt("brief", question="How many are there of each?", schema=narrow)
             true = len(tokenizer(encode(prompt), verbose=False).input_ids)
             ratios.append(estimate_tokens(prompt) / true)
             assert true <= 512

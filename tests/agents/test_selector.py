@@ -102,7 +102,7 @@ DECISIONS = st.one_of(st.just("keep_all"), st.just("drop_all"), st.lists(NAMES, 
 SELECTIONS = st.dictionaries(st.sampled_from(["wide", "owner", "other"]), DECISIONS).map(lambda t: Selection(True, t))
 
 
-@given(SELECTIONS, st.sampled_from(["compact", "mac_sql"]))
+@given(SELECTIONS, st.sampled_from(["brief", "mac_sql"]))
 def test_a_written_selection_is_read_back(selection: Selection, style: str) -> None:
     read = parse(write(selection, SMALL, style))
     assert read.readable
@@ -124,5 +124,5 @@ def test_what_is_chosen_or_listed_is_kept(selection: Selection) -> None:
 def test_compact_answers_are_one_line(schema: Schema) -> None:
     selection = gold_selection("SELECT name FROM landing", replace(schema, tables=schema.tables[:2]))
     two = replace(schema, tables=schema.tables[:2])
-    assert write(selection, two, "compact") == '```json\n{"vessel": "drop_all", "landing": "keep_all"}\n```'
+    assert write(selection, two, "brief") == '```json\n{"vessel": "drop_all", "landing": "keep_all"}\n```'
     assert selector.parse(write(selection, two, "mac_sql")).tables == selection.tables

@@ -44,7 +44,7 @@ def verdicts(right: set[int], questions: int = 20) -> list[Verdict]:
 def base_config(**overrides: object) -> Config:
     tree = {
         "data": {"format": "pocket", "questions": 8},
-        "agents": {"style": "compact"},
+        "agents": {"style": "brief"},
         "codec": {"name": "marks"},
         "mixture": {"name": "real"},
         "model": {"name": "pocket"},

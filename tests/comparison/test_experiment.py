@@ -86,7 +86,7 @@ def test_prompts_made_here_are_the_posters_in_one_style_alone(sweeps):
     sweeps.prepare({})
     other_data, other_texts = rouge_row(sweeps, {"data": {"format": "bird"}}).reasons
     assert other_data.startswith("Other data")
-    assert "ours have agents=compact, codec=verbatim." in other_texts
+    assert "ours have agents=brief, codec=verbatim." in other_texts
 
 
 def test_rows_are_counted_where_they_are(sweeps):

@@ -55,7 +55,7 @@ def configuration(state: str, changes: dict[str, Any]) -> Config:
     base = OmegaConf.create(
         {
             "data": {"format": "pocket"},
-            "agents": {"style": "compact"},
+            "agents": {"style": "brief"},
             "codec": {"name": "marks"},
             "mixture": {"name": "real"},
             "model": {"name": "pocket", "pocket": {"vocab_size": 9, "d_model": 4, "d_ff": 4, "num_layers": 1}},

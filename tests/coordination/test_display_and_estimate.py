@@ -62,7 +62,7 @@ def state(tmp_path):
     """Two of six trials finished: 100 steps of 8 rows in 40 s of training and 60 s in all; one failed."""
     config = {
         "data": {"format": "pocket"},
-        "agents": {"style": "compact"},
+        "agents": {"style": "brief"},
         "codec": {"name": "marks"},
         "mixture": {"name": "real"},
         "model": {"name": "pocket"},

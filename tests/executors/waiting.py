@@ -16,7 +16,7 @@ def stub_config(state: Path, steps: int = 20) -> Config:
         OmegaConf.create(
             {
                 "data": {"format": "pocket"},
-                "agents": {"style": "compact"},
+                "agents": {"style": "brief"},
                 "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {"name": "pocket", "pocket": {"d_model": 16}},

@@ -35,7 +35,7 @@ def questions(*golds: str) -> list[Question]:
 
 
 def make(ferries: Database, sandbox: Sandbox, asked: list[Question], **settings) -> Made:
-    cfg = AgentsConfig(**{"style": "compact", **settings})
+    cfg = AgentsConfig(**{"style": "brief", **settings})
     return make_examples(asked, {"ferries": ferries}, cfg, sandbox)
 
 
@@ -43,10 +43,10 @@ def of(made: Made, agent: str) -> list[Example]:
     return [example for example in made.examples if example.agent == agent]
 
 
-@pytest.mark.parametrize("style", ["compact", "mac_sql"])
+@pytest.mark.parametrize("style", ["brief", "mac_sql"])
 def test_every_agent_gets_its_example(ferries: Database, sandbox: Sandbox, style: str) -> None:
     asked = questions(*GOLDS)
-    made = make(ferries, sandbox, asked, style=style, second_look=False)
+    made = make(ferries, sandbox, asked, style=style, augment=False)
     assert Counter(example.agent for example in made.examples) == {agent: len(GOLDS) for agent in AGENTS}
     assert made.skipped == {agent: {} for agent in AGENTS}
     for example in made.examples:
@@ -59,9 +59,9 @@ def test_every_agent_gets_its_example(ferries: Database, sandbox: Sandbox, style
             assert agent_of(example.source) == example.agent
 
 
-@pytest.mark.parametrize("style", ["compact", "mac_sql"])
+@pytest.mark.parametrize("style", ["brief", "mac_sql"])
 def test_decomposer_targets_run_and_end_with_the_gold_query(ferries: Database, sandbox: Sandbox, style: str) -> None:
-    made = make(ferries, sandbox, questions(*GOLDS), style=style, second_look=False)
+    made = make(ferries, sandbox, questions(*GOLDS), style=style, augment=False)
     steps = {}
     for example in of(made, "decomposer"):
         answer = decomposer.parse(example.target)
@@ -70,7 +70,7 @@ def test_decomposer_targets_run_and_end_with_the_gold_query(ferries: Database, s
         steps[example.gold_sql] = [step.question for step in answer.steps]
     assert [len(steps[sql]) for sql in GOLDS] == [1, 1, 1, 2, 3, 1]
     assert steps[GOLDS[3]] == ["Find the average seats of vessel.", "Question number 3?"]
-    assert steps[GOLDS[0]] == ["" if style == "compact" else "Question number 0?"]
+    assert steps[GOLDS[0]] == ["" if style == "brief" else "Question number 0?"]
 
 
 def test_refiner_rows_fail_and_their_targets_run(ferries: Database, sandbox: Sandbox) -> None:
@@ -120,7 +120,7 @@ def test_nothing_to_break_is_counted(ferries: Database, sandbox: Sandbox) -> Non
     assert len(made.examples) + made.skipped["refiner"].get("no fault was found that fails", 0) == 1
 
 
-def test_questions_of_several_steps_get_a_second_look_in_training_only(ferries: Database, sandbox: Sandbox) -> None:
+def test_questions_of_several_steps_get_a_augment_in_training_only(ferries: Database, sandbox: Sandbox) -> None:
     asked = questions("SELECT captain FROM crossing WHERE delay > (SELECT avg(delay) FROM crossing)", GOLDS[0])
     made = make(ferries, sandbox, asked)
     seconds = {row.id: row for row in made.examples if row.id.endswith("/2")}
@@ -141,11 +141,11 @@ def test_questions_of_several_steps_get_a_second_look_in_training_only(ferries: 
 
 
 def test_long_answers_lose_their_first_steps(ferries: Database, sandbox: Sandbox) -> None:
-    made = make(ferries, sandbox, questions(GOLDS[4]), max_target_tokens=80, second_look=False)
+    made = make(ferries, sandbox, questions(GOLDS[4]), max_target_tokens=80, augment=False)
     answer = decomposer.parse(of(made, "decomposer")[0].target)
     assert (len(answer.steps), answer.sql) == (2, GOLDS[4])
     assert made.shortened == 1
-    whole = make(ferries, sandbox, questions(GOLDS[4]), max_target_tokens=80, style="mac_sql", second_look=False)
+    whole = make(ferries, sandbox, questions(GOLDS[4]), max_target_tokens=80, style="mac_sql", augment=False)
     assert len(decomposer.parse(of(whole, "decomposer")[0].target).steps) == 3
 
 
@@ -173,7 +173,7 @@ def test_only_the_agents_asked_for(ferries: Database, sandbox: Sandbox) -> None:
 
 def test_evidence_and_the_token_budget_reach_the_prompt(ferries: Database, sandbox: Sandbox) -> None:
     asked = [replace(questions(GOLDS[0])[0], evidence="old refers to built < 1995")]
-    cfg = AgentsConfig(style="compact", max_source_tokens=40)
+    cfg = AgentsConfig(style="brief", max_source_tokens=40)
     made = make_examples(asked, {"ferries": ferries}, cfg, sandbox, count_tokens=lambda text: len(text.split()))
     for row in made.examples:
         assert "| evidence: old refers to built < 1995 |" in row.source
@@ -182,7 +182,7 @@ def test_evidence_and_the_token_budget_reach_the_prompt(ferries: Database, sandb
 
 def test_progress_ends_at_the_number_of_questions(ferries: Database, sandbox: Sandbox) -> None:
     told: list[tuple[int, int]] = []
-    cfg = AgentsConfig(style="compact")
+    cfg = AgentsConfig(style="brief")
     make_examples(
         questions(*GOLDS), {"ferries": ferries}, cfg, sandbox, progress=lambda done, total: told.append((done, total))
     )
@@ -193,7 +193,7 @@ def test_progress_ends_at_the_number_of_questions(ferries: Database, sandbox: Sa
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"style": "long"}, "Unknown agents.style 'long'.*compact, mac_sql"),
+        ({"style": "long"}, "Unknown agents.style 'long'.*brief, mac_sql"),
         ({"roles": ["judge"]}, "Unknown agent 'judge'.*selector, decomposer, refiner"),
     ],
 )
@@ -207,7 +207,7 @@ def test_public_corpora(shared: Path, tmp_path: Path, sandbox: Sandbox, data: st
     """Recall of gold columns 1.00, no prompt over its budget, every Refiner row fails outside the sandbox as well."""
     cfg = DataConfig(format="spider" if data == "spider" else "text2sql", root=str(shared / "data" / data), limit=120)
     corpus = corpora.read(cfg, tmp_path)
-    made = make_examples(corpus.questions, corpus.databases, AgentsConfig(style="compact", value_examples=2), sandbox)
+    made = make_examples(corpus.questions, corpus.databases, AgentsConfig(style="brief", value_examples=2), sandbox)
     gold_failures = sum(made.skipped["selector"].values())
     assert len({row.question_id for row in of(made, "selector")}) == len(corpus.questions) - gold_failures
     assert len(of(made, "refiner")) > 0.95 * len(corpus.questions)

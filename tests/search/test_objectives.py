@@ -18,7 +18,7 @@ def config(metric, direction=("minimize",), pruner="none", **trainer):
         OmegaConf.create(
             {
                 "data": {"format": "pocket"},
-                "agents": {"style": "compact", "roles": ["selector", "decomposer"]},
+                "agents": {"style": "brief", "roles": ["selector", "decomposer"]},
                 "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {"name": "pocket"},

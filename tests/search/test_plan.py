@@ -17,7 +17,7 @@ def config(tmp_path):
         OmegaConf.create(
             {
                 "data": {"format": "pocket"},
-                "agents": {"style": "compact"},
+                "agents": {"style": "brief"},
                 "codec": {"name": "marks"},
                 "mixture": {"name": "real"},
                 "model": {"name": "pocket", "pocket": {"d_model": 8}},
