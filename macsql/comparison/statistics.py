@@ -5,12 +5,13 @@ it with another arm, which is what every function here builds on.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
 
 import numpy as np
+from scipy import special
 
 Unit = tuple[float, int]  # one question: sum of the differences of its answers, and how many there are
 
@@ -58,9 +59,8 @@ def paired_bootstrap(
     counts = np.array([[count for _, count in row] for row in seeds], dtype=float)
     questions, rows = _draws(len(seeds[0]), resamples, seed), _draws(len(seeds), resamples, seed + 1)
     sums, sizes = (((questions @ table.T) * rows).sum(axis=1) for table in (totals, counts))
-    means = np.sort(sums[sizes > 0] / sizes[sizes > 0]).tolist()
-    tail = (1 - level) / 2
-    return Interval(float(totals.sum() / counts.sum()), _quantile(means, tail), _quantile(means, 1 - tail))
+    low, high = np.quantile(sums[sizes > 0] / sizes[sizes > 0], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(totals.sum() / counts.sum()), float(low), float(high))
 
 
 @lru_cache(maxsize=8)
@@ -82,9 +82,8 @@ def student_interval(values: Sequence[float], level: float = 0.95) -> Interval |
 
 
 def student_quantile(share: float, freedom: int) -> float:
-    """The value below which `share` (over a half) of Student's distribution lies, `freedom` its degrees of freedom."""
-    angle = _root(lambda angle: _student_within(angle, freedom) - (2 * share - 1), high=math.pi / 2)
-    return math.tan(angle) * math.sqrt(freedom)
+    """The value below which `share` of Student's distribution lies, `freedom` its degrees of freedom."""
+    return float(special.stdtrit(freedom, share))
 
 
 def student_p(values: Sequence[float]) -> float | None:
@@ -94,34 +93,16 @@ def student_p(values: Sequence[float]) -> float | None:
     middle, error = fmean(values), stdev(values) / math.sqrt(len(values))
     if error == 0:
         return 1.0 if middle == 0 else 0.0
-    freedom = len(values) - 1
-    return max(0.0, 1 - _student_within(math.atan(abs(middle) / error / math.sqrt(freedom)), freedom))
-
-
-def _student_within(angle: float, freedom: int) -> float:
-    """The share of Student's distribution between -t and t, t = tan(angle) * sqrt(freedom).
-
-    A finite sum in the angle (Abramowitz and Stegun, 1964, 26.7.3 and 26.7.4).
-    """
-    term, total = (math.cos(angle), 0.0) if freedom % 2 else (1.0, 0.0)
-    for factor in range(1 + freedom % 2, freedom, 2):  # each term from the one before it
-        total += term
-        term *= math.cos(angle) ** 2 * factor / (factor + 1)
-    total *= math.sin(angle)
-    return 2 / math.pi * (angle + total) if freedom % 2 else total
+    return 2 * float(special.stdtr(len(values) - 1, -abs(middle) / error))
 
 
 def mcnemar(better: int, worse: int) -> float:
     """Two-sided exact p of McNemar's test (1947): the discordant pairs as throws of a fair coin.
 
-    `better` and `worse` count the questions that one arm alone, or the other alone, gets right. With means over several
-    seeds, counting the signs of the differences, it is the sign test (Dixon and Mood, 1946), for these very seeds.
+    `better` and `worse` count the questions that one setting alone, or the other alone, gets right. With means over
+    several seeds, counting the signs of the differences, it is the sign test (Dixon and Mood, 1946), for these seeds.
     """
-    throws, ways, tail = better + worse, 1, 0
-    for successes in range(min(better, worse) + 1):
-        tail += ways
-        ways = ways * (throws - successes) // (successes + 1)
-    return min(1.0, 2 * tail / 2**throws)
+    return min(1.0, 2 * float(special.bdtr(min(better, worse), better + worse, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -138,11 +119,8 @@ def exact_interval(successes: int, trials: int, level: float = 0.95) -> Interval
     if not 0 <= successes <= trials or trials == 0:
         raise ValueError(f"{successes} of {trials} is no share")
     tail = (1 - level) / 2
-    low, high = 0.0, 1.0
-    if successes:
-        low = _root(lambda share: 1 - _at_most(successes - 1, trials, share) - tail)
-    if successes < trials:
-        high = _root(lambda share: tail - _at_most(successes, trials, share))
+    low = float(special.betaincinv(successes, trials - successes + 1, tail)) if successes else 0.0
+    high = float(special.betaincinv(successes + 1, trials - successes, 1 - tail)) if successes < trials else 1.0
     return Interval(successes / trials, low, high)
 
 
@@ -152,20 +130,20 @@ def smallest_discordance(alpha: float) -> int:
 
 
 def detectable_difference(questions: int, discordant: float, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """The smallest true difference of two shares that McNemar's test finds with probability `power`.
+    """The smallest true difference of two shares that McNemar's test finds with probability `power`, at least a half.
 
-    `discordant` is the share of questions on which the arms differ. Connor (1987): n d**2 = (z(1 - alpha/2) sqrt(psi) +
-    z(power) sqrt(psi - d**2))**2, solved for d. None where not even all of `discordant` in one direction would do.
+    `discordant` is the share of questions on which the settings differ. Connor (1987): n d**2 = (z(1 - alpha/2)
+    sqrt(psi) + z(power) sqrt(psi - d**2))**2, a quadratic equation in d. None where not even all of `discordant` in one
+    direction would do.
     """
     if questions < 1 or not 0 < discordant <= 1:
         return None
     significance, strength = NormalDist().inv_cdf(1 - alpha / 2), NormalDist().inv_cdf(power)
-
-    def missing(difference: float) -> float:
-        spread = significance * math.sqrt(discordant) + strength * math.sqrt(max(0.0, discordant - difference**2))
-        return math.sqrt(questions) * difference - spread
-
-    return _root(missing, high=discordant) if missing(discordant) >= 0 else None
+    inside = strength**2 * (questions - significance**2 + strength**2)
+    if inside < 0:
+        return None
+    root = (significance * math.sqrt(questions) + math.sqrt(inside)) * math.sqrt(discordant) / (questions + strength**2)
+    return root if root <= discordant else None
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -174,34 +152,3 @@ def spread(values: Sequence[float]) -> Spread:
         raise ValueError("no values")
     deviation = stdev(values) if len(values) > 1 else None
     return Spread(fmean(values), deviation, min(values), max(values), len(values))
-
-
-def _at_most(successes: int, trials: int, share: float) -> float:
-    """P(X <= successes) for a binomial X."""
-    if share in (0.0, 1.0):
-        return 1.0 if share == 0.0 or successes >= trials else 0.0
-    logs = (
-        math.lgamma(trials + 1)
-        - math.lgamma(count + 1)
-        - math.lgamma(trials - count + 1)
-        + count * math.log(share)
-        + (trials - count) * math.log1p(-share)
-        for count in range(successes + 1)
-    )
-    return min(1.0, math.fsum(map(math.exp, logs)))
-
-
-def _root(rising: Callable[[float], float], low: float = 0.0, high: float = 1.0) -> float:
-    """Where a rising function crosses 0 between `low` and `high`."""
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
-    return (low + high) / 2
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Linear between the neighbouring order statistics (type 7 of Hyndman and Fan, 1996)."""
-    place = share * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
