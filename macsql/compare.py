@@ -57,7 +57,7 @@ def _compare(name: str, arguments: argparse.Namespace) -> int:
     if arguments.publish:
         published_folder(name)  # before anything is read
     comparison = show(name, arguments.state_dir)
-    if not comparison.arms:
+    if not comparison.settings:
         return 1
     if arguments.publish or (not arguments.out and not arguments.html and _belongs(comparison, arguments.state_dir)):
         publish(comparison)
@@ -99,7 +99,7 @@ def show(name: str, state_dir: Path) -> "Comparison":
     from macsql.report import terminal as table
 
     comparison = compare(name, state_dir)
-    if comparison.arms:
+    if comparison.settings:
         table.show(comparison)
     else:
         print(f"Sweep {name}: {comparison.progress}, so there is nothing to compare.")

@@ -66,7 +66,7 @@ def sweep(config: Config) -> int:
         code = run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing there
     if code != 130:
         compared = compare.show(config.sweep.name, Path(config.tracking.state_dir))
-        if compared.arms:
+        if compared.settings:
             compare.write(compared, compare.beside(config.sweep.name, Path(config.tracking.state_dir)))
     return code
 

@@ -124,15 +124,19 @@ def test_what_is_published_is_the_sweep_of_that_name_in_mlruns(make, argument):
 
 @pytest.mark.parametrize("scale", [(), ("+scale=pocket",), ("+scale=pocket_brief",)])
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiment_composes_and_the_arms_that_are_spoken_of_exist(config, name, scale):
+def test_an_experiment_composes_and_the_settings_that_are_spoken_of_exist(config, name, scale):
     found = config(f"+experiment={name}", *scale)
     assert found.sweep.name == name
     known = published(name)
     assert set(known.varies) <= set(POSTER_TRAINING)
-    spoken = [known.reference, *(figure.arm for figure in known.figures), *(curve.arm for curve in known.curves)]
+    spoken = [
+        known.reference,
+        *(figure.setting for figure in known.figures),
+        *(curve.setting for curve in known.curves),
+    ]
     spoken += [known.claim.better, known.claim.worse] if known.claim else []
-    for arm in spoken:
-        assert arm is None or any(matches(arm, point) for point in points(found)), arm
+    for setting in spoken:
+        assert setting is None or any(matches(setting, point) for point in points(found)), setting
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -22,7 +22,7 @@ NOT_RECORDED = "not recorded"
 
 
 @dataclass(frozen=True)
-class ComparedTrial:
+class StoredTrial:
     """One trial as a comparison sees it. What is in its files is read when first asked for."""
 
     key: str
@@ -116,9 +116,9 @@ class ComparedTrial:
         return {row.id: row for row in self.examples.examples("test")} if self.examples else {}
 
 
-def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
+def trials(name: str, state_dir: Path) -> list[StoredTrial]:
     """The trials of a sweep by their place in the plan. Raises UserError where there are none."""
-    found: list[ComparedTrial] = []
+    found: list[StoredTrial] = []
     others: set[str] = set()
     for path in sorted((state_dir / "trials").glob("*/trial.json")):
         about = json.loads(path.read_text(encoding="utf-8"))
@@ -132,7 +132,7 @@ def trials(name: str, state_dir: Path) -> list[ComparedTrial]:
     return sorted(found, key=lambda trial: trial.index)
 
 
-def of_one_study(trials: Sequence[ComparedTrial]) -> list[ComparedTrial]:
+def of_one_study(trials: Sequence[StoredTrial]) -> list[StoredTrial]:
     """The trials that were asked for as the newest one was, but for its point; others are of a study that is gone."""
     by_age = sorted(trials, key=lambda trial: (trial.told_at, trial.begun_at))
     varied = {"seed", *(key for trial in trials for key in trial.point)}
@@ -141,38 +141,38 @@ def of_one_study(trials: Sequence[ComparedTrial]) -> list[ComparedTrial]:
     return [kept[index] for index in sorted(kept)]
 
 
-def _common(trial: ComparedTrial, varied: set[str]) -> dict[str, Any]:
+def _common(trial: StoredTrial, varied: set[str]) -> dict[str, Any]:
     """What a trial's configuration has in common with those of its study's other trials: no key or group of a point."""
     groups = tuple(f"{name}." for name in varied)
     told = identity(trial.config).items()
     return {key: value for key, value in told if key not in varied and not key.startswith(groups)}
 
 
-def newest(trials: Sequence[ComparedTrial]) -> ComparedTrial:
+def newest(trials: Sequence[StoredTrial]) -> StoredTrial:
     """The trial that told something last: its command is the one that the whole sweep was last asked for with."""
     return max(trials, key=lambda trial: (trial.told_at, trial.index))
 
 
-def planned(trials: Sequence[ComparedTrial]) -> int:
+def planned(trials: Sequence[StoredTrial]) -> int:
     """How many trials the sweep has when it is whole, those that have not begun included."""
     config = newest(trials).config
     points = points_of(config.search, read_space(config.search.space))
     return max(len(trials), points * config.sweep.repeats)
 
 
-def experiment_of(trials: Sequence[ComparedTrial]) -> str | None:
+def experiment_of(trials: Sequence[StoredTrial]) -> str | None:
     """The experiment that a sweep was made of, as its command says (`+experiment=X`); None where it says none."""
     words = [word for trial in trials for word in shlex.split(trial.command)]
     return next((word.partition("=")[2] for word in words if word.startswith("+experiment=")), None)
 
 
-def _trial(folder: Path, about: Mapping[str, Any]) -> ComparedTrial:
+def _trial(folder: Path, about: Mapping[str, Any]) -> StoredTrial:
     words = shlex.split(about.get("command", ""))
     try:
         config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
     except UserError as error:
         raise UserError(f"{folder} is of another version: {error}") from error
-    return ComparedTrial(
+    return StoredTrial(
         key=folder.name,
         index=about["index"],
         label=about["label"],

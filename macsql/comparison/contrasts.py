@@ -1,10 +1,10 @@
-"""Each arm against one reference arm, question by question: how large is the difference, and could it be chance?"""
+"""Each setting against the reference, question by question: how large is the difference, and could it be chance?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from macsql.comparison.arms import Arm
 from macsql.comparison.figures import chosen, title
+from macsql.comparison.settings import Setting
 from macsql.comparison.statistics import (
     Interval,
     Unit,
@@ -25,24 +25,24 @@ YES_OR_NO = (
     "refiner/execution_accuracy",
 )
 GRADED = ("all/rouge_l", "all/exact_match")  # pooled or graded: an interval, no test of yes against no
-MOST_ARMS = 12  # that are held against the reference, the first of the plan
+MOST_SETTINGS = 12  # that are held against the reference, the first of the plan
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One arm minus the reference in one figure."""
+    """One setting minus the reference in one figure."""
 
     metric: str
     title: str
-    arm: str
+    setting: str
     reference: str
-    questions: int  # answered by both arms
+    questions: int  # answered by both settings
     seeds: int
     difference: Interval  # 95 %, over the questions and as many seeds as there are
     by_seed: tuple[float, ...]
     over_seeds: Interval | None  # 95 %, Student's, of their mean; None for one seed
-    better: int = 0  # questions that the arm alone gets right (with several seeds: more often)
+    better: int = 0  # questions that the setting alone gets right (with several seeds: more often)
     worse: int = 0
     p: float | None = None  # McNemar's exact test over questions, for these very weights; None for graded figures
     p_seeds: float | None = None  # Student's test over the seeds that the difference is 0; None for one seed
@@ -62,7 +62,7 @@ class Contrast:
 
 
 @dataclass(frozen=True)
-class Sight:
+class MinimumDetectableDifference:
     """How small a difference this test set can show at all."""
 
     questions: int
@@ -72,18 +72,18 @@ class Sight:
     smallest_holm: float  # the same where the error rate is shared
 
 
-def contrasts(arms: Sequence[Arm], reference: Arm) -> list[Contrast]:
-    """Every other arm against the reference, for each figure that both have; p-values adjusted together.
+def contrasts(settings: Sequence[Setting], reference: Setting) -> list[Contrast]:
+    """Every other setting against the reference, for each figure that both have; p-values adjusted together.
 
     With several seeds a difference has to be seen over the questions and over the seeds: the larger of the two p is
     valid for "not over both" (Berger, 1982, intersection-union tests), and that is what is adjusted.
     """
-    others = [arm for arm in arms if arm is not reference][:MOST_ARMS]
+    others = [setting for setting in settings if setting is not reference][:MOST_SETTINGS]
     found = [
         contrast
-        for arm in others
+        for setting in others
         for metric in (*YES_OR_NO, *GRADED)
-        if (contrast := contrast_of(arm, reference, metric)) is not None
+        if (contrast := contrast_of(setting, reference, metric)) is not None
     ]
     tested = {
         place: max(contrast.p, contrast.p_seeds or 0.0)
@@ -94,10 +94,10 @@ def contrasts(arms: Sequence[Arm], reference: Arm) -> list[Contrast]:
     return [replace(contrast, p_holm=adjusted.get(place)) for place, contrast in enumerate(found)]
 
 
-def contrast_of(arm: Arm, reference: Arm, metric: str) -> Contrast | None:
-    """One arm against another in one figure; None where no question was answered by both under a common seed."""
-    common = sorted(set(arm.repeats) & set(reference.repeats))
-    ours = [_by_question(_verdicts(arm, repeat), metric) for repeat in common]
+def contrast_of(setting: Setting, reference: Setting, metric: str) -> Contrast | None:
+    """One setting against another in one figure; None where no question was answered by both under a common seed."""
+    common = sorted(set(setting.repeats) & set(reference.repeats))
+    ours = [_by_question(_verdicts(setting, repeat), metric) for repeat in common]
     theirs = [_by_question(_verdicts(reference, repeat), metric) for repeat in common]
     if not common:
         return None
@@ -111,7 +111,7 @@ def contrast_of(arm: Arm, reference: Arm, metric: str) -> Contrast | None:
     result = Contrast(
         metric=metric,
         title=title(metric),
-        arm=arm.label,
+        setting=setting.label,
         reference=reference.label,
         questions=len(questions),
         seeds=len(common),
@@ -130,7 +130,7 @@ def contrast_of(arm: Arm, reference: Arm, metric: str) -> Contrast | None:
     return replace(result, better=better, worse=worse, p=mcnemar(better, worse), detectable=detectable)
 
 
-def sight(found: Sequence[Contrast], questions: int) -> Sight | None:
+def minimum_detectable_difference(found: Sequence[Contrast], questions: int) -> MinimumDetectableDifference | None:
     """What the test questions can show, tested as often as `found` does; None without questions.
 
     `questions` counts where nothing is tested: else it is the test with the most questions, since an agent need not
@@ -144,11 +144,11 @@ def sight(found: Sequence[Contrast], questions: int) -> Sight | None:
     seeds = max((contrast.seeds for contrast in found), default=1)
     alone, shared = smallest_discordance(ALPHA), smallest_discordance(ALPHA / tests)
     answers = questions * seeds
-    return Sight(questions, seeds, tests, min(1.0, alone / answers), min(1.0, shared / answers))
+    return MinimumDetectableDifference(questions, seeds, tests, min(1.0, alone / answers), min(1.0, shared / answers))
 
 
-def _verdicts(arm: Arm, repeat: int) -> Sequence[Verdict]:
-    return next(trial.verdicts for trial in arm.trials if trial.repeat == repeat)
+def _verdicts(setting: Setting, repeat: int) -> Sequence[Verdict]:
+    return next(trial.verdicts for trial in setting.trials if trial.repeat == repeat)
 
 
 def _by_question(verdicts: Sequence[Verdict], metric: str) -> Mapping[str, dict[str, float]]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from macsql.comparison.arms import find
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import Curve, title
 from macsql.comparison.published import PublishedCurve
+from macsql.comparison.settings import find
 from macsql.comparison.side_by_side import Cell, Row, place
 
 LOSSES = {"train_loss": "mean over the steps of the epoch", "eval_loss": "at the end of the epoch"}
@@ -37,9 +37,9 @@ class Epoch:
 
 @dataclass(frozen=True)
 class EpochTable:
-    """One of the poster's tables beside the arm that it is read as."""
+    """One of the poster's tables beside the setting that it is read as."""
 
-    arm: str
+    setting: str
     curve: PublishedCurve
     epochs: tuple[Epoch, ...]
 
@@ -48,8 +48,10 @@ def epoch_tables(comparison: Comparison) -> list[EpochTable]:
     """A table for each one of the poster's, in its order."""
     found = []
     for table in comparison.published.curves:
-        arm = find(comparison.arms, table.arm)
-        curves = [report.curve for report in comparison.trials if arm is not None and report.trial in arm.trials]
+        setting = find(comparison.settings, table.setting)
+        curves = [
+            report.curve for report in comparison.trials if setting is not None and report.trial in setting.trials
+        ]
         epochs = [
             Epoch(
                 number,
@@ -60,17 +62,17 @@ def epoch_tables(comparison: Comparison) -> list[EpochTable]:
             )
             for number, train, evaluation in zip(table.epochs, table.train_loss, table.eval_loss, strict=True)
         ]
-        found.append(EpochTable(place(table.arm, arm), table, tuple(epochs)))
+        found.append(EpochTable(place(table.setting, setting), table, tuple(epochs)))
     return found
 
 
 def epoch_rows(comparison: Comparison) -> Iterator[Row]:
-    """Every cell of the poster's tables as a row, with what the row of the same arm's best pair says about it."""
-    pairs = {(row.arm, row.metric): row for row in comparison.rows}
+    """Every cell of the poster's tables as a row, with what the row of the same setting's best pair says about it."""
+    pairs = {(row.setting, row.metric): row for row in comparison.rows}
     for table in epoch_tables(comparison):
         for epoch in table.epochs:
             for name, note in LOSSES.items():
-                pair, like = epoch.losses[name], pairs[table.arm, f"pair/{name}"]
+                pair, like = epoch.losses[name], pairs[table.setting, f"pair/{name}"]
                 words = f"{title(name)}, epoch {epoch.number}"
                 poster = replace(like.poster, value=pair.poster, text="", note=table.curve.doubt)
                 if pair.ours is not None:
@@ -79,7 +81,9 @@ def epoch_rows(comparison: Comparison) -> Iterator[Row]:
                     ours = Cell("not applicable", note="not trained for so many epochs")
                 else:
                     ours = like.ours
-                yield Row(f"epoch_{epoch.number}/{name}", words, table.arm, poster, ours, pair.difference, like.reasons)
+                yield Row(
+                    f"epoch_{epoch.number}/{name}", words, table.setting, poster, ours, pair.difference, like.reasons
+                )
 
 
 def _train(curve: Curve, number: int) -> float | None:

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.comparison import collect
-from macsql.comparison.arms import Arm, arms, best_of, find
-from macsql.comparison.collect import ComparedTrial, experiment_of, newest, planned
-from macsql.comparison.contrasts import Contrast, Sight, contrast_of, contrasts, sight
+from macsql.comparison.collect import StoredTrial, experiment_of, newest, planned
+from macsql.comparison.contrasts import (
+    Contrast,
+    MinimumDetectableDifference,
+    contrast_of,
+    contrasts,
+    minimum_detectable_difference,
+)
 from macsql.comparison.figures import Curve, curve, disagreements, figures
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
 from macsql.comparison.notes import notes
 from macsql.comparison.published import EXPERIMENTS, Published, published, systems
+from macsql.comparison.settings import Setting, best_of, find, settings
 from macsql.comparison.side_by_side import Row, SystemRow, side_by_side, systems_table
 from macsql.records import AGENTS, Agent
 from macsql.training.mixture import epoch_indices
@@ -36,10 +42,10 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class TrialReport:
+class MeasuredTrial:
     """One trial: what was asked, what came out, how its losses ran."""
 
-    trial: ComparedTrial
+    trial: StoredTrial
     figures: dict[str, float]  # derived from what is stored; empty where it has not been scored
     curve: Curve
     train_rows: dict[Agent, int]  # an epoch, as the mixture gives them; empty where the examples are gone
@@ -47,22 +53,22 @@ class TrialReport:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An experiment, compared; only what hangs on a ComparedTrial is still read from its folder."""
+    """An experiment, compared; only what hangs on a StoredTrial is still read from its folder."""
 
     name: str
     published: Published
     provenance: Provenance
-    trials: tuple[TrialReport, ...]  # that have begun, in the order of the plan
+    trials: tuple[MeasuredTrial, ...]  # that have begun, in the order of the plan
     planned: int  # trials of the whole sweep, those that have not begun included
-    arms: tuple[Arm, ...]  # with a finished trial
-    best_arm: Arm | None  # by the sweep's first objective, as a mean over an arm's seeds
-    best: ComparedTrial | None  # that arm's first seed: the trial whose answers are shown
-    reference: Arm | None  # what the others are held against
+    settings: tuple[Setting, ...]  # with a finished trial
+    best_setting: Setting | None  # by the sweep's first objective, as a mean over an setting's seeds
+    best: StoredTrial | None  # that setting's first seed: the trial whose answers are shown
+    reference: Setting | None  # what the others are held against
     rows: tuple[Row, ...]  # the poster's figure, ours, the difference
     systems: tuple[SystemRow, ...]
     contrasts: tuple[Contrast, ...]
-    claim: Contrast | None  # the better arm of published.claim minus the worse one
-    sight: Sight | None
+    claim: Contrast | None  # the better setting of published.claim minus the worse one
+    minimum: MinimumDetectableDifference | None
     answers: tuple[AgentAnswers, ...]  # of `best`
     examples: tuple[ShownExample, ...]  # of `best`
     notes: tuple[str, ...]
@@ -82,9 +88,9 @@ class Comparison:
     @property
     def answered_by(self) -> str:
         """Which of several seeds `answers` and `examples` are of: "seed 0, the first of 3"; empty for one seed."""
-        if self.best is None or self.best_arm is None or len(self.best_arm.trials) == 1:
+        if self.best is None or self.best_setting is None or len(self.best_setting.trials) == 1:
             return ""
-        return f"seed {self.best.config.seed}, the first of {len(self.best_arm.trials)}"
+        return f"seed {self.best.config.seed}, the first of {len(self.best_setting.trials)}"
 
 
 def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Comparison:
@@ -96,10 +102,10 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
     trials = collect.of_one_study(there)
     known = _published(name, trials, folder)
     reports = _reports(trials)
-    found = arms((report.trial, report.figures) for report in reports)
-    best_arm = best_of(found)
-    best = best_arm.shown if best_arm is not None else None
-    reference = (find(found, known.reference) if known.reference is not None else None) or best_arm
+    found = settings((report.trial, report.figures) for report in reports)
+    best_setting = best_of(found)
+    best = best_setting.shown if best_setting is not None else None
+    reference = (find(found, known.reference) if known.reference is not None else None) or best_setting
     held = contrasts(found, reference) if reference is not None else []
     verdicts = best.verdicts if best is not None else []
     return Comparison(
@@ -108,23 +114,23 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         provenance=_provenance(trials),
         trials=tuple(reports),
         planned=planned(trials),
-        arms=tuple(found),
-        best_arm=best_arm,
+        settings=tuple(found),
+        best_setting=best_setting,
         best=best,
         reference=reference,
-        rows=tuple(side_by_side(known, found, best_arm)),
-        systems=tuple(systems_table(systems(folder), best_arm)),
+        rows=tuple(side_by_side(known, found, best_setting)),
+        systems=tuple(systems_table(systems(folder), best_setting)),
         contrasts=tuple(held),
         claim=_claim(known, found),
-        sight=sight(held, len({verdict.question_id for verdict in verdicts})),
+        minimum=minimum_detectable_difference(held, len({verdict.question_id for verdict in verdicts})),
         answers=tuple(answers(verdicts, known)),
         examples=tuple(examples(best)) if best is not None else (),
-        notes=(*notes(known, reports, found, held, best_arm), *_left_out(there, trials)),
+        notes=(*notes(known, reports, found, held, best_setting), *_left_out(there, trials)),
         disagreements=tuple(line for report in reports for line in disagreements(report.trial, report.figures)),
     )
 
 
-def _left_out(there: Sequence[ComparedTrial], trials: Sequence[ComparedTrial]) -> list[str]:
+def _left_out(there: Sequence[StoredTrial], trials: Sequence[StoredTrial]) -> list[str]:
     others = [trial.key for trial in there if all(trial is not kept for kept in trials)]
     if not others:
         return []
@@ -132,12 +138,12 @@ def _left_out(there: Sequence[ComparedTrial], trials: Sequence[ComparedTrial]) -
     return [f"Left out as of a study that is gone, asked for otherwise or tried anew since: {len(others)} ({shown})."]
 
 
-def _published(name: str, trials: Sequence[ComparedTrial], folder: Path) -> Published:
+def _published(name: str, trials: Sequence[StoredTrial], folder: Path) -> Published:
     names = [known for known in (name, experiment_of(trials)) if known and (folder / known).is_dir()]
     return published(names[0] if names else name, folder)
 
 
-def _reports(trials: Sequence[ComparedTrial]) -> list[TrialReport]:
+def _reports(trials: Sequence[StoredTrial]) -> list[MeasuredTrial]:
     reports, known = [], {}  # rows that a mixture takes, counted once for all trials that share it
     for trial in trials:
         trainer, mixture = trial.config.trainer, trial.config.mixture
@@ -147,18 +153,18 @@ def _reports(trials: Sequence[ComparedTrial]) -> list[TrialReport]:
             known[shared] = _train_rows(trial, batch)
         told = curve(trial.events)
         rows = {f"{agent}/train_rows": float(count) for agent, count in known[shared].items()}
-        reports.append(TrialReport(trial, figures(trial, told) | rows, told, known[shared]))
+        reports.append(MeasuredTrial(trial, figures(trial, told) | rows, told, known[shared]))
     return reports
 
 
-def _train_rows(trial: ComparedTrial, batch: int) -> dict[Agent, int]:
+def _train_rows(trial: StoredTrial, batch: int) -> dict[Agent, int]:
     counts = trial.examples.about["counts"]["train"] if trial.examples is not None else {}
     rows = [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
     taken = Counter(rows[index] for index in epoch_indices(rows, trial.config.mixture, 0, batch)) if rows else Counter()
     return {agent: taken[agent] for agent in AGENTS if taken[agent]}
 
 
-def _provenance(trials: Sequence[ComparedTrial]) -> Provenance:
+def _provenance(trials: Sequence[StoredTrial]) -> Provenance:
     made = [trial for trial in trials if trial.finished] or list(trials)
     config = made[0].config
     scored = next((trial for trial in trials if trial.verdicts), made[0])
@@ -183,7 +189,7 @@ def _all(between: str, values: Sequence[str]) -> str:
     return between.join(dict.fromkeys(values))
 
 
-def _claim(known: Published, found: Sequence[Arm]) -> Contrast | None:
+def _claim(known: Published, found: Sequence[Setting]) -> Contrast | None:
     if known.claim is None:
         return None
     better, worse = find(found, known.claim.better), find(found, known.claim.worse)

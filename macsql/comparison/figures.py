@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from macsql.comparison.collect import ComparedTrial
+from macsql.comparison.collect import StoredTrial
 from macsql.metrics import summary
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 from macsql.records import AGENTS, Agent, Verdict
@@ -126,7 +126,7 @@ def mean(verdicts: Sequence[Verdict], metric: str) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def figures(trial: ComparedTrial, told: Curve) -> dict[str, float]:
+def figures(trial: StoredTrial, told: Curve) -> dict[str, float]:
     """Every figure of a trial, from its stored verdicts and the losses that it told, `told`."""
     found = summary(trial.verdicts)
     found |= {f"{ON_EVAL}{name}": value for name, value in summary(trial.eval_verdicts or []).items()}
@@ -141,7 +141,7 @@ def figures(trial: ComparedTrial, told: Curve) -> dict[str, float]:
     return found
 
 
-def disagreements(trial: ComparedTrial, derived: dict[str, float]) -> list[str]:
+def disagreements(trial: StoredTrial, derived: dict[str, float]) -> list[str]:
     """A sentence for each figure that the trial reported and its stored verdicts or events do not give."""
     if not trial.finished or trial.result is None:
         return []

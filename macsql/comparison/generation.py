@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from macsql.comparison.collect import ComparedTrial
+from macsql.comparison.collect import StoredTrial
 from macsql.comparison.figures import agents_of
 from macsql.comparison.published import Published, PublishedFigure
 from macsql.comparison.statistics import Interval, exact_interval
@@ -68,7 +68,7 @@ def answers(verdicts: Sequence[Verdict], published: Published) -> list[AgentAnsw
     return rows
 
 
-def examples(trial: ComparedTrial, each: int = EXAMPLES) -> list[ShownExample]:
+def examples(trial: StoredTrial, each: int = EXAMPLES) -> list[ShownExample]:
     """`each` answers of every agent to look at: outcomes in turn, the most frequent first, within one by hashed id.
 
     The choice depends on nothing but ids and outcomes, so nobody picks what looks good.

@@ -4,20 +4,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from macsql.comparison.arms import Arm, label, loss_notes
-from macsql.comparison.contrasts import MOST_ARMS, Contrast
+from macsql.comparison.contrasts import MOST_SETTINGS, Contrast
 from macsql.comparison.figures import title
 from macsql.comparison.published import Published, matches
+from macsql.comparison.settings import Setting, label, loss_notes
 from macsql.records import AGENTS, Agent
 
 if TYPE_CHECKING:
-    from macsql.comparison.experiment import TrialReport
+    from macsql.comparison.experiment import MeasuredTrial
 
 UNEQUAL = 1.5  # the largest agent's training rows over the smallest's from which on there is a balance to speak of
 
 
 def notes(
-    known: Published, reports: "Sequence[TrialReport]", found: Sequence[Arm], held: Sequence[Contrast], best: Arm | None
+    known: Published,
+    reports: "Sequence[MeasuredTrial]",
+    found: Sequence[Setting],
+    held: Sequence[Contrast],
+    best: Setting | None,
 ) -> list[str]:
     """What is published of the experiment, told by its trials or seen in its figures; a sentence or two each."""
     lines = [*known.notes, *(note for note in loss_notes(found))]
@@ -33,22 +37,24 @@ def notes(
             "them at 5 %; the intervals are for one figure each."
         )
     lines += _seeds(found)
-    if len(found) > MOST_ARMS + 1:
-        lines.append(f"Of {len(found)} arms the first {MOST_ARMS} are tested against the reference.")
+    if len(found) > MOST_SETTINGS + 1:
+        lines.append(f"Of {len(found)} settings the first {MOST_SETTINGS} are tested against the reference.")
     return lines
 
 
-def _several(known: Published, found: Sequence[Arm]) -> list[str]:
-    """That more than one arm could stand beside a figure of the poster."""
-    stated = [figure.arm for figure in known.figures if figure.arm is not None]
-    if not any(sum(matches(part, arm.point) for arm in found) > 1 for part in stated):
+def _several(known: Published, found: Sequence[Setting]) -> list[str]:
+    """That more than one setting could stand beside a figure of the poster."""
+    stated = [figure.setting for figure in known.figures if figure.setting is not None]
+    if not any(sum(matches(part, setting.point) for setting in found) > 1 for part in stated):
         return []
     objective = title(found[0].trials[0].config.sweep.objectives[0])
-    return [f"Several arms are what the poster states of a figure: beside it stands the best of them by {objective}."]
+    return [
+        f"Several settings are what the poster states of a figure: beside it stands the best of them by {objective}."
+    ]
 
 
-def _kept(best: Arm | None) -> list[str]:
-    """How much of the schemas the best arm's Selector keeps: one that keeps everything is never wrong."""
+def _kept(best: Setting | None) -> list[str]:
+    """How much of the schemas the best setting's Selector keeps: one that keeps everything is never wrong."""
     kept = best.figure("selector/compression") if best is not None else None
     if best is None or kept is None:
         return []
@@ -56,12 +62,12 @@ def _kept(best: Arm | None) -> list[str]:
     named = f"; of what it names itself, {precise.mean:.0%} is needed (selector/column_precision)" if precise else ""
     return [
         "A Selector that keeps every table whole drops nothing that is needed and is right by the rule of this table, "
-        f"each time. The best arm's keeps {kept.mean:.0%} of the columns (selector/compression), MAC-SQL's padding of "
-        f"each table to six included{named}."
+        f"each time. The best setting's Selector keeps {kept.mean:.0%} of the columns (selector/compression), which "
+        f"includes MAC-SQL's padding of each table to six{named}."
     ]
 
 
-def _never_stopped(reports: "Sequence[TrialReport]") -> list[str]:
+def _never_stopped(reports: "Sequence[MeasuredTrial]") -> list[str]:
     """That early stopping was asked for and no training ended early."""
     asked = [report for report in reports if report.trial.finished and _patience(report) is not None]
     if not asked or any(map(_stopped_early, asked)):
@@ -73,11 +79,11 @@ def _never_stopped(reports: "Sequence[TrialReport]") -> list[str]:
     ]
 
 
-def _patience(report: "TrialReport") -> int | None:
+def _patience(report: "MeasuredTrial") -> int | None:
     return report.trial.config.trainer.early_stopping_patience
 
 
-def _stopped_early(report: "TrialReport") -> bool:
+def _stopped_early(report: "MeasuredTrial") -> bool:
     trainer, curve = report.trial.config.trainer, report.curve
     told = [(step, epoch) for step, epoch, _ in curve.training] + [
         (item.step, item.epoch) for item in curve.evaluations
@@ -86,25 +92,25 @@ def _stopped_early(report: "TrialReport") -> bool:
     return step < trainer.max_steps if trainer.max_steps > 0 else epoch < trainer.num_train_epochs
 
 
-def _seeds(found: Sequence[Arm]) -> list[str]:
+def _seeds(found: Sequence[Setting]) -> list[str]:
     """What the seeds that have finished let p and the intervals say."""
-    counts = sorted({len(arm.trials) for arm in found})
+    counts = sorted({len(setting.trials) for setting in found})
     if not counts:
         return []
     if counts[-1] == 1:
         return [
-            "One seed an arm: intervals and p cover the choice of questions, for these very weights, not that of the "
-            "seed; sweep.repeats=5 adds seeds to this sweep."
+            "One seed per setting: the intervals and p values cover the choice of questions for these trained weights, "
+            "not the choice of the seed. sweep.repeats=5 adds seeds to this sweep."
         ]
     several = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     return [
-        f"{several} seeds an arm: p is a sign test over the questions for these very weights and says nothing of other "
-        "seeds. The adjusted p (Holm) is therefore of the larger of two: this one, and that of Student's test over the "
-        "seeds. The bootstrap draws seeds too, but its interval is too narrow where they are few."
+        f"{several} seeds per setting: p is a sign test over the questions for these trained weights and says nothing "
+        "about other seeds. The adjusted p (Holm) therefore uses the larger of two: this p and that of Student's test "
+        "over the seeds. The bootstrap also resamples the seeds, but its interval is too narrow when there are few."
     ]
 
 
-def _balance(reports: "Sequence[TrialReport]") -> list[str]:
+def _balance(reports: "Sequence[MeasuredTrial]") -> list[str]:
     if len({report.trial.config.mixture.name for report in reports}) < 2:
         return []
     real = next((report.train_rows for report in reports if report.trial.config.mixture.name == "real"), {})
@@ -115,11 +121,11 @@ def _balance(reports: "Sequence[TrialReport]") -> list[str]:
     ]
 
 
-def _shares(reports: "Sequence[TrialReport]") -> list[str]:
+def _shares(reports: "Sequence[MeasuredTrial]") -> list[str]:
     """That pooled figures weigh the agents otherwise than a training did."""
     scored = next((report.trial.verdicts for report in reports if report.trial.verdicts), [])
     tested = Counter(verdict.agent for verdict in scored)
-    trained: dict[str, TrialReport] = {}  # a report for each way to take rows
+    trained: dict[str, MeasuredTrial] = {}  # a report for each way to take rows
     for report in reports:
         if report.train_rows:
             trained.setdefault(_rows(report.train_rows), report)
@@ -143,11 +149,11 @@ def _rows(counts: Mapping[Agent, int]) -> str:
     return ", ".join(f"{counts[agent]} {agent}" for agent in AGENTS if counts.get(agent))
 
 
-def _steps(found: Sequence[Arm]) -> list[str]:
-    """That arms were trained for different numbers of steps."""
-    steps = {arm.label: arm.steps for arm in found}
+def _steps(found: Sequence[Setting]) -> list[str]:
+    """That settings were trained for different numbers of steps."""
+    steps = {setting.label: setting.steps for setting in found}
     if len(set(steps.values())) < 2:
         return []
-    if len(steps) > MOST_ARMS:
-        return [f"The arms took {min(steps.values())} to {max(steps.values())} optimizer steps."]
+    if len(steps) > MOST_SETTINGS:
+        return [f"The settings took {min(steps.values())} to {max(steps.values())} optimizer steps."]
     return [f"Optimizer steps: {', '.join(f'{name} {count}' for name, count in steps.items())}."]

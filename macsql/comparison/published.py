@@ -15,7 +15,7 @@ from macsql.app import REPO
 from macsql.errors import UserError
 
 EXPERIMENTS = REPO / "experiments"
-Arm = Mapping[str, Any]  # key of a point -> value; a part of the point is enough
+Part = Mapping[str, Any]  # part of a point: key -> value
 Values = tuple[Any, ...]
 
 
@@ -27,7 +27,9 @@ class PublishedFigure:
     value: float
     printed: str  # as the poster prints it
     quote: str  # the words round it, found in the poster's text
-    arm: Arm | None = None  # which of our arms it belongs to; None: the poster does not say, ours is the best one
+    setting: Part | None = (
+        None  # which of our settings it belongs to; None: the poster does not say, ours is the best one
+    )
     doubt: str = ""
     said: str = ""  # what the poster notes beside it
     reasons: tuple[str, ...] = ()  # why it cannot be reproduced, whatever one runs
@@ -38,7 +40,7 @@ class PublishedCurve:
     """A table of losses by epoch."""
 
     heading: str  # as the poster prints it
-    arm: Arm
+    setting: Part
     epochs: tuple[int, ...]
     train_loss: tuple[float, ...]
     eval_loss: tuple[float, ...]
@@ -47,11 +49,11 @@ class PublishedCurve:
 
 @dataclass(frozen=True)
 class Claim:
-    """That one arm is better than another."""
+    """That one setting is better than another."""
 
     metric: str
-    better: Arm
-    worse: Arm
+    better: Part
+    worse: Part
     words: str
     by: str = "the poster"
 
@@ -63,12 +65,12 @@ class Published:
     title: str
     question: str
     source: str
-    setting: Mapping[str, str]  # data, model, scale, seeds, protocol of the poster's figures
+    conditions: Mapping[str, str]  # data, model, scale, seeds, protocol of the poster's figures
     figures: tuple[PublishedFigure, ...] = ()
     curves: tuple[PublishedCurve, ...] = ()
     varies: Mapping[str, Values] = field(default_factory=dict)  # key as in side_by_side.POSTER_TRAINING -> its values
     claim: Claim | None = None
-    reference: Arm | None = None  # the arm that the others are held against; None: the best one
+    reference: Part | None = None  # the setting that the others are held against; None: the best one
     notes: tuple[str, ...] = ()
 
 
@@ -95,7 +97,7 @@ def published(name: str, folder: Path = EXPERIMENTS) -> Published:
             title=tree["title"],
             question=tree["question"],
             source=tree["source"],
-            setting=tree["setting"],
+            conditions=tree["conditions"],
             figures=tuple(
                 PublishedFigure(**{**row, "reasons": tuple(row.get("reasons", ()))}) for row in tree["figures"]
             ),
@@ -120,13 +122,13 @@ def systems(folder: Path = EXPERIMENTS) -> list[System]:
         raise UserError(f"{path} is not a file of systems ({error}).") from error
 
 
-def matches(arm: Arm, point: Arm) -> bool:
-    """Whether a point agrees with all that an arm states, numbers by value."""
-    return all(key in point and same_value(point[key], value) for key, value in arm.items())
+def matches(part: Part, point: Part) -> bool:
+    """Whether a point agrees with all that a part states, numbers by value."""
+    return all(key in point and same_value(point[key], value) for key, value in part.items())
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether two settings are the same, numbers by value however they are written."""
+    """Whether two values are the same, numbers by value however they are written."""
     try:
         return one == other or float(one) == float(other)
     except (TypeError, ValueError):
@@ -137,7 +139,7 @@ def _curve(row: Mapping[str, Any]) -> PublishedCurve:
     epochs = row["epochs"]
     return PublishedCurve(
         heading=row["heading"],
-        arm=row["arm"],
+        setting=row["setting"],
         epochs=tuple(int(epoch) for epoch, _, _ in epochs),
         train_loss=tuple(train for _, train, _ in epochs),
         eval_loss=tuple(evaluation for _, _, evaluation in epochs),

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from macsql.comparison.arms import Arm, find
-from macsql.comparison.arms import label as label_of
-from macsql.comparison.collect import ComparedTrial
+from macsql.comparison.collect import StoredTrial
 from macsql.comparison.figures import chosen, protocol, title
-from macsql.comparison.published import Arm as Part
-from macsql.comparison.published import Published, PublishedFigure, System, Values, same_value
+from macsql.comparison.published import Part, Published, PublishedFigure, System, Values, same_value
+from macsql.comparison.settings import Setting, find
+from macsql.comparison.settings import label as label_of
 from macsql.comparison.statistics import exact_interval
 from macsql.config import Config, flatten
 from macsql.records import AGENTS
@@ -71,7 +70,7 @@ class Row:
 
     metric: str
     title: str
-    arm: str
+    setting: str
     poster: Cell
     ours: Cell
     difference: float | None  # ours minus the poster's
@@ -89,13 +88,13 @@ class SystemRow:
     note: str
 
 
-def side_by_side(published: Published, arms: Sequence[Arm], best: Arm | None) -> list[Row]:
+def side_by_side(published: Published, settings: Sequence[Setting], best: Setting | None) -> list[Row]:
     """A row for each figure of the poster, in its order."""
-    return [_row(figure, published, _ours(figure, arms, best)) for figure in published.figures]
+    return [_row(figure, published, _ours(figure, settings, best)) for figure in published.figures]
 
 
-def systems_table(systems: Sequence[System], best: Arm | None) -> list[SystemRow]:
-    """The systems with their published figures, and below them our best arm where it was tested on one of the same."""
+def systems_table(systems: Sequence[System], best: Setting | None) -> list[SystemRow]:
+    """The systems with their published figures, and our best setting where it was tested on one of these."""
     names = list(dict.fromkeys(name for system in systems for name in system.figures))
     rows = []
     for system in systems:
@@ -118,10 +117,10 @@ def systems_table(systems: Sequence[System], best: Arm | None) -> list[SystemRow
     return rows
 
 
-def reasons(figure: PublishedFigure, varies: Mapping[str, Values], trial: ComparedTrial) -> tuple[str, ...]:
+def reasons(figure: PublishedFigure, varies: Mapping[str, Values], trial: StoredTrial) -> tuple[str, ...]:
     """Why a trial's figure is not comparable with the poster's; none where nothing that is known speaks against it.
 
-    `varies` are the settings in which the poster's experiment departs from its initial parameters.
+    `varies` are the keys in which the poster's experiment departs from its initial parameters.
     """
     config, rows = trial.config, _rows(trial)
     training = other_training(config, varies)
@@ -186,56 +185,56 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def measured(arm: Arm, metric: str) -> Cell:
-    """Our figure for an arm: the mean over its seeds."""
-    found, config = arm.figure(metric), arm.trials[0].config
+def measured(setting: Setting, metric: str) -> Cell:
+    """Our figure for a setting: the mean over its seeds."""
+    found, config = setting.figure(metric), setting.trials[0].config
     if found is None:
-        return Cell("not applicable", note="not measured by this arm")
+        return Cell("not applicable", note="not measured by this setting")
     scatter = f"; standard deviation {found.deviation:.2g}" if found.deviation else ""  # over seeds
     return Cell(
         "measured",
         found.mean,
         protocol=protocol(metric),
         data=f"{config.data.format} test split" if "loss" not in metric else f"{config.data.format}",
-        model=arm.trials[0].model,
+        model=setting.trials[0].model,
         scale=config.scale.name,
         seeds=str(found.seeds),
-        answers=str(len(chosen(arm.shown.verdicts, metric)) or ""),
-        note=f"{arm.label}{scatter}",
+        answers=str(len(chosen(setting.shown.verdicts, metric)) or ""),
+        note=f"{setting.label}{scatter}",
     )
 
 
-def _row(figure: PublishedFigure, published: Published, arm: Arm | None) -> Row:
-    poster = Cell("poster", figure.value, figure.printed, **published.setting, note=figure.doubt)
-    if arm is None:
-        nothing = Cell("not applicable", note="no arm of this sweep has finished that it could stand beside")
-        return Row(figure.metric, title(figure.metric), place(figure.arm, None), poster, nothing, None, ())
-    ours = measured(arm, figure.metric)
+def _row(figure: PublishedFigure, published: Published, setting: Setting | None) -> Row:
+    poster = Cell("poster", figure.value, figure.printed, **published.conditions, note=figure.doubt)
+    if setting is None:
+        nothing = Cell("not applicable", note="no setting of this sweep has finished that it could stand beside")
+        return Row(figure.metric, title(figure.metric), place(figure.setting, None), poster, nothing, None, ())
+    ours = measured(setting, figure.metric)
     difference = None if ours.value is None else ours.value - figure.value
-    why = reasons(figure, published.varies, arm.trials[0])
-    return Row(figure.metric, title(figure.metric), place(figure.arm, arm), poster, ours, difference, why)
+    why = reasons(figure, published.varies, setting.trials[0])
+    return Row(figure.metric, title(figure.metric), place(figure.setting, setting), poster, ours, difference, why)
 
 
-def _rows(trial: ComparedTrial) -> dict[str, int]:
+def _rows(trial: StoredTrial) -> dict[str, int]:
     """Its examples of each agent over all splits; empty where they are no longer on disk."""
     counts = list(trial.examples.about["counts"].values()) if trial.examples is not None else []
     return {agent: sum(split.get(agent, 0) for split in counts) for agent in AGENTS} if counts else {}
 
 
-def place(stated: Part | None, arm: Arm | None) -> str:
-    """Which arm the poster states, and which one of ours stands beside it where that says more."""
+def place(stated: Part | None, setting: Setting | None) -> str:
+    """Which setting the poster states, and which one of ours stands beside it where that says more."""
     theirs = "not stated" if stated is None else label_of(stated)
-    return theirs if arm is None or arm.label == theirs else f"{theirs}; ours: {arm.label}"
+    return theirs if setting is None or setting.label == theirs else f"{theirs}; ours: {setting.label}"
 
 
-def _ours(figure: PublishedFigure, arms: Sequence[Arm], best: Arm | None) -> Arm | None:
-    return best if figure.arm is None else find(arms, figure.arm)
+def _ours(figure: PublishedFigure, settings: Sequence[Setting], best: Setting | None) -> Setting | None:
+    return best if figure.setting is None else find(settings, figure.setting)
 
 
-def _with_own(rows: list[SystemRow], names: Sequence[str], arm: Arm) -> list[SystemRow]:
-    """Our best arm in the row of the poster's own system where it is that model, else in a row of its own."""
-    own = _own(names, arm)
-    model = arm.trials[0].config.model
+def _with_own(rows: list[SystemRow], names: Sequence[str], setting: Setting) -> list[SystemRow]:
+    """Our best setting in the row of the poster's own system where it is that model, else in a row of its own."""
+    own = _own(names, setting)
+    model = setting.trials[0].config.model
     if model.hub_id != POSTER_BASE or model.path is not None:
         return [*rows, own]
     return [
@@ -250,16 +249,16 @@ def _better_known(measured: Cell, published: Cell) -> Cell:
     return measured if measured.value is not None else published
 
 
-def _own(names: Sequence[str], arm: Arm) -> SystemRow:
-    """Our best arm: its Decomposer alone, on the benchmark that it was tested on, where that is one of them, whole."""
-    config = arm.trials[0].config
+def _own(names: Sequence[str], setting: Setting) -> SystemRow:
+    """Our best setting: its Decomposer alone, where it was tested on one of these benchmarks, whole."""
+    config = setting.trials[0].config
     limited = config.data.limit is not None or config.generation.limit is not None
     own = {("spider", "EX"): "decomposer/execution_accuracy", ("spider", "EM"): "decomposer/spider_em"}
     cells = {}
     for name in names:
         corpus, _, what = name.replace(" dev ", " ").lower().partition(" ")
         metric = own.get((corpus, what.upper())) if config.data.split_by == "published" else None
-        found = measured(arm, metric) if metric and config.data.format == corpus else None
+        found = measured(setting, metric) if metric and config.data.format == corpus else None
         if found is None or found.value is None:
             cells[name] = Cell("not applicable", note=f"tested on data={config.data.format}")
         elif limited:
@@ -273,4 +272,4 @@ def _own(names: Sequence[str], arm: Arm) -> SystemRow:
     missing = dict.fromkeys(cell.note for cell in cells.values() if cell.value is None)
     if len(missing) == 1 and all(cell.value is None for cell in cells.values()):
         note = f"{note} Not applicable: {next(iter(missing))}, which is none of these benchmarks as published."
-    return SystemRow("this sweep's best", arm.trials[0].model, False, cells, note)
+    return SystemRow("this sweep's best", setting.trials[0].model, False, cells, note)

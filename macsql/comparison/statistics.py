@@ -1,7 +1,7 @@
-"""What a difference between two arms is worth: intervals, tests and the smallest difference that can be seen.
+"""What a difference between two settings is worth: intervals, tests and the smallest difference that can be seen.
 
-Pure functions on numbers, seeded where they draw. An arm is a point of a sweep; its answers to the same questions pair
-it with another arm, which is what every function here builds on.
+Pure functions on numbers, seeded where they draw. Two settings of a sweep answer the same questions, so their answers
+come in pairs: every function here builds on that.
 """
 
 import math

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from macsql.comparison.epochs import epoch_rows
-from macsql.comparison.experiment import Comparison, TrialReport
+from macsql.comparison.experiment import Comparison, MeasuredTrial
 
 
 def write_results(comparison: Comparison, path: Path) -> Path:
@@ -41,12 +41,18 @@ def read(path: Path) -> list[dict[str, str]]:
 def write_comparison(comparison: Comparison, path: Path) -> Path:
     """One line a figure of the poster, its losses of each epoch too: both cells with all that is known of them."""
     fields = ("kind", "value", "protocol", "data", "model", "scale", "seeds", "answers", "note")
-    header = ["metric", "title", "arm", *(f"poster_{name}" for name in fields), *(f"ours_{name}" for name in fields)]
+    header = [
+        "metric",
+        "title",
+        "setting",
+        *(f"poster_{name}" for name in fields),
+        *(f"ours_{name}" for name in fields),
+    ]
     lines = [
         [
             row.metric,
             row.title,
-            row.arm,
+            row.setting,
             *(_blank(getattr(row.poster, name)) for name in fields),
             *(_blank(getattr(row.ours, name)) for name in fields),
             _blank(row.difference),
@@ -57,14 +63,14 @@ def write_comparison(comparison: Comparison, path: Path) -> Path:
     return _write(path, [*header, "difference", "not_comparable_because"], lines)
 
 
-def _end(report: TrialReport) -> list[Any]:
+def _end(report: MeasuredTrial) -> list[Any]:
     result = report.trial.result
     return (
         [report.trial.state, result.reason, result.steps, result.seconds] if result else [report.trial.state, *[""] * 3]
     )
 
 
-def _about(report: TrialReport) -> list[str]:
+def _about(report: MeasuredTrial) -> list[str]:
     trial = report.trial
     notes = " ".join(trial.result.notes) if trial.result else ""
     config = trial.config

@@ -4,30 +4,36 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from macsql.comparison.arms import losses_comparable
 from macsql.comparison.epochs import LOSSES, EpochTable, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.published import systems
+from macsql.comparison.settings import losses_comparable
 from macsql.comparison.side_by_side import Cell, systems_table
 from macsql.errors import UserError
+from macsql.report.conclusion import conclusion, ours_in_words, poster_in_words
 from macsql.report.terminal import ANSWERS, WHY, answered_by, figure, objectives, poster_said, signed, system_lines
-from macsql.report.verdict import ours_in_words, poster_in_words, verdict
 
 BEGIN = "<!-- written by python -m macsql.compare -->"
 END = "<!-- end of what is written -->"
-HEAD = ("experiment", "question", "poster", "ours", "verdict")
+HEAD = ("experiment", "question", "poster", "ours", "conclusion")
 SYSTEMS = (
     "The poster's three systems, and others: published figures in percent, each as its authors report it. The poster "
     "prints no benchmark figure of its own."
 )
-OF_AN_ARM = ("all/rouge_l", "all/exact_match", "all/execution_accuracy", "decomposer/execution_accuracy", "eval_loss")
+OF_A_SETTING = (
+    "all/rouge_l",
+    "all/exact_match",
+    "all/execution_accuracy",
+    "decomposer/execution_accuracy",
+    "eval_loss",
+)
 ROW = re.compile(r"\| \[[^\]]*\]\(([^)]+)/README\.md\) \|")
 MADE = re.compile(r"- `([^`]+)`: ")
 
 
 def write_overview(comparison: Comparison, path: Path) -> Path:
-    """Put one experiment's row into the table (the question, the poster, ours, the verdict), and below what made it.
+    """Put one experiment's row into the table (the question, the poster, ours, the conclusion), and below what made it.
 
     The rows of other experiments stay, unless they were written under another heading.
     """
@@ -37,7 +43,7 @@ def write_overview(comparison: Comparison, path: Path) -> Path:
         comparison.published.question,
         poster_in_words(comparison),
         f"{ours_in_words(comparison)}{_rate(comparison)}",
-        verdict(comparison),
+        conclusion(comparison),
     ]
     before = _between(path)
     lines = before.splitlines() if head in before else []
@@ -50,14 +56,14 @@ def write_overview(comparison: Comparison, path: Path) -> Path:
 
 
 def write_results(comparison: Comparison, path: Path) -> Path:
-    """What came out of one experiment, in its README: poster, ours and difference; answers; the verdict."""
-    parts = [verdict(comparison), ""]
+    """What came out of one experiment, in its README: poster, ours and difference; answers; the conclusion."""
+    parts = [conclusion(comparison), ""]
     if comparison.rows:
-        head = ["figure", "arm", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
+        head = ["figure", "setting", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
         cells = [
             [
                 row.title,
-                row.arm,
+                row.setting,
                 row.poster.text,
                 _cell(row.ours.value, "-"),
                 _signed(row.difference),
@@ -70,12 +76,17 @@ def write_results(comparison: Comparison, path: Path) -> Path:
         if reasons:
             parts += [f"{WHY}:", "", *(f"- {reason}" for reason in reasons), ""]
         for table in epoch_tables(comparison):
-            parts += [f"Losses epoch by epoch, {table.arm} (train: {LOSSES['train_loss']}):", "", _epochs(table), ""]
-    if len(comparison.arms) > 1 or not comparison.rows:
+            parts += [
+                f"Losses epoch by epoch, {table.setting} (train: {LOSSES['train_loss']}):",
+                "",
+                _epochs(table),
+                "",
+            ]
+    if len(comparison.settings) > 1 or not comparison.rows:
         parts += [
-            f"Every arm; the best one by {title(objectives(comparison)[0])} has a star:",
+            f"Every setting; the best one by {title(objectives(comparison)[0])} has a star:",
             "",
-            _arms(comparison),
+            _settings(comparison),
             "",
         ]
     if comparison.answers:
@@ -139,17 +150,17 @@ def _rate(comparison: Comparison) -> str:
     return f"; every learning rate times {factor:g}" if factor != 1 else ""
 
 
-def _arms(comparison: Comparison) -> str:
-    compared = OF_AN_ARM if losses_comparable(comparison.arms) else OF_AN_ARM[:-1]
+def _settings(comparison: Comparison) -> str:
+    compared = OF_A_SETTING if losses_comparable(comparison.settings) else OF_A_SETTING[:-1]
     names = list(dict.fromkeys((*objectives(comparison), *compared)))
-    head = ["arm", *map(title, names), "seeds"]
+    head = ["setting", *map(title, names), "seeds"]
     lines = [
         [
-            f"{arm.label}{' *' if arm is comparison.best_arm else ''}",
-            *(_mean(arm.figure(name)) for name in names),
-            str(len(arm.trials)),
+            f"{setting.label}{' *' if setting is comparison.best_setting else ''}",
+            *(_mean(setting.figure(name)) for name in names),
+            str(len(setting.trials)),
         ]
-        for arm in comparison.arms
+        for setting in comparison.settings
     ]
     return markdown(head, lines)
 

@@ -5,25 +5,25 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from macsql.comparison.arms import loss_notes, losses_comparable
 from macsql.comparison.epochs import LOSSES, epoch_tables
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import LAST, WHOSE, title
 from macsql.comparison.generation import ShownExample
+from macsql.comparison.settings import loss_notes, losses_comparable
 from macsql.comparison.side_by_side import Row
 from macsql.metrics.taxonomy import UNJUDGED, Finding
 from macsql.report.charts import answers as answer_charts
 from macsql.report.charts import losses, search
+from macsql.report.conclusion import conclusion
 from macsql.report.terminal import (
     WHY,
     columns,
-    in_best_arm,
+    in_best_setting,
+    minimum_in_words,
     objectives,
     over_seeds,
-    sight_in_words,
     system_lines,
 )
-from macsql.report.verdict import verdict
 
 DASH = "–"
 
@@ -32,11 +32,11 @@ def contents(comparison: Comparison) -> dict[str, Any]:
     """Everything that the template names, except its style sheet."""
     reasons = list(dict.fromkeys(reason for row in comparison.rows for reason in row.reasons))
     doubts = list(dict.fromkeys(row.poster.note for row in comparison.rows if row.poster.note))
-    compare_losses, said_above = losses_comparable(comparison.arms), loss_notes(comparison.arms)
+    compare_losses, said_above = losses_comparable(comparison.settings), loss_notes(comparison.settings)
     context = {
         "name": comparison.name,
         "known": comparison.published,
-        "verdict": verdict(comparison),
+        "conclusion": conclusion(comparison),
         "disagreements": comparison.disagreements,
         "facts": _facts(comparison),
         "rows": [_poster_row(row, reasons, doubts) for row in comparison.rows],
@@ -88,7 +88,7 @@ def _poster_row(row: Row, reasons: Sequence[str], doubts: Sequence[str]) -> dict
     said = DASH if row.difference is None else "no" if row.reasons else "yes"
     return {
         "title": row.title,
-        "arm": row.arm,
+        "setting": row.setting,
         "poster": row.poster,
         "ours": row.ours,
         "difference": row.difference,
@@ -102,16 +102,16 @@ def _trials(comparison: Comparison) -> dict[str, Any]:
     rows = [
         {
             "label": report.trial.label,
-            "best": in_best_arm(comparison, report),
+            "best": in_best_setting(comparison, report),
             "state": "" if report.trial.finished else report.trial.state,
             "figures": [report.figures.get(key) for key in keys],
         }
         for report in comparison.trials
     ]
-    several = [arm for arm in comparison.arms if len(arm.trials) > 1]
+    several = [setting for setting in comparison.settings if len(setting.trials) > 1]
     seeds = [
-        {"label": arm.label, "count": len(arm.trials), "figures": [arm.figure(key) for key in keys]}
-        for arm in (comparison.arms if several else ())
+        {"label": setting.label, "count": len(setting.trials), "figures": [setting.figure(key) for key in keys]}
+        for setting in (comparison.settings if several else ())
     ]
     return {
         "groups": groups,
@@ -130,13 +130,18 @@ def _statistics(comparison: Comparison) -> dict[str, Any]:
     for item in held:
         bar = answer_charts.interval_bar(item.difference, reach)
         rows.append(
-            {"arm": item.arm if item.arm != before else "", "item": item, "bar": bar, "seeds": over_seeds(item)}
+            {
+                "setting": item.setting if item.setting != before else "",
+                "item": item,
+                "bar": bar,
+                "seeds": over_seeds(item),
+            }
         )
-        before = item.arm
+        before = item.setting
     return {
         "contrasts": rows,
         "reach": f"{reach:g}",
-        "sight": sight_in_words(comparison.sight) if comparison.sight else "",
+        "minimum": minimum_in_words(comparison.minimum) if comparison.minimum else "",
         "against": comparison.reference.label if comparison.reference else "",
     }
 

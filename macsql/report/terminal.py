@@ -6,13 +6,13 @@ from textwrap import wrap
 from rich.console import Console
 from rich.table import Table
 
-from macsql.comparison.arms import Arm, losses_comparable
-from macsql.comparison.contrasts import Contrast, Sight
-from macsql.comparison.experiment import Comparison, TrialReport
+from macsql.comparison.contrasts import Contrast, MinimumDetectableDifference
+from macsql.comparison.experiment import Comparison, MeasuredTrial
 from macsql.comparison.figures import LAST, WHOSE, title
 from macsql.comparison.generation import AgentAnswers
+from macsql.comparison.settings import Setting, losses_comparable
 from macsql.comparison.side_by_side import Cell, SystemRow
-from macsql.report.verdict import verdict
+from macsql.report.conclusion import conclusion
 
 COLUMNS = {  # of the trials' tables: group -> figure -> heading
     "loss": {"eval_loss": "eval", "train_loss": "train"},
@@ -28,7 +28,7 @@ COLUMNS = {  # of the trials' tables: group -> figure -> heading
 OBJECTIVE = "objective"  # the group of what the sweep was decided by, where that is none of the above
 BRIEF = {"loss": "loss", "all agents": "all", "Selector": "S", "Decomposer": "D", "Refiner": "R"}
 WHY = "Why these are not comparable with the poster's figures"
-ARM = 50  # letters for an arm where a line has much else to say
+LABEL = 50  # letters for a setting where a line has much else to say
 HEADING = 12  # letters in a line of a column's heading
 LEAST = 30  # the same for a trial, on a narrow screen
 ANSWERS = "Answers of the best trial"
@@ -36,7 +36,7 @@ NARROW = 130  # letters below which a screen shows less
 WIDTH = 170  # where there is no terminal
 COUNT = 10.0  # from which on a figure without a fraction is a count
 MOST_TRIALS = 40  # that a screen shows
-MOST_SEEDS = 1  # seeds from which on arms have a table of their own
+MOST_SEEDS = 1  # seeds from which on settings have a table of their own
 
 
 def show(comparison: Comparison, console: Console | None = None) -> None:
@@ -65,7 +65,7 @@ def show(comparison: Comparison, console: Console | None = None) -> None:
             console.print(table)
     for line in [*_reading(comparison), *comparison.disagreements]:
         console.print(line, highlight=False)
-    console.print(f"Verdict: {verdict(comparison)}", highlight=False)
+    console.print(f"Conclusion: {conclusion(comparison)}", highlight=False)
 
 
 def columns(comparison: Comparison) -> dict[str, dict[str, str]]:
@@ -88,9 +88,9 @@ def answered_by(comparison: Comparison) -> str:
     return f" ({comparison.answered_by})" if comparison.answered_by else ""
 
 
-def in_best_arm(comparison: Comparison, report: TrialReport) -> bool:
-    """Whether a trial is one of the best arm's seeds."""
-    best = comparison.best_arm
+def in_best_setting(comparison: Comparison, report: MeasuredTrial) -> bool:
+    """Whether a trial is one of the best setting's seeds."""
+    best = comparison.best_setting
     return best is not None and any(report.trial is trial for trial in best.trials)
 
 
@@ -107,11 +107,11 @@ def poster_said(row: AgentAnswers) -> str:
     return ": ".join(filter(None, (row.poster.printed, row.poster.said))) if row.poster else "-"
 
 
-def sight_in_words(sight: Sight) -> str:
+def minimum_in_words(minimum: MinimumDetectableDifference) -> str:
     """How small a difference the test questions can show, in a sentence."""
-    questions = f"{sight.questions} test question{'s' if sight.questions != 1 else ''}"
-    shared = f", none below {sight.smallest_holm:.1%} in one of {sight.tests}" if sight.tests > 1 else ""
-    return f"With {questions} no difference below {sight.smallest:.1%} can show in one test (McNemar, 5 %){shared}."
+    questions = f"{minimum.questions} test question{'s' if minimum.questions != 1 else ''}"
+    shared = f", none below {minimum.smallest_holm:.1%} in one of {minimum.tests}" if minimum.tests > 1 else ""
+    return f"With {questions} no difference below {minimum.smallest:.1%} can show in one test (McNemar, 5 %){shared}."
 
 
 def _trials(comparison: Comparison, width: int) -> Table:
@@ -127,13 +127,13 @@ def _trials(comparison: Comparison, width: int) -> Table:
     return table
 
 
-def _best(comparison: Comparison) -> list[TrialReport]:
+def _best(comparison: Comparison) -> list[MeasuredTrial]:
     """The trials that a screen has room for: all of a few, of many the best ones by the first objective."""
     if len(comparison.trials) <= MOST_TRIALS:
         return list(comparison.trials)
     sign = comparison.trials[0].trial.config.sweep.sign()
 
-    def worth(report: TrialReport) -> float:
+    def worth(report: MeasuredTrial) -> float:
         value = report.figures.get(objectives(comparison)[0])
         return math.inf if value is None or not report.trial.finished else sign * value
 
@@ -141,14 +141,14 @@ def _best(comparison: Comparison) -> list[TrialReport]:
 
 
 def _seeds(comparison: Comparison, width: int) -> Table | None:
-    if not any(len(arm.trials) > MOST_SEEDS for arm in comparison.arms):
+    if not any(len(setting.trials) > MOST_SEEDS for setting in comparison.settings):
         return None
-    table = _table("Arms over their seeds: mean and standard deviation")
-    table.add_column("arm", overflow="fold")
+    table = _table("Settings over their seeds: mean and standard deviation")
+    table.add_column("setting", overflow="fold")
     table.add_column("seeds", justify="right")
     keys = _add_columns(table, comparison, width, "0.000 ±0.000")
-    for arm in comparison.arms:
-        table.add_row(arm.label, str(len(arm.trials)), *(_scattered(arm, key) for key in keys))
+    for setting in comparison.settings:
+        table.add_row(setting.label, str(len(setting.trials)), *(_scattered(setting, key) for key in keys))
     return table
 
 
@@ -172,13 +172,13 @@ def _add_columns(table: Table, comparison: Comparison, width: int, cell: str) ->
 def _poster(comparison: Comparison, width: int) -> Table:
     between = " " if width >= NARROW else "\n"
     table = _table("The poster beside this sweep (difference = ours - poster)")
-    table.add_column("figure; arm", overflow="fold", min_width=20)
+    table.add_column("figure; setting", overflow="fold", min_width=20)
     for heading in ("poster", "ours", "difference", "seeds"):
         table.add_column(heading, justify="right")
     table.add_column("comparable?")
     for row in comparison.rows:
         table.add_row(
-            f"{row.title}; {row.arm}",
+            f"{row.title}; {row.setting}",
             f"{row.poster.text}{between}{row.poster.kind}",
             f"{_number(row.ours.value)}{between}{row.ours.kind}",
             "-" if row.difference is None else signed(row.difference),
@@ -209,8 +209,8 @@ def _answers(comparison: Comparison) -> Table:
 
 def _contrasts(comparison: Comparison, width: int) -> Table:
     against = comparison.reference.label if comparison.reference else ""
-    table = _table(f"Each arm minus {against}, question by question")
-    table.add_column("arm; figure", overflow="fold", max_width=ARM)
+    table = _table(f"Each setting minus {against}, question by question")
+    table.add_column("setting; figure", overflow="fold", max_width=LABEL)
     table.add_column("difference (95 %)", justify="right", min_width=len("+0.000 (+0.000 to +0.000)"))
     last, one_seed = "", all(item.over_seeds is None for item in comparison.contrasts)
     for item in comparison.contrasts:
@@ -227,15 +227,15 @@ def _contrasts(comparison: Comparison, width: int) -> Table:
         if not last:
             for heading in kept:
                 table.add_column(heading, justify="right")
-        if item.arm != last:
+        if item.setting != last:
             table.add_section()
-            table.add_row(item.arm)
+            table.add_row(item.setting)
         found = item.difference
         difference = f"{signed(found.value)} ({signed(found.low)} to {signed(found.high)})"
         table.add_row(f"  {item.title}", difference, *(cells[heading] for heading in kept))
         if item.over_seeds is not None:
             table.add_row("", over_seeds(item))
-        last = item.arm
+        last = item.setting
     return table
 
 
@@ -280,14 +280,14 @@ def _reading(comparison: Comparison) -> list[str]:
     if doubts:
         lines.append("What the poster leaves open:")
         lines += [f"  {doubt}" for doubt in doubts]
-    if comparison.contrasts and comparison.sight is not None:
-        lines.append(sight_in_words(comparison.sight))
+    if comparison.contrasts and comparison.minimum is not None:
+        lines.append(minimum_in_words(comparison.minimum))
     if any(contrast.detectable is not None for contrast in comparison.contrasts):
         lines.append(
             "`visible`: the true difference that a test finds four times out of five, given how many answers changed."
         )
-    if not losses_comparable(comparison.arms):
-        lines.append("The eval losses above do not compare from arm to arm.")
+    if not losses_comparable(comparison.settings):
+        lines.append("The eval losses above do not compare from setting to setting.")
     return lines + [f"Note: {note}" for note in comparison.notes]
 
 
@@ -295,14 +295,14 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left")
 
 
-def _name(comparison: Comparison, report: TrialReport) -> str:
+def _name(comparison: Comparison, report: MeasuredTrial) -> str:
     trial = report.trial
     state = "" if trial.finished else f" ({trial.state})"
-    return f"{trial.label}{state}{' *' if in_best_arm(comparison, report) else ''}"
+    return f"{trial.label}{state}{' *' if in_best_setting(comparison, report) else ''}"
 
 
-def _scattered(arm: Arm, metric: str) -> str:
-    found = arm.figure(metric)
+def _scattered(setting: Setting, metric: str) -> str:
+    found = setting.figure(metric)
     if found is None:
         return "-"
     return f"{found.mean:.3f}" + (f" ±{found.deviation:.3f}" if found.deviation is not None else "")

@@ -5,10 +5,10 @@
     oversample    as many rows of each agent as the largest has, rows of the others repeated
     temperature   as many rows as there are, an agent's share proportional to count ** (1 / temperature)
                   (Raffel et al., 2020, section 3.5.2, without their limit on an agent's size)
-    matched       equal shares in as many optimizer steps as `real` takes: arms that differ in balance alone
+    matched       equal shares in as many optimizer steps as `real` takes: settings that differ in balance alone
 
-`steps` sets the optimizer steps of an epoch for any of them, so that arms of a comparison do the same work; rows are
-then repeated or left out, the shares stay. An agent without rows takes no part. `ratio` thins the rows beforehand, so
+`steps` sets the optimizer steps of an epoch for any of them, so that all settings do the same work; rows are then
+repeated or left out, the shares stay. An agent without rows takes no part. `ratio` thins the rows beforehand, so
 that data whose agents are equal can stand for data whose agents are not; the same rows are kept for every mixture.
 The evaluation set is never touched by a mixture.
 """

@@ -1,4 +1,4 @@
-"""Arms, contrasts and the poster beside ours, on sweeps made by hand."""
+"""Settings, contrasts and the poster beside ours, on sweeps made by hand."""
 
 import csv
 import itertools
@@ -11,17 +11,17 @@ import pytest
 from hand_made import base_config, verdicts
 from hand_made import verdict as verdict_of
 
-from macsql.comparison.arms import losses_comparable
 from macsql.comparison.epochs import epoch_rows
 from macsql.comparison.experiment import compare
+from macsql.comparison.settings import losses_comparable
 from macsql.comparison.statistics import mcnemar
+from macsql.report.conclusion import conclusion, ours_in_words, poster_in_words
 from macsql.report.csv_files import write_results
-from macsql.report.verdict import ours_in_words, poster_in_words, verdict
 
 
 def test_the_poster_beside_ours(balance):
     found = compare("balance", balance.state)
-    rows = {(row.metric, row.arm): row for row in found.rows}
+    rows = {(row.metric, row.setting): row for row in found.rows}
     real = rows["all/rouge_l", "mixture=real"]
     assert (real.poster.kind, real.poster.value, real.poster.text) == ("poster", 0.354, "0.354")
     assert (real.ours.kind, real.ours.seeds, real.ours.model, real.ours.scale) == ("measured", "1", "pocket", "pocket")
@@ -56,7 +56,7 @@ def test_on_the_posters_own_ground_nothing_speaks_against_a_comparison(sweeps):
     sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 337})
     row = rouge_row(sweeps, {})
     assert row.reasons == ()
-    assert row.arm.startswith("not stated; ours: learning_rate")
+    assert row.setting.startswith("not stated; ours: learning_rate")
     assert rouge_row(sweeps, {"agents": {"style": "mac_sql"}}).reasons == ()  # chat rows are written already
 
 
@@ -115,7 +115,7 @@ def test_a_sweep_that_is_not_whole_says_so(sweeps):
     found = compare("rates", sweeps.state)
     assert (found.planned, len(found.trials)) == (3, 2)
     assert found.progress == "2 of 3 planned trials have finished"
-    assert verdict(found).endswith("2 of 3 planned trials have finished.")
+    assert conclusion(found).endswith("2 of 3 planned trials have finished.")
     sweeps.trial("rates", 2, {"trainer.learning_rate": 3}, [], config=plan, status="FAILED")
     assert compare("rates", sweeps.state).progress == "2 of 3 planned trials have finished, 1 failed"
     sweeps.trial("rates", 3, {"trainer.learning_rate": 1}, [], 1, grown, status="KILLED", reason="pruned: worse")
@@ -168,30 +168,30 @@ def test_a_sweep_of_another_name_has_the_figures_of_its_experiment(sweeps):
     assert (found.published.title, found.rows) == ("mine", ())
 
 
-def test_an_arm_that_has_not_finished_is_not_applicable(sweeps):
+def test_a_setting_that_has_not_finished_is_not_applicable(sweeps):
     sweeps.prepare({})
     sweeps.trial("balance", 0, {"mixture": "real"}, verdicts({1}))
     sweeps.trial("balance", 1, {"mixture": "undersample"}, [], status="FAILED")
     found = compare("balance", sweeps.state)
-    row = next(row for row in found.rows if row.arm == "mixture=undersample")
+    row = next(row for row in found.rows if row.setting == "mixture=undersample")
     assert (row.ours.kind, row.difference) == ("not applicable", None)
     assert found.trials[1].figures["eval_loss"] == pytest.approx(0.51)  # what it told before it broke
-    assert len(found.arms) == 1
-    assert verdict(found).startswith("Not decided")
+    assert len(found.settings) == 1
+    assert conclusion(found).startswith("Not decided")
 
 
 def test_contrasts_pair_the_questions(balance):
     found = compare("balance", balance.state)
     assert found.reference.label == "mixture=real"
     [ex] = [item for item in found.contrasts if item.metric == "decomposer/execution_accuracy"]
-    assert (ex.arm, ex.questions, ex.better, ex.worse) == ("mixture=undersample", 20, 0, 10)
+    assert (ex.setting, ex.questions, ex.better, ex.worse) == ("mixture=undersample", 20, 0, 10)
     assert ex.difference.value == -0.5
     assert ex.difference.low < -0.5 < ex.difference.high < 0
     assert ex.p == mcnemar(0, 10)
     assert ex.p_holm == pytest.approx(4 * ex.p)  # four tests with the same p
-    assert found.sight.questions == 20
-    assert found.sight.smallest == 6 / 20
-    assert found.sight.smallest_holm == 8 / 20
+    assert found.minimum.questions == 20
+    assert found.minimum.smallest == 6 / 20
+    assert found.minimum.smallest_holm == 8 / 20
     graded = next(item for item in found.contrasts if item.metric == "all/rouge_l")
     assert graded.p is None
     assert graded.difference.value == pytest.approx(-0.375)
@@ -200,9 +200,9 @@ def test_contrasts_pair_the_questions(balance):
 def test_a_claim_is_judged_by_its_interval(balance):
     found = compare("balance", balance.state)
     assert found.claim.difference.low > 0
-    assert verdict(found).startswith("Agrees with the poster that the real distribution gives the higher ROUGE-L")
-    assert "for these weights (one seed)" in verdict(found)
-    assert "not the poster's" in verdict(found)
+    assert conclusion(found).startswith("Agrees with the poster that the real distribution gives the higher ROUGE-L")
+    assert "for these weights (one seed)" in conclusion(found)
+    assert "not the poster's" in conclusion(found)
     assert "0.354 (mixture=real)" in poster_in_words(found)
     assert "0.812 (mixture=real)" in ours_in_words(found)
 
@@ -215,7 +215,7 @@ def test_other_outcomes_of_a_claim(sweeps, real, undersample, begins):
     sweeps.prepare({})
     sweeps.trial("balance", 0, {"mixture": "real"}, verdicts(set(real)))
     sweeps.trial("balance", 1, {"mixture": "undersample"}, verdicts(set(undersample)))
-    assert verdict(compare("balance", sweeps.state)).startswith(begins)
+    assert conclusion(compare("balance", sweeps.state)).startswith(begins)
 
 
 def test_a_handful_of_questions_decides_nothing(sweeps):
@@ -223,50 +223,52 @@ def test_a_handful_of_questions_decides_nothing(sweeps):
     sweeps.trial("balance", 1, {"mixture": "undersample"}, verdicts(set(), questions=3))
     found = compare("balance", sweeps.state)
     assert found.claim.difference.low > 0
-    assert "3 questions are too few to tell" in verdict(found)
+    assert "3 questions are too few to tell" in conclusion(found)
 
 
 def test_seeds_are_a_factor(sweeps):
     sweeps.prepare({})
     point = {"mixture": "real"}, {"mixture": "undersample"}
     for repeat, right in enumerate([(12, 8), (10, 10), (14, 6)]):
-        for arm in (0, 1):
-            sweeps.trial("balance", 2 * repeat + arm, point[arm], verdicts(set(range(right[arm]))), repeat=repeat)
+        for setting in (0, 1):
+            sweeps.trial(
+                "balance", 2 * repeat + setting, point[setting], verdicts(set(range(right[setting]))), repeat=repeat
+            )
     found = compare("balance", sweeps.state)
-    assert [len(arm.trials) for arm in found.arms] == [3, 3]
+    assert [len(setting.trials) for setting in found.settings] == [3, 3]
     assert found.provenance.seeds == (0, 1, 2)
-    figure = found.arms[0].figure("decomposer/execution_accuracy")
+    figure = found.settings[0].figure("decomposer/execution_accuracy")
     assert (figure.mean, figure.seeds) == (pytest.approx(0.6), 3)
     assert figure.deviation == pytest.approx(0.1)
     ex = next(item for item in found.contrasts if item.metric == "decomposer/execution_accuracy")
     assert (ex.seeds, ex.by_seed) == (3, pytest.approx((-0.2, 0.0, -0.4)))
-    assert ex.worse == 8  # questions 6 to 13: under some seed one arm has them right and the other not
+    assert ex.worse == 8  # questions 6 to 13: under some seed one setting has them right and the other not
     assert ex.difference.high >= 0  # one of three seeds shows nothing
-    assert (found.sight.seeds, found.sight.smallest) == (3, 6 / 60)  # six questions, each under one of three seeds
+    assert (found.minimum.seeds, found.minimum.smallest) == (3, 6 / 60)  # six questions, each under one of three seeds
     assert ex.over_seeds.high == pytest.approx(-0.2 + 4.302653 * 0.2 / 3**0.5)
     assert not any("One seed" in note for note in found.notes)
-    assert any(note.startswith("3 seeds an arm: p is a sign test") for note in found.notes)
+    assert any(note.startswith("3 seeds per setting: p is a sign test") for note in found.notes)
 
 
-def test_the_verdict_names_what_the_sweep_was_decided_by_and_its_value(sweeps):
-    """An agent's metric chooses by the eval questions: the arm that is best on those of test is another one."""
+def test_the_conclusion_names_what_the_sweep_was_decided_by_and_its_value(sweeps):
+    """An agent's metric chooses by the eval questions: the setting that is best on those of test is another one."""
     config = base_config(sweep={"metric": ["decomposer/execution_accuracy"], "direction": ["maximize"]})
     for index, (test, on_eval) in enumerate([(15, 1), (5, 3)]):
         right = verdicts(set(range(on_eval)), questions=4)
         point = {"trainer.learning_rate": index + 1.0}
         sweeps.trial("rates", index, point, verdicts(set(range(test))), config=config, on_eval=right)
     found = compare("rates", sweeps.state)
-    assert verdict(found).startswith(
+    assert conclusion(found).startswith(
         "Best by EX, Decomposer, on the eval questions: learning_rate=2.0 (0.750); the one"
     )
     config = base_config()
     for repeat, loss in enumerate((0.2, 0.4)):
         sweeps.trial("seeds", repeat, {"codec": "marks"}, verdicts({1}), repeat, config, losses=(loss,))
     words = "Best by eval loss: codec=marks (0.310, mean of 2 seeds)"
-    assert verdict(compare("seeds", sweeps.state)).startswith(words)
+    assert conclusion(compare("seeds", sweeps.state)).startswith(words)
 
 
-def test_the_best_arm_is_best_on_average_and_its_first_seed_speaks_for_it(sweeps):
+def test_the_best_setting_is_best_on_average_and_its_first_seed_speaks_for_it(sweeps):
     """One lucky seed names neither the best point nor the answers that are shown."""
     for repeat, (steady, lucky) in enumerate([(0.5, 0.9), (0.4, 0.1), (0.5, 0.9)]):
         for index, (rate, loss) in enumerate([(1.0, lucky), (2.0, steady)]):
@@ -274,12 +276,12 @@ def test_the_best_arm_is_best_on_average_and_its_first_seed_speaks_for_it(sweeps
             point = {"trainer.learning_rate": rate}
             sweeps.trial("generation", 2 * repeat + index, point, right, repeat=repeat, losses=(loss,))
     found = compare("generation", sweeps.state)
-    assert found.best_arm.label == "learning_rate=2.0"
-    assert found.best_arm.objective == pytest.approx(1.4 / 3 + 0.01)
+    assert found.best_setting.label == "learning_rate=2.0"
+    assert found.best_setting.objective == pytest.approx(1.4 / 3 + 0.01)
     assert (found.best.repeat, found.best.point["trainer.learning_rate"]) == (0, 2.0)
     assert {row.correct for row in found.answers} == {10}
     assert "Refiner 10 of 20 (seed 0, the first of 3)" in ours_in_words(found)
-    assert "(seed 0, the first of 3); the poster's 0 of 2" in verdict(found)
+    assert "(seed 0, the first of 3); the poster's 0 of 2" in conclusion(found)
     row = next(row for row in found.rows if row.metric == "decomposer/accuracy")
     assert (row.ours.value, row.ours.seeds) == (pytest.approx(11 / 20), "3")
 
@@ -289,15 +291,15 @@ def test_the_best_arm_is_best_on_average_and_its_first_seed_speaks_for_it(sweeps
     [((5, 5), "Agrees with the poster"), ((5, 10), "Undecided whether"), ((15, 15), "Undecided whether")],
 )
 def test_few_seeds_must_agree_beyond_their_own_scatter(sweeps, undersample, begins):
-    """Both of two seeds may favour an arm, and still say nothing of a third."""
+    """Both of two seeds may favour a setting, and still say nothing of a third."""
     for repeat, right in enumerate(undersample):
         sweeps.trial("balance", 2 * repeat, {"mixture": "real"}, verdicts(set(range(15))), repeat=repeat)
         sweeps.trial("balance", 2 * repeat + 1, {"mixture": "undersample"}, verdicts(set(range(right))), repeat=repeat)
     found = compare("balance", sweeps.state)
     assert (found.claim.difference.low > 0) == (undersample != (15, 15))
-    assert verdict(found).startswith(begins)
+    assert conclusion(found).startswith(begins)
     each = [0.75 * (15 - right) / 20 for right in undersample]  # a right answer has ROUGE-L 1, a wrong one 0.25
-    assert f"by seed {each[0]:+.3f}, {each[1]:+.3f}: " in verdict(found)
+    assert f"by seed {each[0]:+.3f}, {each[1]:+.3f}: " in conclusion(found)
 
 
 @pytest.mark.parametrize(
@@ -316,7 +318,7 @@ def test_points_differ_by_more_than_what_is_said(sweeps, rights, apart, chance):
     figures = "one or more of Selector right, Decomposer EM, Decomposer EX and Refiner EX"
     said = f"is worse than it in {figures}," if apart else "does not differ from it"
     found = compare("rates", sweeps.state)
-    assert verdict(found).endswith(f"; the one other point {said} by more than {chance}.")
+    assert conclusion(found).endswith(f"; the one other point {said} by more than {chance}.")
     assert all((contrast.detectable is None) == (len(rights) > 1 or contrast.p is None) for contrast in found.contrasts)
 
 
@@ -341,7 +343,7 @@ def test_several_figures_and_seeds_share_one_error_rate(sweeps):
 )
 def test_which_shares_two_wrong_answers_leave_possible(sweeps, right, words):
     sweeps.trial("generation", 0, {}, verdicts(set(range(right)), questions=40))
-    found = verdict(compare("generation", sweeps.state))
+    found = conclusion(compare("generation", sweeps.state))
     assert f"the poster's 0 of 2 fits anything up to 84%, {words}" in found
 
 
@@ -350,41 +352,41 @@ def test_points_are_counted_by_what_they_are(sweeps):
         point = {"trainer.learning_rate": float(index)}
         sweeps.trial("rates", index, point, verdicts(set(range(right))), losses=(1.0 + (index > 0),))
     figures = "one or more of Selector right, Decomposer EM, Decomposer EX and Refiner EX"
-    assert f"; of 3 other points 1 is worse and 1 is better than it in {figures}, by" in verdict(
+    assert f"; of 3 other points 1 is worse and 1 is better than it in {figures}, by" in conclusion(
         compare("rates", sweeps.state)
     )
 
 
-def test_of_several_arms_that_the_poster_could_mean_the_best_one_stands_beside_it(sweeps):
+def test_of_several_settings_that_the_poster_could_mean_the_best_one_stands_beside_it(sweeps):
     for index, (rate, batch, loss) in enumerate([(3e-5, 4, 0.9), (1e-4, 4, 0.3), (3e-5, 8, 0.5), (1e-4, 8, 0.7)]):
         point = {"trainer.learning_rate": rate, "trainer.per_device_train_batch_size": batch}
         sweeps.trial("batch_size", index, point, verdicts({index}), losses=(loss,))
     found = compare("batch_size", sweeps.state)
-    losses = {row.arm: row.ours.value for row in found.rows if row.metric == "pair/eval_loss"}
+    losses = {row.setting: row.ours.value for row in found.rows if row.metric == "pair/eval_loss"}
     four = "per_device_train_batch_size=4; ours: learning_rate=0.0001 per_device_train_batch_size=4"
     eight = "per_device_train_batch_size=8; ours: learning_rate=3e-05 per_device_train_batch_size=8"
     assert losses == {four: pytest.approx(0.31), eight: pytest.approx(0.51)}
     assert found.reference.label == "learning_rate=0.0001 per_device_train_batch_size=4"
-    assert (found.claim.arm, found.claim.reference) == (four.partition("ours: ")[2], eight.partition("ours: ")[2])
-    assert any(note.startswith("Several arms are what the poster states") for note in found.notes)
+    assert (found.claim.setting, found.claim.reference) == (four.partition("ours: ")[2], eight.partition("ours: ")[2])
+    assert any(note.startswith("Several settings are what the poster states") for note in found.notes)
 
 
-def test_the_posters_tables_of_epochs_stand_beside_the_same_arms(sweeps):
+def test_the_posters_tables_of_epochs_stand_beside_the_same_settings(sweeps):
     for index, (mixture, rate) in enumerate(itertools.product(("real", "undersample"), (1.0, 2.0))):
         point = {"mixture": mixture, "trainer.learning_rate": rate}
         sweeps.trial("balance", index, point, verdicts({index}), losses=(1 / rate,))
     found = compare("balance", sweeps.state)
-    arms = {f"mixture={name}; ours: mixture={name} learning_rate=2.0" for name in ("real", "undersample")}
-    assert {row.arm for row in epoch_rows(found)} == {row.arm for row in found.rows} == arms
+    settings = {f"mixture={name}; ours: mixture={name} learning_rate=2.0" for name in ("real", "undersample")}
+    assert {row.setting for row in epoch_rows(found)} == {row.setting for row in found.rows} == settings
 
 
-def test_one_arm_for_each_of_the_posters_needs_no_such_note(balance):
-    assert not any("Several arms" in note for note in compare("balance", balance.state).notes)
+def test_one_setting_for_each_of_the_posters_needs_no_such_note(balance):
+    assert not any("Several settings" in note for note in compare("balance", balance.state).notes)
 
 
-def test_a_figure_of_no_stated_arm_is_called_so_before_anything_has_finished(sweeps):
+def test_a_figure_of_no_stated_setting_is_called_so_before_anything_has_finished(sweeps):
     sweeps.trial("lr_bs", 0, {"trainer.learning_rate": 1.0}, [], status="FAILED")
-    assert {row.arm for row in compare("lr_bs", sweeps.state).rows} == {"not stated"}
+    assert {row.setting for row in compare("lr_bs", sweeps.state).rows} == {"not stated"}
 
 
 def test_what_may_not_be_compared_is_said(balance, sweeps):
@@ -415,7 +417,7 @@ def test_losses_of_models_compare_where_their_tokens_are_the_same(sweeps, model,
     for index, own in enumerate((usual, usual | model)):
         sweeps.trial("sizes", index, {"model": index}, verdicts({index}), config=base_config(model=own))
     found = compare("sizes", sweeps.state)
-    assert losses_comparable(found.arms) == comparable
+    assert losses_comparable(found.settings) == comparable
     assert any("read or write different texts" in note for note in found.notes) != comparable
 
 
@@ -438,15 +440,15 @@ def test_shares_that_are_those_of_the_test_part_need_no_note(balance):
     assert not any("weigh them" in note for note in compare("balance", balance.state).notes)
 
 
-def test_arms_of_different_steps_are_told(sweeps, balance):
+def test_settings_of_different_steps_are_told(sweeps, balance):
     same = compare("balance", balance.state)
-    assert "optimizer steps" not in verdict(same)
+    assert "optimizer steps" not in conclusion(same)
     assert not any(note.startswith("Optimizer steps") for note in same.notes)
     for index, (mixture, steps) in enumerate([("real", 702), ("undersample", 210)]):
         right = verdicts(set(range(15 - 10 * index)))
         sweeps.trial("fewer", index, {"mixture": mixture}, right, experiment="balance", steps=steps)
     found = compare("fewer", sweeps.state)
-    assert "for these weights (one seed), after 702 optimizer steps against 210 (model pocket" in verdict(found)
+    assert "for these weights (one seed), after 702 optimizer steps against 210 (model pocket" in conclusion(found)
     assert "Optimizer steps: mixture=real 702, mixture=undersample 210." in found.notes
 
 
@@ -474,12 +476,12 @@ def test_early_stopping_that_stopped_nothing_is_a_note(sweeps, trainer, said):
     assert any("Early stopping (patience 2, 3 evaluations) ended no training" in note for note in notes) == said
 
 
-def test_no_more_arms_than_can_be_read_are_tested(sweeps):
+def test_no_more_settings_than_can_be_read_are_tested(sweeps):
     for index in range(15):
         sweeps.trial("many", index, {"trainer.learning_rate": index + 1.0}, [verdict_of("decomposer", 0, index > 3)])
     found = compare("many", sweeps.state)
-    assert len({item.arm for item in found.contrasts}) == 12
-    assert any("Of 15 arms the first 12" in note for note in found.notes)
+    assert len({item.setting for item in found.contrasts}) == 12
+    assert any("Of 15 settings the first 12" in note for note in found.notes)
 
 
 def test_systems_have_their_rows_until_measured(balance, sweeps):

@@ -7,7 +7,7 @@ from hand_made import verdicts
 
 from macsql.comparison.experiment import compare
 from macsql.comparison.generation import choose
-from macsql.report.verdict import ours_in_words, verdict
+from macsql.report.conclusion import conclusion, ours_in_words
 
 
 def rows():
@@ -29,7 +29,7 @@ def test_right_and_wrong_with_the_taxonomy_as_notes(sweeps):
     assert mine.poster.printed == "0 of 2"
     assert by_agent["selector"].accuracy.value == 0.0
     assert ours_in_words(found) == "Selector 0 of 7; Decomposer 3 of 6; Refiner 0 of 7"
-    assert "0 of 2 fits anything up to 84%" in verdict(found)
+    assert "0 of 2 fits anything up to 84%" in conclusion(found)
     assert all(any("Two examples prove nothing" in reason for reason in row.reasons) for row in found.rows)
 
 

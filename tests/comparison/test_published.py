@@ -40,8 +40,8 @@ def posters_tables(text):
 
 
 def posters_cells(text):
-    """Every figure of the poster's experiments as (experiment, arm, metric, what is printed), read from its text."""
-    for arm, (rows, rest) in zip(("real", "undersample"), posters_tables(text), strict=True):
+    """Every figure of the poster's experiments, read from its text: (experiment, setting, metric, what is printed)."""
+    for setting, (rows, rest) in zip(("real", "undersample"), posters_tables(text), strict=True):
         _, train, evaluation = min(rows, key=lambda row: row[2])
         for metric, printed in (
             ("pair/train_loss", train),
@@ -49,7 +49,7 @@ def posters_cells(text):
             ("all/rouge_l", re.search(r"Rouge_L: ([\d.]+)", rest)[1]),
             ("all/exact_match", re.search(r"EM: ([\d.]+)", rest)[1]),
         ):
-            yield "balance", {"mixture": arm}, metric, printed
+            yield "balance", {"mixture": setting}, metric, printed
     number = r"([\d.]+)"
     for batch, *printed in re.findall(rf"^(\d+)\nBest pair: {number}, {number}\nRouge: {number}$", text, re.MULTILINE):
         for metric, value in zip(("pair/train_loss", "pair/eval_loss", "all/rouge_l"), printed, strict=True):
@@ -64,8 +64,10 @@ def posters_cells(text):
         yield "generation", None, f"{agent.lower()}/accuracy", f"{right} of {int(right) + int(wrong)}"
 
 
-def test_every_figure_of_the_poster_stands_at_its_arm_and_none_is_left_out(text):
-    kept = [(name, figure.arm, figure.metric, figure.printed) for name in POSTERS for figure in published(name).figures]
+def test_every_figure_of_the_poster_stands_at_its_setting_and_none_is_left_out(text):
+    kept = [
+        (name, figure.setting, figure.metric, figure.printed) for name in POSTERS for figure in published(name).figures
+    ]
     said = list(posters_cells(text))
     assert len(said) == 8 + 3 + 6 + 4 + 3
     assert sorted(kept, key=str) == sorted(said, key=str)
@@ -77,7 +79,7 @@ def test_the_tables_of_losses_are_the_posters(text):
     said = [[(epoch, float(train), float(loss)) for epoch, train, loss in rows] for rows, _ in posters_tables(text)]
     assert kept == said
     assert [len(rows) for rows in said] == [10, 10]
-    assert [curve.arm for curve in curves] == [{"mixture": "real"}, {"mixture": "undersample"}]
+    assert [curve.setting for curve in curves] == [{"mixture": "real"}, {"mixture": "undersample"}]
     assert all(curve.heading == "Real distribution" and "heads both tables" in curve.doubt for curve in curves)
 
 
@@ -86,7 +88,7 @@ def test_a_file_says_what_a_cell_needs(name):
     found = published(name)
     assert found.title
     assert found.question.endswith("?")
-    assert set(found.setting) == {"data", "model", "scale", "seeds", "protocol"}
+    assert set(found.conditions) == {"data", "model", "scale", "seeds", "protocol"}
     for figure in found.figures:
         assert protocol(figure.metric), figure.metric
         assert set(figure.reasons) <= set(REASONS)

@@ -17,7 +17,7 @@ from macsql.report.terminal import WHY
 EXPERIMENTS = REPO / "experiments"
 ALL = sorted(path.parent.name for path in EXPERIMENTS.glob("*/results.csv"))
 RUN = sorted(path.parent.name for path in EXPERIMENTS.glob("*/comparison.csv"))
-HEAD = ["figure", "arm", "poster", "ours", "difference"]
+HEAD = ["figure", "setting", "poster", "ours", "difference"]
 
 
 def lines(path):
@@ -50,30 +50,30 @@ def shown(value, form):
 def test_the_cells_of_a_readme_are_those_of_comparison_csv(name):
     kept = [row for row in lines(EXPERIMENTS / name / "comparison.csv") if not row["metric"].startswith("epoch_")]
     rows = table(written(EXPERIMENTS / name / "README.md"), HEAD)[: len(kept)]
-    assert [row[:2] for row in rows] == [[row["title"], row["arm"]] for row in kept]
+    assert [row[:2] for row in rows] == [[row["title"], row["setting"]] for row in kept]
     for (_, _, poster, ours, difference, *_), row in zip(rows, kept, strict=True):
         assert poster == row["poster_value"] or float(poster.split()[0]) == float(row["poster_value"])
         assert (ours, difference) == (shown(row["ours_value"], ".3f"), shown(row["difference"], "+.3f"))
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_a_measured_figure_is_the_mean_of_its_arms_trials(name):
+def test_a_measured_figure_is_the_mean_of_its_settings_trials(name):
     trials = lines(EXPERIMENTS / name / "results.csv")
     keys = list(trials[0])[3 : list(trials[0]).index("status")]
-    arms = {}
+    settings = {}
     for trial in trials:
         label = " ".join(f"{key.rpartition('.')[2]}={trial[key]}" for key in keys) or "the one setting"
-        arms.setdefault(label, []).append(trial)
+        settings.setdefault(label, []).append(trial)
     for row in lines(EXPERIMENTS / name / "comparison.csv"):
         if row["metric"] in trials[0] and row["ours_value"]:
-            arm = arms[row["arm"].rpartition("; ours: ")[2]]
-            values = [float(trial[row["metric"]]) for trial in arm if trial["status"] == "FINISHED"]
+            setting = settings[row["setting"].rpartition("; ours: ")[2]]
+            values = [float(trial[row["metric"]]) for trial in setting if trial["status"] == "FINISHED"]
             assert math.isclose(float(row["ours_value"]), fmean(values)), row["title"]
             assert math.isclose(float(row["difference"]), fmean(values) - float(row["poster_value"]), abs_tol=1e-9)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_readme_overview_and_report_give_one_verdict(name):
+def test_readme_overview_and_report_give_one_conclusion(name):
     verdict = written(EXPERIMENTS / name / "README.md").strip().splitlines()[0]
     overview = table(written(EXPERIMENTS / "README.md"), ["experiment", "question"])
     [row] = [row for row in overview if f"({name}/README.md)" in row[0]]
@@ -103,10 +103,10 @@ def test_the_readme_gives_the_figures_of_representation():
     trials = lines(EXPERIMENTS / "representation" / "results.csv")
     head = ["prompts", "answers", "EM", "EX", "ROUGE-L"]
     for agents, codec, *shown_there in table((REPO / "README.md").read_text(encoding="utf-8"), head)[1:5]:
-        arm = {"agents": agents.split("`")[1], "codec": codec.split("`")[1]}
-        same = [trial for trial in trials if all(trial[key] == value for key, value in arm.items())]
+        setting = {"agents": agents.split("`")[1], "codec": codec.split("`")[1]}
+        same = [trial for trial in trials if all(trial[key] == value for key, value in setting.items())]
         figures = ("all/exact_match", "all/execution_accuracy", "all/rouge_l")
-        assert shown_there == [f"{fmean(float(trial[name]) for trial in same):.2f}" for name in figures], arm
+        assert shown_there == [f"{fmean(float(trial[name]) for trial in same):.2f}" for name in figures], setting
 
 
 def columns(path):
@@ -131,7 +131,7 @@ def test_what_is_committed_was_written_by_this_code(name, sweeps, tmp_path):
     if now.rows:
         write_comparison(now, tmp_path / "comparison.csv")
         assert columns(EXPERIMENTS / name / "comparison.csv") == columns(tmp_path / "comparison.csv")
-        head = ["figure", "arm", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
+        head = ["figure", "setting", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
         assert table(text, head)
         assert f"{WHY}:" in text
         assert WHY in report

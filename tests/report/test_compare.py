@@ -49,7 +49,7 @@ def test_the_tables_and_the_files(ends, balance, tmp_path):
         "GPT-4 (poster)",
         "MAC-SQL with GPT-4",
         "Source: Li et al., RESDSQL (2023)",
-        "Verdict: Agrees with the poster",
+        "Conclusion: Agrees with the poster",
     ):
         assert words in said or words in " ".join(said.split()), words
     with (out / "results.csv").open() as file:
@@ -190,7 +190,7 @@ def test_of_many_trials_a_screen_shows_the_best(sixty):
     lines = io.StringIO()
     table.show(sixty, Console(file=lines, width=170))
     said = lines.getvalue()
-    trials = said[: said.index("Each arm minus")]
+    trials = said[: said.index("Each setting minus")]
     assert trials.count("│ point ") == table.MOST_TRIALS
     assert "… and 21 others, none of them better: see results.csv" in " ".join(said.replace("│", " ").split())
     losses = [report.figures["eval_loss"] for report in sixty.trials if report.trial.finished]

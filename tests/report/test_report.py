@@ -105,7 +105,7 @@ def test_everything_the_comparison_holds_is_on_the_page(balance, tmp_path):
     assert anchors == {attrs["id"] for name, attrs in shown.tags if name == "section"}
 
 
-def test_the_posters_table_is_laid_over_the_arm_it_belongs_to(balance, tmp_path):
+def test_the_posters_table_is_laid_over_the_setting_it_belongs_to(balance, tmp_path):
     shown = page(compare("balance", balance.state), tmp_path).source
     for panel in re.findall(r'<svg [^>]*class="chart small".*?</svg>', shown, re.DOTALL):
         dashed = [line for line in re.findall("<polyline[^>]*>", panel) if "6 4" in line]
@@ -191,10 +191,10 @@ def test_seeds_have_a_table_of_their_own(sweeps, tmp_path):
         point, repeat = {"trainer.learning_rate": 1e-5 * (1 + index % 2)}, index // 2
         sweeps.trial("rates", index, point, verdicts(set(range(5 + index))), repeat=repeat)
     shown = page(compare("rates", sweeps.state), tmp_path)
-    assert "Arms over their seeds" in shown.text
+    assert "Settings over their seeds" in shown.text
     assert "by seed +0.050, +0.050: +0.050 to +0.050 (Student's t)" in shown.text
     assert "seed 0, the first of 2" in shown.text
-    assert shown.count("tr", "best") == 2  # both seeds of the best arm
+    assert shown.count("tr", "best") == 2  # both seeds of the best setting
     assert not shown.count("p", "question")  # of a sweep that is no experiment there is none
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from macsql.comparison.experiment import TrialReport
+from macsql.comparison.experiment import MeasuredTrial
 from macsql.comparison.published import Published, PublishedCurve, matches
 from macsql.report.charts.canvas import COLOURS, FAINT, INK, SHAPES, Plot, Scale, picture, scale, swatch, thinned
 
@@ -38,7 +38,7 @@ class Chart:
 class Panels:
     """A small chart for each trial, all on the same axes, and the legend that they share."""
 
-    drawings: tuple[tuple[TrialReport, Markup], ...]
+    drawings: tuple[tuple[MeasuredTrial, Markup], ...]
     legend: tuple[LegendEntry, ...]
     roomy: bool  # few enough to be large
     axes: str  # what the axes are, in a sentence
@@ -46,7 +46,7 @@ class Panels:
 
 @dataclass(frozen=True)
 class PosterLosses:
-    """What the poster prints of the losses of one arm: a table of epochs, or no more than its best pair."""
+    """What the poster prints of the losses of one setting: a table of epochs, or no more than its best pair."""
 
     curve: PublishedCurve | None
     train_level: float | None
@@ -59,19 +59,19 @@ class PosterLosses:
         return levels + ([*self.curve.train_loss, *self.curve.eval_loss] if self.curve else [])
 
 
-def poster_losses(published: Published, report: TrialReport) -> PosterLosses:
-    """The poster's losses that stand beside a trial: of the same arm, or of an arm that the poster does not state."""
+def poster_losses(published: Published, report: MeasuredTrial) -> PosterLosses:
+    """The poster's losses beside a trial: of the same setting, or of a setting that the poster does not state."""
     point = report.trial.point
-    curve = next((item for item in published.curves if matches(item.arm, point)), None)
+    curve = next((item for item in published.curves if matches(item.setting, point)), None)
     levels = {
         figure.metric: figure.value
         for figure in published.figures
-        if curve is None and (figure.arm is None or matches(figure.arm, point))
+        if curve is None and (figure.setting is None or matches(figure.setting, point))
     }
     return PosterLosses(curve, levels.get("pair/train_loss"), levels.get("pair/eval_loss"))
 
 
-def overview(reports: Sequence[TrialReport], published: Published, *, ranked: bool = True) -> Chart | None:
+def overview(reports: Sequence[MeasuredTrial], published: Published, *, ranked: bool = True) -> Chart | None:
     """Evaluation loss an epoch of every trial in one chart; None where none has been evaluated.
 
     `ranked`: the trials' losses compare, and the lowest comes first; else they stay in the order of the plan.
@@ -113,7 +113,7 @@ def overview(reports: Sequence[TrialReport], published: Published, *, ranked: bo
     return Chart(picture(760, 360, label, axes, *marks), tuple(legend))
 
 
-def panels(reports: Sequence[TrialReport], published: Published) -> Panels | None:
+def panels(reports: Sequence[MeasuredTrial], published: Published) -> Panels | None:
     """A small chart for each trial that has told a loss; None where none has."""
     drawn = [report for report in reports if report.curve.training or report.curve.evaluations]
     if not drawn:
@@ -144,7 +144,9 @@ def panels(reports: Sequence[TrialReport], published: Published) -> Panels | Non
     )
 
 
-def _panel(plot: Plot, width: float, height: float, axes: Markup, report: TrialReport, poster: PosterLosses) -> Markup:
+def _panel(
+    plot: Plot, width: float, height: float, axes: Markup, report: MeasuredTrial, poster: PosterLosses
+) -> Markup:
     training = plot.line(thinned(_training(report), POINTS), TRAINING, 1.1)
     evaluations = [plot.line(_evaluations(report), EVALUATION), plot.dots(_evaluations(report), EVALUATION, size=2.6)]
     marks = [training, *_poster_marks(plot, poster, with_training=True), *evaluations]
@@ -171,8 +173,10 @@ def _poster_legend(published: Published, posters: Sequence[PosterLosses], *, wit
     if any(poster.curve for poster in posters):
         if with_training:
             entries.append(LegendEntry(swatch(GREY, None, DOTTED, 1.4), "poster: training loss an epoch"))
-        arms = ", ".join(_ends(poster.curve) for poster in posters if poster.curve)
-        entries.append(LegendEntry(swatch(INK, "diamond", DASHED, 1.6), f"poster: evaluation loss an epoch ({arms})"))
+        settings = ", ".join(_ends(poster.curve) for poster in posters if poster.curve)
+        entries.append(
+            LegendEntry(swatch(INK, "diamond", DASHED, 1.6), f"poster: evaluation loss an epoch ({settings})")
+        )
     levels = [figure for figure in published.figures if figure.metric.startswith("pair/")]
     if with_training and any(poster.train_level is not None for poster in posters):
         printed = ", ".join(dict.fromkeys(item.printed for item in levels if item.metric == "pair/train_loss"))
@@ -187,15 +191,15 @@ def _poster_legend(published: Published, posters: Sequence[PosterLosses], *, wit
 
 
 def _ends(curve: PublishedCurve) -> str:
-    arm = " ".join(str(value) for value in curve.arm.values())
-    return f"{arm}: {curve.eval_loss[0]:.3f} to {curve.eval_loss[-1]:.3f}"
+    setting = " ".join(str(value) for value in curve.setting.values())
+    return f"{setting}: {curve.eval_loss[0]:.3f} to {curve.eval_loss[-1]:.3f}"
 
 
-def _training(report: TrialReport) -> list[tuple[float, float]]:
+def _training(report: MeasuredTrial) -> list[tuple[float, float]]:
     return [(epoch, loss) for _, epoch, loss in report.curve.training if math.isfinite(loss)]
 
 
-def _evaluations(report: TrialReport) -> list[tuple[float, float]]:
+def _evaluations(report: MeasuredTrial) -> list[tuple[float, float]]:
     return [(item.epoch, item.eval_loss) for item in report.curve.evaluations]
 
 
@@ -203,7 +207,7 @@ def _different(posters: Sequence[PosterLosses]) -> list[PosterLosses]:
     return [poster for place, poster in enumerate(posters) if poster not in posters[:place]]
 
 
-def _lowest(report: TrialReport) -> float:
+def _lowest(report: MeasuredTrial) -> float:
     finite = [item.eval_loss for item in report.curve.evaluations if math.isfinite(item.eval_loss)]
     return min(finite, default=math.inf)
 

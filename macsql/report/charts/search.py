@@ -1,4 +1,4 @@
-"""What Optuna plots of a study, drawn from the trials: history, parallel coordinates, importance of each setting."""
+"""What Optuna plots of a study, drawn from the trials: history, parallel coordinates, importance of each axis."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from macsql.comparison.experiment import TrialReport
+from macsql.comparison.experiment import MeasuredTrial
 from macsql.report.charts.canvas import (
     FAINT,
     INK,
@@ -35,7 +35,7 @@ class Objective:
     minimize: bool
 
 
-def history(reports: Sequence[TrialReport], objective: Objective) -> Markup | None:
+def history(reports: Sequence[MeasuredTrial], objective: Objective) -> Markup | None:
     """The objective of each trial by its place in the plan, and the best one so far; None where none has it."""
     told = [(report.trial.index + 1, value) for report in reports if (value := value_of(report, objective)) is not None]
     if not told:
@@ -57,8 +57,8 @@ def history(reports: Sequence[TrialReport], objective: Objective) -> Markup | No
     return picture(760, 292, f"{objective.metric} of {len(told)} trials and the best so far", axes, *marks)
 
 
-def parallel(reports: Sequence[TrialReport], objective: Objective, space: Space) -> Markup | None:
-    """A line a trial through its settings to its objective; None where fewer than two trials have one."""
+def parallel(reports: Sequence[MeasuredTrial], objective: Objective, space: Space) -> Markup | None:
+    """A line per trial through its axes to its objective; None where fewer than two trials have one."""
     told = [(report, value) for report in reports if (value := value_of(report, objective)) is not None]
     keys = varied([report.trial.point for report, _ in told])
     if len(told) < 2 or not keys:
@@ -82,11 +82,11 @@ def parallel(reports: Sequence[TrialReport], objective: Objective, space: Space)
     drawn = [_axis_marks(axis, left + place * gap, top, bottom) for place, axis in enumerate(axes)]
     ticks = [(number(tick), last(tick)) for tick in last.ticks]
     drawn.append(_axis_marks(_Axis(objective.metric, tuple(ticks), {}, None), right, top, bottom))
-    return picture(760, 300, f"Settings of {len(told)} trials and their {objective.metric}", *lines, *drawn)
+    return picture(760, 300, f"{len(told)} trials by axis, and their {objective.metric}", *lines, *drawn)
 
 
 def importance(shares: Mapping[str, float]) -> Markup | None:
-    """A bar for each setting: the share of the objective's variance that goes with it; None without any."""
+    """A bar for each axis: the share of the objective's variance that goes with it; None without any."""
     if not shares:
         return None
     rows, width = [], Scale(0, 1, 250, 690)
@@ -97,10 +97,10 @@ def importance(shares: Mapping[str, float]) -> Markup | None:
         bar = element("rect", x=250, y=y, width=width(share) - 250, height=20, fill="#0072b2")
         text = element("text", f"{share:.0%}", x=width(share) + 6, y=y + 14, class_="label")
         rows += [back, bar, name, text]
-    return picture(760, 20 + 30 * len(shares), "Importance of each setting", *rows)
+    return picture(760, 20 + 30 * len(shares), "Importance of each axis", *rows)
 
 
-def value_of(report: TrialReport, objective: Objective) -> float | None:
+def value_of(report: MeasuredTrial, objective: Objective) -> float | None:
     """A finished trial's objective, where it has one that is a number."""
     if report.trial.result is None or not report.trial.finished:
         return None
@@ -115,7 +115,7 @@ def varied(points: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def short(key: str) -> str:
-    """A setting's own name, without its group."""
+    """A key's own name, without its group."""
     return key.rpartition(".")[2]
 
 
@@ -162,7 +162,7 @@ def _axis_marks(axis: _Axis, x: float, top: float, bottom: float) -> Markup:
     return Markup("").join(parts)
 
 
-def _cross(x: float, y: float, report: TrialReport) -> Markup:
+def _cross(x: float, y: float, report: MeasuredTrial) -> Markup:
     reason = report.trial.result.reason if report.trial.result else ""
     title = element("title", f"{report.trial.label}: {report.trial.state} {reason}")
     path = f"M{x - 4:.1f},{y - 4:.1f}l8,8m0,-8l-8,8"

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from macsql.comparison.arms import Arm, label
 from macsql.comparison.contrasts import Contrast
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
+from macsql.comparison.settings import Setting, label
 from macsql.comparison.statistics import Interval, exact_interval
 
 FEWEST = 20  # questions from which on an interval made of them by drawing anew is to be believed
@@ -16,7 +16,7 @@ def poster_in_words(comparison: Comparison) -> str:
     """The poster's figures in a line: "ROUGE-L 0.354 (mixture=real), 0.19 (mixture=undersample); EM 0"."""
     groups: dict[str, list[str]] = {}
     for figure in comparison.published.figures:
-        place = f" ({label(figure.arm)})" if figure.arm else ""
+        place = f" ({label(figure.setting)})" if figure.setting else ""
         groups.setdefault(title(figure.metric).replace(", all agents", ""), []).append(f"{figure.printed}{place}")
     words = [f"{name} {', '.join(dict.fromkeys(values))}" for name, values in groups.items()]
     return "; ".join(words) or "no such experiment"
@@ -35,17 +35,17 @@ def ours_in_words(comparison: Comparison) -> str:
             groups.setdefault(row.title.replace(", all agents", ""), []).append(
                 f"{row.ours.value:.3g} ({row.ours.note})"
             )
-    if not groups and comparison.best_arm is not None:
-        for arm in comparison.arms:
+    if not groups and comparison.best_setting is not None:
+        for setting in comparison.settings:
             for metric in SHOWN:
-                if (found := arm.figure(metric)) is not None:
+                if (found := setting.figure(metric)) is not None:
                     groups.setdefault(title(metric).replace(", all agents", ""), []).append(
-                        f"{found.mean:.3g} ({arm.label})"
+                        f"{found.mean:.3g} ({setting.label})"
                     )
     return "; ".join(f"{name} {', '.join(dict.fromkeys(values))}" for name, values in groups.items()) or "not run"
 
 
-def verdict(comparison: Comparison) -> str:
+def conclusion(comparison: Comparison) -> str:
     """One sentence, and a second where the sweep is not whole.
 
     It never speaks of the poster's own model where ours is another.
@@ -58,9 +58,7 @@ def _outcome(comparison: Comparison) -> str:
     claim = comparison.published.claim
     if claim is not None:
         if comparison.claim is None:
-            return (
-                f"Not decided: one of the two arms has not finished, so {claim.words} is neither confirmed nor denied."
-            )
+            return f"Not decided whether {claim.words}: one of the two settings has not finished."
         decided = f"{_decided(comparison.claim, claim.words, claim.by)}{_steps(comparison, comparison.claim)}"
         return f"{decided}{_elsewhere(comparison)}."
     if comparison.answers and all(row.poster for row in comparison.answers):
@@ -71,9 +69,9 @@ def _outcome(comparison: Comparison) -> str:
         )
         answered = f"{shares}{_answered_by(comparison)}"
         return f"Right over the whole test set: {answered}; {_fits(comparison)}{_elsewhere(comparison)}."
-    if comparison.best_arm is None:
+    if comparison.best_setting is None:
         return "Not decided: no trial has finished."
-    return f"{_best(comparison.best_arm)}{_others(comparison)}{_elsewhere(comparison)}."
+    return f"{_best(comparison.best_setting)}{_others(comparison)}{_elsewhere(comparison)}."
 
 
 def _fits(comparison: Comparison) -> str:
@@ -101,11 +99,11 @@ def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def _best(arm: Arm) -> str:
-    """The arm that won, by what and with which value."""
-    seeds = f", mean of {len(arm.trials)} seeds" if len(arm.trials) > 1 else ""
-    value = "" if arm.objective is None else f" ({arm.objective:.3f}{seeds})"
-    return f"Best by {title(arm.trials[0].config.sweep.objectives[0])}: {arm.label}{value}"
+def _best(setting: Setting) -> str:
+    """The setting that won, by what and with which value."""
+    seeds = f", mean of {len(setting.trials)} seeds" if len(setting.trials) > 1 else ""
+    value = "" if setting.objective is None else f" ({setting.objective:.3f}{seeds})"
+    return f"Best by {title(setting.trials[0].config.sweep.objectives[0])}: {setting.label}{value}"
 
 
 def _answered_by(comparison: Comparison) -> str:
@@ -114,17 +112,21 @@ def _answered_by(comparison: Comparison) -> str:
 
 def _others(comparison: Comparison) -> str:
     """How many of the other points are worse or better than the reference, in which figures and by more than what."""
-    arms = dict.fromkeys(contrast.arm for contrast in comparison.contrasts)
-    if not arms or comparison.reference is None:
+    settings = dict.fromkeys(contrast.setting for contrast in comparison.contrasts)
+    if not settings or comparison.reference is None:
         return ""
     tested = list(dict.fromkeys(_in_brief(contrast) for contrast in comparison.contrasts if contrast.p is not None))
     signs = [
-        {contrast.difference.value > 0 for contrast in comparison.contrasts if contrast.arm == arm and contrast.apart}
-        for arm in arms
+        {
+            contrast.difference.value > 0
+            for contrast in comparison.contrasts
+            if contrast.setting == setting and contrast.apart
+        }
+        for setting in settings
     ]
     ways = {"worse": {False}, "better": {True}, "worse here and better there": {False, True}}
     counts = {word: signs.count(way) for word, way in ways.items() if way in signs}
-    one = len(arms) == 1
+    one = len(settings) == 1
     found = _listed([f"{'' if one else f'{count} '}{'is' if count == 1 else 'are'} {w}" for w, count in counts.items()])
     one_seed = any(contrast.over_seeds is None for contrast in comparison.contrasts)
     chance = (
@@ -132,12 +134,12 @@ def _others(comparison: Comparison) -> str:
         if one_seed
         else "the choice of questions and that of seeds explain (Holm, 5 %)"
     )
-    against = "it" if comparison.reference is comparison.best_arm else comparison.reference.label
+    against = "it" if comparison.reference is comparison.best_setting else comparison.reference.label
     if not found:
-        said = "the one other point does not differ" if one else f"none of {len(arms)} other points differs"
+        said = "the one other point does not differ" if one else f"none of {len(settings)} other points differs"
         return f"; {said} from {against} by more than {chance}"
     figures = f"{'one or more of ' if len(tested) > 1 else ''}{_listed(tested)}"
-    points = "the one other point" if one else f"of {len(arms)} other points"
+    points = "the one other point" if one else f"of {len(settings)} other points"
     return f"; {points} {found} than {against} in {figures}, by more than {chance}"
 
 
@@ -165,9 +167,9 @@ def _interval(found: Interval) -> str:
 
 
 def _steps(comparison: Comparison, contrast: Contrast) -> str:
-    """That the two arms were trained for different numbers of steps, where they were."""
-    steps = {arm.label: arm.steps for arm in comparison.arms}
-    ours, theirs = steps[contrast.arm], steps[contrast.reference]
+    """That the two settings were trained for different numbers of steps, where they were."""
+    steps = {setting.label: setting.steps for setting in comparison.settings}
+    ours, theirs = steps[contrast.setting], steps[contrast.reference]
     return "" if ours == theirs else f", after {ours} optimizer steps against {theirs}"
 
 

@@ -1,4 +1,4 @@
-"""A sweep's arms: the trials of one point, which differ in nothing but their seed."""
+"""A sweep's settings: the trials of one point, which differ in nothing but their seed."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from macsql.comparison.collect import ComparedTrial
-from macsql.comparison.published import Arm as Part
-from macsql.comparison.published import matches
+from macsql.comparison.collect import StoredTrial
+from macsql.comparison.published import Part, matches
 from macsql.comparison.statistics import Spread, spread
 from macsql.config import flatten
 
@@ -22,12 +21,12 @@ SAME_TARGETS = (  # keys, or the beginnings of keys, that decide which targets a
 
 
 @dataclass(frozen=True)
-class Arm:
+class Setting:
     """A point of a sweep with its finished trials, by seed."""
 
     label: str
     point: dict[str, Any]
-    trials: tuple[ComparedTrial, ...]
+    trials: tuple[StoredTrial, ...]
     by_seed: tuple[dict[str, float], ...]  # the figures of each trial
 
     @property
@@ -36,8 +35,8 @@ class Arm:
         return [trial.repeat for trial in self.trials]
 
     @property
-    def shown(self) -> ComparedTrial:
-        """The trial whose answers stand for the arm's: its first seed, whatever that gave."""
+    def shown(self) -> StoredTrial:
+        """The trial whose answers stand for the setting's: its first seed, whatever that gave."""
         return min(self.trials, key=lambda trial: trial.repeat)
 
     @property
@@ -59,22 +58,22 @@ class Arm:
         return spread(values) if values else None
 
 
-def arms(told: Iterable[tuple[ComparedTrial, dict[str, float]]]) -> list[Arm]:
-    """The arms that have a finished trial, in the order of the plan, of its trials with their figures."""
-    groups: dict[str, list[tuple[ComparedTrial, dict[str, float]]]] = {}
+def settings(told: Iterable[tuple[StoredTrial, dict[str, float]]]) -> list[Setting]:
+    """The settings that have a finished trial, in the order of the plan, of its trials with their figures."""
+    groups: dict[str, list[tuple[StoredTrial, dict[str, float]]]] = {}
     for trial, figures in told:
         if trial.finished:
             groups.setdefault(json.dumps(trial.point, sort_keys=True), []).append((trial, figures))
     found = []
     for group in groups.values():
         trials, by_seed = zip(*group, strict=True)
-        found.append(Arm(label(trials[0].point), trials[0].point, trials, by_seed))
+        found.append(Setting(label(trials[0].point), trials[0].point, trials, by_seed))
     return found
 
 
-def best_of(arms: Iterable[Arm]) -> Arm | None:
-    """The arm with the best first objective of its sweep, by the mean over its seeds; of equal ones the first."""
-    told = [(value, arm) for arm in arms if (value := arm.objective) is not None]
+def best_of(settings: Iterable[Setting]) -> Setting | None:
+    """The setting with the best first objective of its sweep, by the mean over its seeds; of equal ones the first."""
+    told = [(value, setting) for setting in settings if (value := setting.objective) is not None]
     if not told:
         return None
     sign = told[0][1].trials[0].config.sweep.sign()
@@ -86,39 +85,37 @@ def label(point: Part) -> str:
     return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in point.items()) or "the one setting"
 
 
-def find(arms: Iterable[Arm], part: Part) -> Arm | None:
-    """The best of the arms that agree with part of a point, by the sweep's first objective."""
-    found = [arm for arm in arms if matches(part, arm.point)]
+def find(settings: Iterable[Setting], part: Part) -> Setting | None:
+    """The best of the settings that agree with part of a point, by the sweep's first objective."""
+    found = [setting for setting in settings if matches(part, setting.point)]
     return best_of(found) or next(iter(found), None)
 
 
-def loss_notes(arms: Sequence[Arm]) -> list[str]:
-    """Which losses of the arms may be compared, in sentences."""
+def loss_notes(settings: Sequence[Setting]) -> list[str]:
+    """Which losses of the settings may be compared, in sentences."""
     notes = []
-    if _differ(arms, ("mixture.",)):
-        others = (
-            " Their evaluation losses do, because every arm is evaluated on the same rows, which no mixture touches."
-        )
+    if _differ(settings, ("mixture.",)):
+        others = " Their evaluation losses do: every setting is evaluated on the same rows, which no mixture changes."
         notes.append(
-            "The arms train on different mixtures: their training losses are of different rows and do not compare."
-            + (others if losses_comparable(arms) else "")
+            "The settings train on different mixtures: their training losses are of different rows and do not compare."
+            + (others if losses_comparable(settings) else "")
         )
-    if not losses_comparable(arms):
+    if not losses_comparable(settings):
         notes.append(
-            "The arms read or write different texts: a loss a token of one says nothing beside a loss a token of "
+            "The settings read or write different texts: a loss a token of one says nothing beside a loss a token of "
             "another. Compare EX, which is of the rows that the SQL gives."
         )
     return notes
 
 
-def losses_comparable(arms: Sequence[Arm]) -> bool:
-    """Whether evaluation losses of the arms are of the same targets in the same tokens."""
-    return not _differ(arms, SAME_TARGETS)
+def losses_comparable(settings: Sequence[Setting]) -> bool:
+    """Whether evaluation losses of the settings are of the same targets in the same tokens."""
+    return not _differ(settings, SAME_TARGETS)
 
 
-def _differ(arms: Sequence[Arm], prefixes: tuple[str, ...]) -> bool:
-    settings = {
-        json.dumps({key: value for key, value in flatten(arm.trials[0].config).items() if key.startswith(prefixes)})
-        for arm in arms
+def _differ(settings: Sequence[Setting], prefixes: tuple[str, ...]) -> bool:
+    found = {
+        json.dumps({key: value for key, value in flatten(setting.trials[0].config).items() if key.startswith(prefixes)})
+        for setting in settings
     }
-    return len(settings) > 1
+    return len(found) > 1
