@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macsql.corpora.grammar import TEMPLATES, read_facts
-from macsql.corpora.grammar.draft import a, literal, many, one, spoken
+from macsql.corpora.grammar.draft import literal, spoken
+from macsql.corpora.grammar.plurals import a, many, one
 from macsql.corpora.pocket import make_database
 from macsql.corpora.splits import normal_text
 from macsql.database.schema import Database, read_sqlite_schema
@@ -30,12 +31,34 @@ from macsql.database.schema import Database, read_sqlite_schema
         ("child", "children"),
         ("series", "series"),
         ("street market", "street markets"),
+        ("movie", "movies"),
+        ("cookie", "cookies"),
+        ("news", "news"),
+        ("status", "statuses"),
+        ("alias", "aliases"),
+        ("analysis", "analyses"),
+        ("menu", "menus"),
+        ("selfie", "selfies"),
+        ("data", "data"),
+        ("agenda", "agendas"),
+        ("staff", "staff"),
+        ("gps", "gps"),
+        ("hero", "heroes"),
+        ("id", "ids"),
+        ("selection", "selections"),
+        ("", ""),
     ],
 )
 def test_plurals(single, several):
     assert (many(single), many(several)) == (several, several)
-    if single != "person":  # "people" may be meant as a word of its own
-        assert (one(several), one(single)) == (single, single)
+    assert (one(several), one(single)) == (single, single)
+
+
+@given(st.text(max_size=20))
+def test_any_name_has_a_singular_and_a_plural(name):
+    assert one(one(name)) == one(name)
+    assert many(name) == many(one(name))
+    assert bool(one(name)) == bool(many(name)) == bool(name)
 
 
 def test_words_for_values():
@@ -43,7 +66,7 @@ def test_words_for_values():
         "red", "New York", '"o\'clock"', '"a, b"', "3", "-2.5"
     ]  # fmt: skip
     assert [literal(v) for v in ("o'clock", 3, -2.5)] == ["'o''clock'", "3", "-2.5"]
-    assert [a(word) for word in ("animal", "ship")] == ["an animal", "a ship"]
+    assert [a(w) for w in ("animal", "ship", "user", "hour")] == ["an animal", "a ship", "a user", "an hour"]
 
 
 def database_at(path, script):

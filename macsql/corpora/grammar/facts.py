@@ -7,7 +7,6 @@ from typing import Literal
 
 from macsql.database.schema import Column, Database, Schema, Table, connect
 from macsql.database.values import MAX_ROWS, count_values
-from macsql.errors import UserError
 
 Kind = Literal["text", "number", "key", "other"]
 
@@ -96,12 +95,6 @@ def read_facts(database: Database) -> Facts:
                 skipped[reason] = skipped.get(reason, 0) + odd
             tables[table.name] = TableFacts(table.name, table.full_name or table.name, min(rows, MAX_ROWS), columns)
     return Facts(tuple(tables.values()), tuple(_links(schema, tables)), skipped)
-
-
-def require_questions(facts: Facts, database: Database) -> None:
-    """Raise UserError where nothing at all can be asked."""
-    if not facts.tables:
-        raise UserError(f"{database.path} has no table with rows, so no question can be made for it.")
 
 
 def _column_facts(schema: Schema, table: Table, column: Column, counted: dict[object, int]) -> ColumnFacts:

@@ -2,8 +2,9 @@
 
 import random
 
-from macsql.corpora.grammar.draft import Draft, many, name
+from macsql.corpora.grammar.draft import Draft, name
 from macsql.corpora.grammar.facts import Facts
+from macsql.corpora.grammar.plurals import many
 from macsql.corpora.grammar.single_table import pick
 
 

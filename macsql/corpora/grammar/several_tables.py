@@ -2,8 +2,9 @@
 
 import random
 
-from macsql.corpora.grammar.draft import Draft, a, literal, many, name, one, spoken
+from macsql.corpora.grammar.draft import Draft, literal, name, spoken
 from macsql.corpora.grammar.facts import ColumnFacts, Facts, Link
+from macsql.corpora.grammar.plurals import a, many, one
 from macsql.corpora.grammar.single_table import condition, pick, shown
 
 

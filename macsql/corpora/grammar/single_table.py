@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from macsql.corpora.grammar.draft import Draft, a, literal, many, name, one, spoken
+from macsql.corpora.grammar.draft import Draft, literal, name, spoken
 from macsql.corpora.grammar.facts import ColumnFacts, Facts, TableFacts
+from macsql.corpora.grammar.plurals import a, many, one
 
 T = TypeVar("T")
 
