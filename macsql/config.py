@@ -140,6 +140,11 @@ class TrainerConfig:
     logging_steps: float = 1
     options: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def rows_per_step(self) -> int:
+        """Training rows of one optimizer step."""
+        return self.per_device_train_batch_size * self.gradient_accumulation_steps
+
 
 @dataclass
 class GenerationConfig:

@@ -147,7 +147,7 @@ def _reports(trials: Sequence[StoredTrial]) -> list[MeasuredTrial]:
     reports, known = [], {}  # rows that a mixture takes, counted once for all trials that share it
     for trial in trials:
         trainer, mixture = trial.config.trainer, trial.config.mixture
-        batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+        batch = trainer.rows_per_step
         shared = repr((trial.prepared, mixture, batch))
         if shared not in known:
             known[shared] = _train_rows(trial, batch)

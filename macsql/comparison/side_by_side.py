@@ -168,7 +168,7 @@ def other_training(config: Config, varies: Mapping[str, Values]) -> list[str]:
     """What of the training is not the poster's, in words: "epochs 6 (the poster's 10)"."""
     trainer = config.trainer
     ours: dict[str, Any] = flatten(config)
-    ours["batch"] = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    ours["batch"] = trainer.rows_per_step
     differing = []
     for key, (word, initial) in POSTER_TRAINING.items():
         theirs = varies.get(key, initial)

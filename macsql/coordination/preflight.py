@@ -148,8 +148,7 @@ class Preflight:
 
     def _batch(self, index: int) -> int:
         """Rows of one optimizer step of a trial."""
-        trainer = self.trials[index % len(self.trials)].config.trainer
-        return trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+        return self.trials[index % len(self.trials)].config.trainer.rows_per_step
 
     def warnings(self) -> list[str]:
         """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""

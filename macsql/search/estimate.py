@@ -53,7 +53,7 @@ def optimizer_steps(config: Config, agents: Sequence[Agent]) -> int:
     trainer = config.trainer
     if trainer.max_steps > 0:
         return trainer.max_steps
-    batch = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
+    batch = trainer.rows_per_step
     rows = len(mixture.epoch_indices(agents, config.mixture, 0, batch, config.seed))
     return math.ceil(math.ceil(rows / batch) * trainer.num_train_epochs)
 
@@ -75,8 +75,7 @@ def finished(state_dir: Path, name: str, planned: Mapping[int, str] = {}) -> dic
         found[index] = None
         if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
             trainer = from_yaml((path.parent / "config.yaml").read_text(encoding="utf-8")).trainer
-            rows = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
-            found[index] = Finished(Work(result.timed_steps, rows), result)
+            found[index] = Finished(Work(result.timed_steps, trainer.rows_per_step), result)
     return found
 
 

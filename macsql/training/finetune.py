@@ -241,8 +241,7 @@ def mixture_sampler(agents: Sequence[Agent], config: Config) -> torch.utils.data
                 f"this mixture ({config.mixture.name}) does not: use random."
             )
         return None
-    rows_a_step = trainer.per_device_train_batch_size * trainer.gradient_accumulation_steps
-    return mixture.sampler(agents, config.mixture, config.seed, rows_a_step)
+    return mixture.sampler(agents, config.mixture, config.seed, trainer.rows_per_step)
 
 
 def token_mean_loss(smoothing: float = 0.0) -> Callable[..., torch.Tensor]:
