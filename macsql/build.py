@@ -19,7 +19,7 @@ from macsql.records import SPLITS, Question, write_jsonl
 
 if TYPE_CHECKING:
     from macsql.corpora import Corpus
-    from macsql.factory.examples import Made
+    from macsql.factory.examples import AgentExamples
 
 
 @command
@@ -67,7 +67,7 @@ def _wanted(questions: Sequence[Question], splits: Sequence[str]) -> list[Questi
     return wanted
 
 
-def _rows(made: "Made", questions: Sequence[Question]) -> Iterator[dict[str, Any]]:
+def _rows(made: "AgentExamples", questions: Sequence[Question]) -> Iterator[dict[str, Any]]:
     """Chat rows; what an example does not hold but a reader may want to know stands beside it."""
     from macsql.corpora.chat import as_row
 
@@ -105,7 +105,7 @@ def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
     yield tell
 
 
-def _report(made: "Made", corpus: "Corpus", config: Config) -> None:
+def _report(made: "AgentExamples", corpus: "Corpus", config: Config) -> None:
     """What was made, and what could not be and why."""
     from rich.console import Console
     from rich.table import Table

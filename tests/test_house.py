@@ -68,6 +68,12 @@ def test_a_heavy_library_has_one_room(library):
     assert users <= ONE_ROOM[library]
 
 
+@pytest.mark.parametrize("room", sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()))
+def test_a_room_holds_one_subject(room):
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in (PACKAGE / room).rglob("*.py"))
+    assert lines <= (2_800 if room == "protocols" else 2_300), "a room this large holds more than one subject"
+
+
 def test_no_room_is_called_after_nothing():
     assert not [path for path in MODULES if re.fullmatch(r"(utils?|helpers?|common|misc)\.py", path.name)]
 

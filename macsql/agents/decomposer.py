@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from macsql.agents import schema_text
 from macsql.agents.fences import bare_sql, blocks, fenced
-from macsql.agents.schema_text import CountTokens, Values
+from macsql.agents.schema_text import Values
+from macsql.agents.tokens import estimate_tokens
 from macsql.database.schema import Schema
 
 MAX_STEPS = 5
@@ -44,12 +45,11 @@ def prompt(
     evidence: str = "",
     values: Values = schema_text.NO_VALUES,
     budget: int = 512,
-    count_tokens: CountTokens | None = None,
 ) -> str:
-    """What the Decomposer reads. `budget` (tokens, counted by `count_tokens`) binds the brief style only."""
+    """What the Decomposer reads. `budget` (estimated tokens) binds the brief style only."""
     if style == "brief":
         fields = [("question", question), ("evidence", evidence)]
-        return schema_text.brief_prompt("decompose", fields, schema, values, budget, count_tokens)
+        return schema_text.brief_prompt("decompose", fields, schema, values, budget)
     return _MAC_SQL.format(
         schema=schema_text.table_blocks(schema, values),
         keys=schema_text.foreign_key_lines(schema),
@@ -87,10 +87,9 @@ def write(steps: Sequence[Step], style: str) -> str:
     return "\n\n".join([*parts, "Question Solved."])
 
 
-def fitting(steps: Sequence[Step], budget: int, count_tokens: CountTokens | None) -> list[Step]:
-    """The last steps whose answer stays within `budget` tokens, the very last one in any case."""
-    count = count_tokens or schema_text.estimate_tokens
-    costs = [count(step.question) + count(step.sql) + _FRAME for step in steps]
+def fitting(steps: Sequence[Step], budget: int) -> list[Step]:
+    """The last steps whose answer stays within `budget` estimated tokens, the very last one in any case."""
+    costs = [estimate_tokens(step.question) + estimate_tokens(step.sql) + _FRAME for step in steps]
     for first in range(len(steps)):
         if sum(costs[first:]) <= budget:
             return list(steps[first:])

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from macsql.agents import schema_text
 from macsql.agents.fences import bare_sql, blocks, fenced
-from macsql.agents.schema_text import CountTokens, Values
-from macsql.database.sandbox import Outcome
+from macsql.agents.schema_text import Values
+from macsql.database.outcome import Outcome
 from macsql.database.schema import Schema
 
-ROUNDS = 3  # fixes that are asked for at most
 NO_ROWS = "The query ran but returned no rows."
 NONE_IN_ROWS = "The query ran but one of its first five rows holds None: rule it out with IS NOT NULL or another join."
 
@@ -51,12 +50,11 @@ def prompt(
     evidence: str = "",
     values: Values = schema_text.NO_VALUES,
     budget: int = 512,
-    count_tokens: CountTokens | None = None,
 ) -> str:
-    """What the Refiner reads. `budget` (tokens, counted by `count_tokens`) binds the brief style only."""
+    """What the Refiner reads. `budget` (estimated tokens) binds the brief style only."""
     if style == "brief":
         fields = [("question", question), ("evidence", evidence), ("sql", sql), ("error", error)]
-        return schema_text.brief_prompt("refine", fields, schema, values, budget, count_tokens)
+        return schema_text.brief_prompt("refine", fields, schema, values, budget)
     return _MAC_SQL.format(
         question=question,
         evidence=evidence,

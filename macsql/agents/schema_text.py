@@ -4,28 +4,16 @@ Every prompt of the brief style is put together here too (`brief_prompt`), becau
 is what the other parts leave over.
 """
 
-import math
-import re
 from collections.abc import Iterable
-from functools import lru_cache
 
-from macsql.agents.squeeze import CountTokens, Squeezed, Values, one_line, outline
+from macsql.agents.squeeze import Squeezed, Values, one_line, outline
+from macsql.agents.tokens import estimate_tokens
 from macsql.database.schema import Schema, Table
 
-__all__ = [
-    "NO_VALUES",
-    "CountTokens",
-    "Values",
-    "brief_prompt",
-    "estimate_tokens",
-    "foreign_key_lines",
-    "table_blocks",
-]
+__all__ = ["NO_VALUES", "Values", "brief_prompt", "foreign_key_lines", "table_blocks"]
 
 NO_VALUES: Values = {}
 
-_RUN = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+|\s+|```|.", re.DOTALL)
-_VOWELS = frozenset("aeiouy")
 _ATTEMPTS = 6  # times a prompt is cut anew because its parts, joined, took more tokens than their sum
 
 
@@ -55,63 +43,33 @@ def foreign_key_lines(schema: Schema) -> str:
 # --- the squeezed form -----------------------------------------------------------------------------------------------
 
 
-def estimate_tokens(text: str) -> int:
-    """Tokens that T5's tokenizer needs for `text`, guessed from above, for where no tokenizer is at hand.
-
-    Fitted to brief prompts over Spider: 0 to 55 % above the true count for each, 23 % on average.
-    """
-    words = text.split(" ") if text else []
-    return math.ceil(1.15 * sum(map(_estimated, words))) + 1  # the end-of-sequence token
-
-
-@lru_cache(maxsize=1 << 16)
-def _estimated(word: str) -> float:
-    if not word:
-        return 0.5  # between two spaces, where a codec may have to put a mark
-    count = 0.0
-    for run in _RUN.findall(word):
-        if not run.isascii():
-            count += 6  # a character that a codec has to spell
-        elif run.isdigit():
-            count += len(run) / 2 + 0.5
-        elif run.isalpha() and not _VOWELS & set(run.lower()):
-            count += len(run)  # an abbreviation: T5 has no piece for it
-        elif run.isalpha():
-            count += max(1, len(run) / 2 + 0.5 if run.isupper() else len(run) / 4 + 0.3)
-        else:
-            count += 3 if run.isspace() or run in "```{}<~^\\" else 1  # a codec has marks for these
-    return count
-
-
 def brief_prompt(
     task: str,
     fields: Iterable[tuple[str, str]],
     schema: Schema,
     values: Values,
     budget: int,
-    count_tokens: CountTokens | None,
 ) -> str:
-    """`task: question | label: text | schema: t: c, c(v; v), c = t2.c | t2: c`, within `budget` tokens.
+    """`task: question | label: text | schema: t: c, c(v; v), c = t2.c | t2: c`, within `budget` estimated tokens.
 
     The first of `fields` is the question, without a label of its own; empty ones are left out. A foreign key stands
     behind its column. Only the schema gives way, as little as need be: value examples first (those that the fields
     mention last), then columns and whole tables by how little the fields mention of them. Keys stay as long as their
     table. Where nothing fits beside the fields, they stand alone, whole.
     """
-    count = count_tokens or estimate_tokens
     (_, question), *others = fields
     stated = [f"{task}: {one_line(question)}", *(f"{label}: {one_line(text)}" for label, text in others if text)]
     head = " | ".join(stated)
     whole = outline(schema, values)
     prompt = f"{head} | schema: {whole.text}" if whole.tables else head
-    excess = count(prompt) - budget
+    excess = estimate_tokens(prompt) - budget
     if excess <= 0:
         return prompt
-    squeezed = Squeezed(whole, " ".join([question, *(text for _, text in others)]), count)
+    squeezed = Squeezed(whole, " ".join([question, *(text for _, text in others)]))
     for _ in range(_ATTEMPTS):
         squeezed.give_way(excess)
         prompt = f"{head} | schema: {squeezed.text()}"
-        excess = count(prompt) - budget
+        excess = estimate_tokens(prompt) - budget
         if excess <= 0 or not squeezed.tables:
             break
     return prompt if excess <= 0 and squeezed.tables else head

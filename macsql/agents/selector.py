@@ -10,13 +10,11 @@ from typing import Literal
 
 from macsql.agents import schema_text
 from macsql.agents.fences import blocks, fenced
-from macsql.agents.schema_text import CountTokens, Values
+from macsql.agents.schema_text import Values
 from macsql.database.schema import Schema, Table
-from macsql.database.sql_tree import Resolved, resolve
 
 Decision = Literal["keep_all", "drop_all"] | tuple[str, ...]
 
-WIDE = 10  # a needed table with at most so many columns is kept whole
 PADDED = 6  # a table that is not kept whole still shows so many columns
 
 
@@ -41,12 +39,11 @@ def prompt(
     evidence: str = "",
     values: Values = schema_text.NO_VALUES,
     budget: int = 512,
-    count_tokens: CountTokens | None = None,
 ) -> str:
-    """What the Selector reads. `budget` (tokens, counted by `count_tokens`) binds the brief style only."""
+    """What the Selector reads. `budget` (estimated tokens) binds the brief style only."""
     if style == "brief":
         fields = [("question", question), ("evidence", evidence)]
-        return schema_text.brief_prompt("select", fields, schema, values, budget, count_tokens)
+        return schema_text.brief_prompt("select", fields, schema, values, budget)
     return _MAC_SQL.format(
         db_id=schema.db_id,
         schema=schema_text.table_blocks(schema, values),
@@ -130,43 +127,6 @@ def _kept(table: Table, decision: Decision, schema: Schema) -> Table:
         if len(kept) < PADDED:
             kept.add(column.name)
     return replace(table, columns=tuple(column for column in table.columns if column.name in kept))
-
-
-def gold_columns(sql: str, schema: Schema) -> frozenset[tuple[str, str]]:
-    """The (table, column) pairs that a gold query needs, named as the schema names them; a star needs all columns.
-
-    Raises sql_tree.SqlUnreadableError where the query does not parse or names what the schema does not have.
-    """
-    return frozenset(resolve(sql, schema).columns)
-
-
-def gold_tables(sql: str, schema: Schema) -> frozenset[str]:
-    """The tables that a gold query reads, among them those of which it needs no column. Raises as `gold_columns`."""
-    return frozenset(resolve(sql, schema).tables)
-
-
-def gold_selection(sql: str, schema: Schema) -> Selection:
-    """The right answer for a gold query: its tables whole, or from 11 columns on just the columns it needs.
-
-    Raises as `gold_columns`.
-    """
-    return selection_of(resolve(sql, schema))
-
-
-def selection_of(gold: Resolved) -> Selection:
-    """`gold_selection` of a query that is read already."""
-    whole = {source.table.name for source in gold.starred if source.table is not None}
-    tables: dict[str, Decision] = {}
-    for table in gold.schema.tables:
-        if table.name not in gold.tables:
-            tables[table.name] = "drop_all"
-        elif len(table.columns) <= WIDE or table.name in whole:
-            tables[table.name] = "keep_all"
-        else:
-            needed = tuple(column for name, column in gold.columns if name == table.name)
-            keys = tuple(column.name for column in table.columns if column.primary_key)
-            tables[table.name] = needed or keys or (table.columns[0].name,)  # COUNT(*) needs a table, no column
-    return Selection(True, tables)
 
 
 _MAC_SQL = """\

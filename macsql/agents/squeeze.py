@@ -1,15 +1,15 @@
 """A schema that gets smaller on request: first go value examples, then what a prompt mentions least of all."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from macsql.agents.tokens import estimate_tokens
 from macsql.database.schema import Schema, Table, quoted
 from macsql.database.values import Value
 
 Values = Mapping[tuple[str, str], tuple[Value, ...]]  # (table, column) -> examples, most telling first
-CountTokens = Callable[[str], int]
 
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+|[0-9]+|[^\W_]")
 _PLAIN_NAME = re.compile(r"\w+")
@@ -115,13 +115,16 @@ def _shown(table: _Table, there: Set[str]) -> str:
     return f"{_name(table.name)}: {', '.join(columns)}" if columns else _name(table.name)
 
 
+def _cost(text: str) -> int:
+    """Tokens that a part adds to a text: without those that end any text."""
+    return estimate_tokens(text) - estimate_tokens("")
+
+
 class Squeezed:
     """A schema that gets smaller on request."""
 
-    def __init__(self, outline: Outline, focus: str, count: CountTokens) -> None:
+    def __init__(self, outline: Outline, focus: str) -> None:
         self.focus = stems(focus)
-        self.count = count
-        self.special = count("")  # tokens that are added to any text
         self.tables = [self._marked(table) for table in outline.tables]
         mentioned = {table.name.lower() for table in self.tables if table.mentioned}
         for table in self.tables:
@@ -143,9 +146,6 @@ class Squeezed:
         """The schema as it is now."""
         return _text(self.tables)
 
-    def _cost(self, text: str) -> int:
-        return self.count(text) - self.special
-
     def give_way(self, excess: int) -> None:
         """Leave out what matters least until about `excess` tokens are saved."""
         for saved in self._least_first():
@@ -160,7 +160,7 @@ class Squeezed:
         examples.sort(key=lambda e: (bool(stems(e[2]) & self.focus), e[1].mentioned, e[0].mentioned))
         for _, column, value in examples:
             column.values.remove(value)
-            yield self._cost(f"{value};")
+            yield _cost(f"{value};")
         units: list[tuple[float, _Table, _Column | None]] = []
         for table in reversed(self.tables):  # of equals the last gives way first
             best = max((column.mentioned for column in table.columns), default=0.0)
@@ -173,11 +173,11 @@ class Squeezed:
 
     def _drop_column(self, table: _Table, column: _Column) -> int:
         table.columns.remove(column)
-        return self._cost(f"{_name(column.name)},")
+        return _cost(f"{_name(column.name)},")
 
     def _drop_table(self, table: _Table) -> int:
         name = table.name.lower()
         links = [link for other in self.tables for c in other.columns for target, link in c.links if target == name]
         shown = _shown(table, {other.name.lower() for other in self.tables})
         self.tables = [other for other in self.tables if other is not table]
-        return self._cost(f"| {shown}") + sum(map(self._cost, links))
+        return _cost(f"| {shown}") + sum(map(_cost, links))

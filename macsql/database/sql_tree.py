@@ -26,7 +26,7 @@ class SqlUnreadableError(ValueError):
 
 
 @dataclass(frozen=True)
-class Source:
+class FromItem:
     """One item of a FROM clause. `table` is None for a subquery or a CTE, whose outputs are then `columns`."""
 
     alias: str
@@ -37,11 +37,11 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Scope:
+class SelectScope:
     """One SELECT and what its FROM clause offers."""
 
     select: exp.Select
-    sources: tuple[Source, ...]
+    from_items: tuple[FromItem, ...]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Use:
     """A column of the schema, where the query names it. `owners`: more than one only in USING and NATURAL joins."""
 
     node: exp.Expr  # exp.Column, or the exp.Identifier of a USING
-    scope: Scope
-    owners: tuple[Source, ...]
+    scope: SelectScope
+    owners: tuple[FromItem, ...]
     name: str  # as the schema has it
 
 
@@ -62,15 +62,15 @@ class Resolved:
     schema: Schema
     tree: exp.Query
     tokens: list[Token]
-    scopes: list[Scope] = field(default_factory=list)
+    scopes: list[SelectScope] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
     strings: list[exp.Column] = field(default_factory=list)  # "text" in double quotes that is no column: a literal
-    starred: list[Source] = field(default_factory=list)
+    starred: list[FromItem] = field(default_factory=list)
 
     @cached_property
     def tables(self) -> tuple[str, ...]:
         """Names of the schema's tables that the query reads, each once."""
-        named = [source for scope in self.scopes for source in scope.sources if source.table is not None]
+        named = [origin for scope in self.scopes for origin in scope.from_items if origin.table is not None]
         return tuple(dict.fromkeys(s.table.name for s in sorted(named, key=lambda s: position(s.node)) if s.table))
 
     @cached_property
@@ -81,9 +81,9 @@ class Resolved:
             for owner in use.owners:
                 if owner.table is not None:
                     pairs[owner.table.name, use.name] = None
-        for source in self.starred:
-            if source.table is not None:
-                pairs.update({(source.table.name, column.name): None for column in source.table.columns})
+        for origin in self.starred:
+            if origin.table is not None:
+                pairs.update({(origin.table.name, column.name): None for column in origin.table.columns})
         return tuple(pairs)
 
 
@@ -125,7 +125,7 @@ class _Resolver:
     def __init__(self, resolved: Resolved) -> None:
         self.out = resolved
 
-    def query(self, node: exp.Query, outer: tuple[Scope, ...], ctes: dict[str, list[str]]) -> list[str]:
+    def query(self, node: exp.Query, outer: tuple[SelectScope, ...], ctes: dict[str, list[str]]) -> list[str]:
         """Resolve a query inside its outer scopes; returns the names of its output columns."""
         for cte in node.ctes:
             name, declared = cte.alias.lower(), [column.name for column in cte.args["alias"].columns]
@@ -147,15 +147,15 @@ class _Resolver:
             return self._select(node, outer, ctes)
         return []  # VALUES (...)
 
-    def _select(self, select: exp.Select, outer: tuple[Scope, ...], ctes: dict[str, list[str]]) -> list[str]:
+    def _select(self, select: exp.Select, outer: tuple[SelectScope, ...], ctes: dict[str, list[str]]) -> list[str]:
         here = len(self.out.scopes)
-        self.out.scopes.append(Scope(select, ()))  # its place in the order; filled below
+        self.out.scopes.append(SelectScope(select, ()))  # its place in the order; filled below
         items = [select.args["from_"].this] if select.args.get("from_") else []
         joins: list[exp.Expr] = list(select.args.get("joins") or ())
-        sources: list[Source] = []
+        from_items: list[FromItem] = []
         for item in [*items, *(join.this for join in joins)]:
-            sources += self._sources(item, outer, ctes, joins)
-        scope = self.out.scopes[here] = Scope(select, tuple(sources))
+            from_items += self._from_items(item, outer, ctes, joins)
+        scope = self.out.scopes[here] = SelectScope(select, tuple(from_items))
         scopes = (scope, *outer)
         for node in _own_nodes(select):
             if isinstance(node, exp.Query):
@@ -169,52 +169,52 @@ class _Resolver:
                 self._natural(join, scope)
         return self._outputs(select, scope)
 
-    def _sources(
-        self, item: exp.Expr, outer: tuple[Scope, ...], ctes: dict[str, list[str]], joins: list[exp.Expr]
-    ) -> list[Source]:
+    def _from_items(
+        self, item: exp.Expr, outer: tuple[SelectScope, ...], ctes: dict[str, list[str]], joins: list[exp.Expr]
+    ) -> list[FromItem]:
         if isinstance(item, exp.Subquery | exp.Paren) and isinstance(item.this, exp.Table | exp.Subquery | exp.Paren):
             joins += item.this.args.get("joins") or ()  # FROM (a JOIN b): its tables stand in the same scope
             inner = [item.this, *(join.this for join in item.this.args.get("joins") or ())]
-            return [source for one in inner for source in self._sources(one, outer, ctes, joins)]
+            return [origin for one in inner for origin in self._from_items(one, outer, ctes, joins)]
         if isinstance(item, exp.Table) and isinstance(item.this, exp.Identifier):
             name = item.name.lower()
             if name in ctes:
-                return [Source(item.alias_or_name, item, None, {c.lower(): c for c in ctes[name]})]
+                return [FromItem(item.alias_or_name, item, None, {c.lower(): c for c in ctes[name]})]
             table = self.out.schema.by_name.get(name)
             if table is None:
                 raise SqlUnreadableError("names a table that the schema lacks", item.name)
-            return [Source(item.alias_or_name, item, table, {c.name.lower(): c.name for c in table.columns})]
+            return [FromItem(item.alias_or_name, item, table, {c.name.lower(): c.name for c in table.columns})]
         if isinstance(item, exp.Query):
             outputs = self.query(item, outer, ctes)
-            return [Source(item.alias_or_name, item, None, {name.lower(): name for name in outputs})]
-        return [Source(item.alias_or_name, item, None, {}, open=True)]
+            return [FromItem(item.alias_or_name, item, None, {name.lower(): name for name in outputs})]
+        return [FromItem(item.alias_or_name, item, None, {}, open=True)]
 
-    def _outputs(self, select: exp.Select, scope: Scope) -> list[str]:
+    def _outputs(self, select: exp.Select, scope: SelectScope) -> list[str]:
         names: list[str] = []
         in_exists = isinstance(select.parent, exp.Exists)  # its star asks for a row, not for columns
         for item in select.expressions:
             if isinstance(item, exp.Star) or (isinstance(item, exp.Column) and isinstance(item.this, exp.Star)):
                 qualifier = item.table.lower() if isinstance(item, exp.Column) else ""
-                for source in scope.sources:
-                    if not qualifier or source.alias.lower() == qualifier:
-                        names += source.columns.values()
+                for origin in scope.from_items:
+                    if not qualifier or origin.alias.lower() == qualifier:
+                        names += origin.columns.values()
                         if not in_exists:
-                            self.out.starred.append(source)
+                            self.out.starred.append(origin)
             else:
                 names.append(item.alias_or_name)
         return names
 
-    def _column(self, node: exp.Column, scopes: tuple[Scope, ...]) -> None:
+    def _column(self, node: exp.Column, scopes: tuple[SelectScope, ...]) -> None:
         if isinstance(node.this, exp.Star):
             return
         name, qualifier = node.name.lower(), node.table.lower()
         for scope in scopes:
-            offering = [s for s in scope.sources if not qualifier or s.alias.lower() == qualifier]
-            owners = tuple(source for source in offering if name in source.columns)
+            offering = [s for s in scope.from_items if not qualifier or s.alias.lower() == qualifier]
+            owners = tuple(origin for origin in offering if name in origin.columns)
             if owners:
                 self.out.uses.append(Use(node, scope, owners, owners[0].columns[name]))
                 return
-            if any(source.open for source in offering) or (offering and name in _ROW_NUMBERS):
+            if any(origin.open for origin in offering) or (offering and name in _ROW_NUMBERS):
                 return
             if not qualifier and name in {item.alias.lower() for item in scope.select.expressions}:
                 return
@@ -223,15 +223,15 @@ class _Resolver:
             return
         raise SqlUnreadableError("names a column that the schema lacks", node.sql(dialect="sqlite"))
 
-    def _shared(self, node: exp.Expr, name: str, scope: Scope) -> None:
-        owners = tuple(source for source in scope.sources if name.lower() in source.columns)
+    def _shared(self, node: exp.Expr, name: str, scope: SelectScope) -> None:
+        owners = tuple(origin for origin in scope.from_items if name.lower() in origin.columns)
         if owners:
             self.out.uses.append(Use(node, scope, owners, owners[0].columns[name.lower()]))
 
-    def _natural(self, join: exp.Expr, scope: Scope) -> None:
-        right = next((s for s in scope.sources if s.node is join.this), None)
+    def _natural(self, join: exp.Expr, scope: SelectScope) -> None:
+        right = next((s for s in scope.from_items if s.node is join.this), None)
         for name in right.columns if right else ():
-            if sum(name in source.columns for source in scope.sources) > 1:
+            if sum(name in origin.columns for origin in scope.from_items) > 1:
                 self._shared(join.this, name, scope)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from macsql.factory import edits
 from macsql.factory.edits import Edit
-from macsql.factory.gold import Gold
+from macsql.factory.gold import GoldQuery
 
 Trigger = Literal["error", "no rows", "none"]
 
@@ -21,7 +21,7 @@ class Corruption:
     name: str
     trigger: Trigger
     weight: float  # how often it is tried before the others
-    edits: Callable[[Gold], list[Edit]]  # the places where it can be done; empty: it does not apply
+    edits: Callable[[GoldQuery], list[Edit]]  # the places where it can be done; empty: it does not apply
 
 
 # Rare faults weigh more because few queries offer a place for them.
@@ -45,7 +45,7 @@ CORRUPTIONS: tuple[Corruption, ...] = (
 )
 
 
-def candidates(gold: Gold) -> Iterator[tuple[Corruption, str]]:
+def candidates(gold: GoldQuery) -> Iterator[tuple[Corruption, str]]:
     """Broken versions of a query, at most two a type, types in a weighted random order."""
     dice = gold.dice
     order = sorted(CORRUPTIONS, key=lambda kind: dice.random() ** (1 / kind.weight), reverse=True)

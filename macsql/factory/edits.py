@@ -11,7 +11,7 @@ from sqlglot import exp
 from sqlglot.tokens import TokenType
 
 from macsql.database.sql_tree import span
-from macsql.factory.gold import Gold
+from macsql.factory.gold import GoldQuery
 
 Edit = tuple[int, int, str]  # start, end (exclusive), text to put there
 
@@ -79,11 +79,11 @@ def _slip(word: str, dice: random.Random) -> str:
     return dice.choice([slip for slip in slips if slip and slip.lower() != word.lower()] or [word + "x"])
 
 
-def wrong_column(gold: Gold) -> list[Edit]:
+def wrong_column(gold: GoldQuery) -> list[Edit]:
     """SELECT name FROM vessel -> SELECT captain FROM vessel: a column of another table, a joined one where there is."""
     edits = []
     for use, owner in gold.columns():
-        near = {column for source in use.scope.sources for column in source.columns} - set(owner.columns)
+        near = {column for origin in use.scope.from_items for column in origin.columns} - set(owner.columns)
         taken = set(owner.columns) if use.node.args.get("table") else set(owner.columns) | near
         far = [c.name for table in gold.query.schema.tables for c in table.columns if c.name.lower() not in taken]
         names = [name for name in far if name.lower() in near] or far
@@ -92,53 +92,53 @@ def wrong_column(gold: Gold) -> list[Edit]:
     return edits
 
 
-def wrong_alias(gold: Gold) -> list[Edit]:
+def wrong_alias(gold: GoldQuery) -> list[Edit]:
     """T1.captain -> T2.captain: the right column under the alias of a joined table that lacks it."""
     return [
-        (*span(use.node.args["table"]), _name(source.alias))
+        (*span(use.node.args["table"]), _name(origin.alias))
         for use, owner in gold.qualified()
-        for source in use.scope.sources
-        if source is not owner and use.name.lower() not in source.columns and source.alias
+        for origin in use.scope.from_items
+        if origin is not owner and use.name.lower() not in origin.columns and origin.alias
     ]
 
 
-def unknown_alias(gold: Gold) -> list[Edit]:
+def unknown_alias(gold: GoldQuery) -> list[Edit]:
     """T1.name -> T3.name, or FROM vessel AS T1 -> FROM vessel: an alias that stands for nothing."""
     edits: list[Edit] = []
     for use, owner in gold.qualified():
         alias = use.node.args["table"].name
         if owner.table is not None and alias.lower() != owner.table.name.lower():
             number = re.fullmatch(r"(\D+)(\d+)", alias)
-            known = {source.alias.lower() for scope in gold.query.scopes for source in scope.sources}
+            known = {origin.alias.lower() for scope in gold.query.scopes for origin in scope.from_items}
             new = f"{number[1]}{len(known) + 1}" if number else owner.table.name
             edits.append((*span(use.node.args["table"]), _name(new)))
-    for source, identifier in gold.tables():
-        if alias_node := source.node.args.get("alias"):
+    for origin, identifier in gold.tables():
+        if alias_node := origin.node.args.get("alias"):
             edits.append((span(identifier)[1], span(alias_node.this)[1], ""))  # "FROM singer AS T1" -> "FROM singer"
     return edits
 
 
-def misspelt_column(gold: Gold) -> list[Edit]:
+def misspelt_column(gold: GoldQuery) -> list[Edit]:
     """captain -> captian."""
     return [(*span(use.node.this), _name(_slip(use.name, gold.dice))) for use, _ in gold.columns()]
 
 
-def wrong_table(gold: Gold) -> list[Edit]:
+def wrong_table(gold: GoldQuery) -> list[Edit]:
     """FROM vessel -> FROM landing: another table of the database."""
     edits = []
-    for source, identifier in gold.tables():
-        others = [table.name for table in gold.query.schema.tables if table is not source.table]
+    for origin, identifier in gold.tables():
+        others = [table.name for table in gold.query.schema.tables if table is not origin.table]
         if others:
             edits.append((*span(identifier), _name(gold.dice.choice(others))))
     return edits
 
 
-def misspelt_table(gold: Gold) -> list[Edit]:
+def misspelt_table(gold: GoldQuery) -> list[Edit]:
     """FROM vessel -> FROM vessels."""
     return [(*span(identifier), _name(_slip(identifier.name, gold.dice))) for _, identifier in gold.tables()]
 
 
-def missing_join(gold: Gold) -> list[Edit]:
+def missing_join(gold: GoldQuery) -> list[Edit]:
     """FROM vessel AS T1 JOIN crossing AS T2 ON ... WHERE -> FROM vessel AS T1 WHERE."""
     tokens = gold.tokens
     edits = []
@@ -158,7 +158,7 @@ def missing_join(gold: Gold) -> list[Edit]:
     return edits
 
 
-def lost_group_by(gold: Gold) -> list[Edit]:
+def lost_group_by(gold: GoldQuery) -> list[Edit]:
     """GROUP BY captain HAVING count(*) > 1 -> WHERE count(*) > 1."""
     tokens = gold.tokens
     edits = []
@@ -175,7 +175,7 @@ def lost_group_by(gold: Gold) -> list[Edit]:
     return edits
 
 
-def syntax_slip(gold: Gold) -> list[Edit]:
+def syntax_slip(gold: GoldQuery) -> list[Edit]:
     """SELECT -> SELCT, a bracket or comma too many or too few, a quote that never closes."""
     edits: list[Edit] = []
     for token in gold.tokens:
@@ -187,7 +187,7 @@ def syntax_slip(gold: Gold) -> list[Edit]:
     return edits
 
 
-def wrong_function(gold: Gold) -> list[Edit]:
+def wrong_function(gold: GoldQuery) -> list[Edit]:
     """avg(seats) -> mean(seats): a function that other dialects have."""
     edits = []
     for node in gold.query.tree.find_all(exp.Func):
@@ -199,16 +199,16 @@ def wrong_function(gold: Gold) -> list[Edit]:
     return edits
 
 
-def ambiguous_column(gold: Gold) -> list[Edit]:
+def ambiguous_column(gold: GoldQuery) -> list[Edit]:
     """T1.vessel_id -> vessel_id, where a joined table has one as well."""
     return [
         (span(use.node.args["table"])[0], span(use.node.this)[0], "")
         for use, _ in gold.qualified()
-        if sum(use.name.lower() in source.columns for source in use.scope.sources) > 1
+        if sum(use.name.lower() in origin.columns for origin in use.scope.from_items) > 1
     ]
 
 
-def unquoted_value(gold: Gold) -> list[Edit]:
+def unquoted_value(gold: GoldQuery) -> list[Edit]:
     """name = 'Castor' -> name = Castor."""
     edits = []
     for node in gold.literals():
@@ -218,7 +218,7 @@ def unquoted_value(gold: Gold) -> list[Edit]:
     return edits
 
 
-def set_width(gold: Gold) -> list[Edit]:
+def set_width(gold: GoldQuery) -> list[Edit]:
     """One column too many in a member of a set operation, or in a subquery that is compared."""
     edits = []
     for scope in gold.query.scopes:
@@ -239,12 +239,12 @@ def _is_source(node: exp.Expr) -> bool:
     return isinstance(node.parent, exp.From | exp.Join)
 
 
-def bare_aggregate(gold: Gold) -> list[Edit]:
+def bare_aggregate(gold: GoldQuery) -> list[Edit]:
     """seats > (SELECT avg(seats) FROM vessel) -> seats > avg(seats)."""
     return [(match.start(), match.end(), match[1]) for match in _AVERAGE_OF.finditer(gold.sql)]
 
 
-def wrong_value(gold: Gold) -> list[Edit]:
+def wrong_value(gold: GoldQuery) -> list[Edit]:
     """weather = 'fog' -> weather = 'FOG': a value that the database does not hold."""
     edits: list[Edit] = []
     for node in gold.literals():
@@ -266,7 +266,7 @@ def wrong_value(gold: Gold) -> list[Edit]:
     return edits
 
 
-def none_in_rows(gold: Gold) -> list[Edit]:
+def none_in_rows(gold: GoldQuery) -> list[Edit]:
     """A value that nothing matches under an aggregate, an outer join, or a column with missing values."""
     edits = wrong_value(gold)  # an average over nothing is None
     edits += [(t.start, t.start, "LEFT ") for t in gold.tokens if t.token_type is TokenType.JOIN]

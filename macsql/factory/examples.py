@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from macsql.agents import decomposer, refiner, selector
-from macsql.agents.schema_text import NO_VALUES, CountTokens, Values
+from macsql.agents.schema_text import NO_VALUES, Values
 from macsql.config import AgentsConfig
 from macsql.database.sandbox import Limits, Outcome, Sandbox, Status
 from macsql.database.schema import Database, Schema
@@ -21,7 +21,8 @@ from macsql.database.values import read_value_examples
 from macsql.errors import UserError
 from macsql.factory import sub_questions
 from macsql.factory.corruption import Trigger, candidates
-from macsql.factory.gold import Gold
+from macsql.factory.gold import GoldQuery
+from macsql.factory.selection import right_selection
 from macsql.records import AGENTS, Agent, Example, Question
 
 STYLES = ("brief", "mac_sql")
@@ -33,7 +34,7 @@ _ERRORS = {Status.SYNTAX, Status.NO_SUCH_TABLE, Status.NO_SUCH_COLUMN, Status.ER
 
 
 @dataclass(frozen=True)
-class Made:
+class AgentExamples:
     """Examples in the order of their questions, and what could not be made."""
 
     examples: tuple[Example, ...]
@@ -47,21 +48,19 @@ def make_examples(
     databases: Mapping[str, Database],
     cfg: AgentsConfig,
     sandbox: Sandbox,
-    count_tokens: CountTokens | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Made:
+) -> AgentExamples:
     """Examples of the agents in `cfg.roles` for all questions; equal input gives equal examples, whatever the workers.
 
-    `count_tokens` counts what the brief style must fit into `cfg.max_source_tokens`, after any codec; without it an
-    estimate from above for T5's tokenizer serves. `progress` is called with questions done and in all. Raises UserError
-    for an unknown style or role.
+    What the brief style must fit into `cfg.max_source_tokens` is estimated, since no tokenizer is chosen yet.
+    `progress` is called with questions done and in all. Raises UserError for an unknown style or role.
     """
     if cfg.style not in STYLES:
         raise UserError(f"Unknown agents.style {cfg.style!r}: it is one of {', '.join(STYLES)}.")
     if unknown := [role for role in cfg.roles if role not in AGENTS]:
         raise UserError(f"Unknown agent {unknown[0]!r} in agents.roles: the agents are {', '.join(AGENTS)}.")
     asked = list(questions)
-    factory = _Factory(databases, cfg, sandbox, count_tokens)
+    factory = _Factory(databases, cfg, sandbox)
     examples: list[Example] = []
     for start in range(0, len(asked), BATCH):
         batch = asked[start : start + BATCH]
@@ -69,7 +68,7 @@ def make_examples(
         if progress is not None:
             progress(start + len(batch), len(asked))
     skipped: dict[str, dict[str, int]] = {agent: dict(counts) for agent, counts in factory.skipped.items()}
-    return Made(tuple(examples), skipped, factory.corruptions, factory.shortened)
+    return AgentExamples(tuple(examples), skipped, factory.corruptions, factory.shortened)
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,10 @@ class _Broken:
 
 
 class _Factory:
-    def __init__(
-        self, databases: Mapping[str, Database], cfg: AgentsConfig, sandbox: Sandbox, count_tokens: CountTokens | None
-    ) -> None:
+    def __init__(self, databases: Mapping[str, Database], cfg: AgentsConfig, sandbox: Sandbox) -> None:
         self.databases = databases
         self.cfg = cfg
         self.sandbox = sandbox
-        self.count_tokens = count_tokens
         self.roles: list[Agent] = [agent for agent in AGENTS if agent in cfg.roles]
         self.skipped: dict[Agent, Counter[str]] = {agent: Counter() for agent in self.roles}
         self.corruptions: dict[str, str] = {}
@@ -117,7 +113,7 @@ class _Factory:
     def _examples(self, one: _Checked, pieces: list[decomposer.Step], faults: list[_Broken]) -> Iterator[Example]:
         style, schema = self.cfg.style, one.database.schema
         again = self.cfg.augment and bool(pieces) and one.question.split == "train"
-        selection = selector.selection_of(one.gold)
+        selection = right_selection(one.gold)
         first = self._example(one, "selector", selector.write(selection, schema, style), schema)
         yield first
         if again:
@@ -126,7 +122,7 @@ class _Factory:
             yield from _unless_same(first, self._example(one, "selector", answer, other, number=2))
         steps = [*pieces, decomposer.Step(one.question.text, one.question.sql)]
         if style == "brief":
-            kept = decomposer.fitting(steps, self.cfg.max_target_tokens, self.count_tokens)
+            kept = decomposer.fitting(steps, self.cfg.max_target_tokens)
             self.shortened += len(kept) < len(steps)
             steps = kept
         first = self._example(one, "decomposer", decomposer.write(steps, style), schema)
@@ -172,13 +168,13 @@ class _Factory:
         """For each question the steps before the last: pieces of the gold query that run by themselves."""
         if not {"selector", "decomposer"} & set(self.roles):
             return [[] for _ in checked]
-        pieces = [(place, one, sql) for place, one in enumerate(checked) for sql in sub_questions.split(one.gold)]
+        pieces = [(place, one, sql) for place, one in enumerate(checked) for sql in sub_questions.pieces(one.gold)]
         steps: list[list[decomposer.Step]] = [[] for _ in checked]
         outcomes = self._run([(one.database, sql) for _, one, sql in pieces])
         for (place, one, sql), outcome in zip(pieces, outcomes, strict=True):
             if outcome.ok and len(steps[place]) < decomposer.MAX_STEPS - 1:
                 try:
-                    steps[place].append(decomposer.Step(sub_questions.ask(sql, one.database.schema), sql))
+                    steps[place].append(decomposer.Step(sub_questions.in_words(sql, one.database.schema), sql))
                 except SqlUnreadableError:
                     continue  # it runs only because SQLite reads an outer name as text: no step of its own
         return steps
@@ -187,7 +183,9 @@ class _Factory:
         """For each question up to `refiner_per_question` broken queries that fail as their type says."""
         wanted = self.cfg.refiner_per_question
         found: list[list[_Broken]] = [[] for _ in checked]
-        tries = [candidates(Gold(one.gold, self.values(one.database), self._dice(one.question))) for one in checked]
+        tries = [
+            candidates(GoldQuery(one.gold, self.values(one.database), self._dice(one.question))) for one in checked
+        ]
         pending = list(range(len(checked))) if wanted > 0 else []
         for _ in range(MAX_TRIES * max(wanted, 1)):
             tried = [(place, *candidate) for place in pending if (candidate := next(tries[place], None))]
@@ -230,7 +228,6 @@ class _Factory:
             "schema": schema,
             "values": self.values(one.database),
             "budget": self.cfg.max_source_tokens,
-            "count_tokens": self.count_tokens,
         }
         name = f"{question.id}/{agent}" + (f"/{number}" if number > 1 else "")
         if broken is None:

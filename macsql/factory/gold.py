@@ -7,13 +7,13 @@ from sqlglot import exp
 from sqlglot.tokens import Token
 
 from macsql.agents.schema_text import Values
-from macsql.database.sql_tree import Resolved, Source, Use
+from macsql.database.sql_tree import FromItem, Resolved, Use
 
 _COMPARED = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Like, exp.In, exp.Between)
 
 
 @dataclass
-class Gold:
+class GoldQuery:
     """The query to break, and the dice."""
 
     query: Resolved
@@ -30,7 +30,7 @@ class Gold:
         """The query's tokens."""
         return self.query.tokens
 
-    def columns(self) -> list[tuple[Use, Source]]:
+    def columns(self) -> list[tuple[Use, FromItem]]:
         """Columns of the schema's tables, where they are named as such; USING and NATURAL are left alone."""
         return [
             (use, use.owners[0])
@@ -38,14 +38,14 @@ class Gold:
             if isinstance(use.node, exp.Column) and len(use.owners) == 1 and use.owners[0].table is not None
         ]
 
-    def qualified(self) -> list[tuple[Use, Source]]:
+    def qualified(self) -> list[tuple[Use, FromItem]]:
         """Those of `columns` with an alias or table before them."""
-        return [(use, source) for use, source in self.columns() if use.node.args.get("table")]
+        return [(use, origin) for use, origin in self.columns() if use.node.args.get("table")]
 
-    def tables(self) -> list[tuple[Source, exp.Expr]]:
+    def tables(self) -> list[tuple[FromItem, exp.Expr]]:
         """Tables of FROM clauses, with the identifier that names each."""
-        sources = [source for scope in self.query.scopes for source in scope.sources]
-        return [(source, source.node.this) for source in sources if source.table is not None]
+        from_items = [origin for scope in self.query.scopes for origin in scope.from_items]
+        return [(origin, origin.node.this) for origin in from_items if origin.table is not None]
 
     def literals(self) -> list[exp.Expr]:
         """Values that the query compares with, text and numbers, in single or double quotes."""

@@ -26,15 +26,15 @@ _ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "plus", exp.Sub: "minus", exp
 # --- taking apart ----------------------------------------------------------------------------------------------------
 
 
-def split(query: Resolved) -> tuple[str, ...]:
+def pieces(query: Resolved) -> tuple[str, ...]:
     """The queries that a query is built of, innermost first, as the text has them; without the query itself.
 
     These are subqueries, the bodies of a WITH and the members of a set operation. A piece that reads a WITH's table
     carries the definitions before it. Whether a piece runs alone (a correlated one does not) is for the caller to see.
     """
-    pieces = dict.fromkeys(_pieces(query.sql, query.tokens))
+    found = dict.fromkeys(_pieces(query.sql, query.tokens))
     whole = query.sql.strip().rstrip(";").strip()
-    return tuple(piece for piece in pieces if piece != whole)
+    return tuple(piece for piece in found if piece != whole)
 
 
 def _pieces(sql: str, tokens: list[Token], prefix: str = "", names: tuple[str, ...] = ()) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _definitions(tokens: list[Token]) -> Iterator[tuple[str, int, int, list[Toke
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
-def ask(sql: str, schema: Schema) -> str:
+def in_words(sql: str, schema: Schema) -> str:
     """A query as a request in words. Raises sql_tree.SqlUnreadableError where it cannot be read against the schema."""
     resolved = resolve(sql, schema)
     return f"Find the {_Wording(resolved).query(resolved.tree)}."
@@ -139,10 +139,10 @@ class _Wording:
             self.names[id(use.node)] = full or words(use.name)
         self.strings = {id(node) for node in resolved.strings}
         self.tables: dict[int, str] = {}
-        for source in (source for scope in resolved.scopes for source in scope.sources):
-            full = source.table.full_name if source.table is not None else ""
-            name = source.table.name if source.table is not None else source.alias
-            self.tables[id(source.node)] = full or words(name)
+        for origin in (origin for scope in resolved.scopes for origin in scope.from_items):
+            full = origin.table.full_name if origin.table is not None else ""
+            name = origin.table.name if origin.table is not None else origin.alias
+            self.tables[id(origin.node)] = full or words(name)
 
     def query(self, node: exp.Expr, depth: int = 0) -> str:
         """A query as what it finds: "average age of singer where country is France"."""

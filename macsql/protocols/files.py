@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from macsql.agents import decomposer, refiner
 from macsql.errors import UserError
 from macsql.protocols.bench import Pair
 from macsql.records import Agent, Prediction, read_jsonl
@@ -64,8 +65,6 @@ def read_pairs(gold: Path, pred: Path, agent: Agent = "decomposer") -> tuple[lis
 
 def answer_sql(prediction: Prediction) -> str:
     """The SQL of an answer as it is scored: `EMPTY` where there is none. Raises UserError for a Selector's answer."""
-    from macsql.agents import decomposer, refiner  # brings sqlglot, which no other format needs
-
     if prediction.agent == "decomposer":
         return decomposer.parse(prediction.output).sql or EMPTY
     if prediction.agent == "refiner":

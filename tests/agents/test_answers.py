@@ -85,7 +85,6 @@ def test_a_written_fix_is_read_back(sql: str) -> None:
 
 def test_steps_fit_a_budget_from_the_end() -> None:
     steps = [Step("first", "a " * 50), Step("second", "b " * 20), Step("third", "c " * 20)]
-    count = len  # characters for tokens
-    assert decomposer.fitting(steps, 10_000, count) == steps
-    assert decomposer.fitting(steps, 120, count) == steps[1:]
-    assert decomposer.fitting(steps, 1, count) == steps[2:]
+    assert decomposer.fitting(steps, 10_000) == steps
+    assert decomposer.fitting(steps, 120) == steps[1:]
+    assert decomposer.fitting(steps, 1) == steps[2:]

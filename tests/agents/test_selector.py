@@ -1,15 +1,11 @@
-"""MAC-SQL's rules for what a selection keeps, and the right selection for a gold query."""
-
-from dataclasses import replace
+"""MAC-SQL's rules for what a selection keeps."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from macsql.agents import selector
-from macsql.agents.selector import Selection, apply, chosen, gold_columns, gold_selection, gold_tables, parse, write
+from macsql.agents.selector import Selection, apply, chosen, parse, write
 from macsql.database.schema import Column, ForeignKey, Schema, Table
-from macsql.database.sql_tree import SqlUnreadableError
 
 
 def table(name: str, *columns: str, key: str = "") -> Table:
@@ -70,33 +66,6 @@ def test_chosen_is_what_the_answer_says_before_padding() -> None:
     assert chosen(selection, SMALL) == {("wide", "g"), ("owner", "id"), ("owner", "name")}
 
 
-def test_gold_selection(schema: Schema) -> None:
-    join = "vessel T1 JOIN crossing T2 ON T1.vessel_id = T2.vessel_id"
-    sql = f"SELECT T1.name, T2.captain FROM {join} WHERE T2.weather = 'fog'"
-    assert gold_selection(sql, schema).tables == {
-        "vessel": "keep_all",
-        "landing": "drop_all",
-        "crossing": ("captain", "vessel_id", "weather"),
-        "inspection": "drop_all",
-    }
-    assert gold_tables(sql, schema) == {"vessel", "crossing"}
-
-
-def test_a_star_keeps_a_wide_table_whole(schema: Schema) -> None:
-    assert gold_selection("SELECT * FROM crossing", schema).tables["crossing"] == "keep_all"
-
-
-def test_a_count_needs_the_table_but_no_column(schema: Schema) -> None:
-    assert gold_columns("SELECT count(*) FROM crossing", schema) == frozenset()
-    assert gold_selection("SELECT count(*) FROM crossing", schema).tables["crossing"] == ("crossing_id",)
-
-
-def test_an_unreadable_gold_is_an_error(schema: Schema) -> None:
-    for read in (gold_selection, gold_columns, gold_tables):
-        with pytest.raises(SqlUnreadableError):
-            read("SELECT colour FROM boat", schema)
-
-
 NAMES = st.sampled_from([column.name for t in SMALL.tables for column in t.columns])
 DECISIONS = st.one_of(st.just("keep_all"), st.just("drop_all"), st.lists(NAMES, max_size=4).map(tuple))
 SELECTIONS = st.dictionaries(st.sampled_from(["wide", "owner", "other"]), DECISIONS).map(lambda t: Selection(True, t))
@@ -121,8 +90,9 @@ def test_what_is_chosen_or_listed_is_kept(selection: Selection) -> None:
         assert order == sorted(order)
 
 
-def test_compact_answers_are_one_line(schema: Schema) -> None:
-    selection = gold_selection("SELECT name FROM landing", replace(schema, tables=schema.tables[:2]))
-    two = replace(schema, tables=schema.tables[:2])
-    assert write(selection, two, "brief") == '```json\n{"vessel": "drop_all", "landing": "keep_all"}\n```'
-    assert selector.parse(write(selection, two, "mac_sql")).tables == selection.tables
+def test_brief_answers_are_one_line() -> None:
+    selection = Selection(True, {"wide": ("g", "a"), "other": "drop_all"})
+    assert write(selection, SMALL, "brief") == (
+        '```json\n{"wide": ["g", "a"], "owner": "keep_all", "other": "drop_all"}\n```'
+    )
+    assert parse(write(selection, SMALL, "mac_sql")) == parse(write(selection, SMALL, "brief"))

@@ -10,7 +10,7 @@ from macsql.database.schema import Database
 from macsql.database.sql_tree import resolve
 from macsql.database.values import read_value_examples
 from macsql.factory.corruption import CORRUPTIONS, candidates
-from macsql.factory.gold import Gold
+from macsql.factory.gold import GoldQuery
 
 JOIN = "SELECT T1.name , T2.captain FROM vessel AS T1 JOIN crossing AS T2 ON T1.vessel_id = T2.vessel_id"
 FAULTS = {  # type -> gold query, the change, and SQLite's words for it
@@ -36,8 +36,8 @@ FAULTS = {  # type -> gold query, the change, and SQLite's words for it
 }
 
 
-def gold(database: Database, sql: str, seed: int = 0) -> Gold:
-    return Gold(resolve(sql, database.schema), read_value_examples(database), random.Random(seed))
+def gold(database: Database, sql: str, seed: int = 0) -> GoldQuery:
+    return GoldQuery(resolve(sql, database.schema), read_value_examples(database), random.Random(seed))
 
 
 def test_every_type_is_tried() -> None:

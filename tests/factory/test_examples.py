@@ -10,12 +10,14 @@ import pytest
 
 from macsql import corpora
 from macsql.agents import decomposer, refiner, selector
+from macsql.agents.tokens import estimate_tokens
 from macsql.config import AgentsConfig, DataConfig
 from macsql.corpora.chat_prompts import agent_of
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database
+from macsql.database.sql_tree import resolve
 from macsql.errors import UserError
-from macsql.factory.examples import Made, make_examples
+from macsql.factory.examples import AgentExamples, make_examples
 from macsql.records import AGENTS, Example, Question
 
 AGENT_FILES = {"selector": selector, "decomposer": decomposer, "refiner": refiner}
@@ -34,12 +36,12 @@ def questions(*golds: str) -> list[Question]:
     return [Question(f"q/{n:02}", "ferries", f"Question number {n}?", sql) for n, sql in enumerate(golds)]
 
 
-def make(ferries: Database, sandbox: Sandbox, asked: list[Question], **settings) -> Made:
+def make(ferries: Database, sandbox: Sandbox, asked: list[Question], **settings) -> AgentExamples:
     cfg = AgentsConfig(**{"style": "brief", **settings})
     return make_examples(asked, {"ferries": ferries}, cfg, sandbox)
 
 
-def of(made: Made, agent: str) -> list[Example]:
+def of(made: AgentExamples, agent: str) -> list[Example]:
     return [example for example in made.examples if example.agent == agent]
 
 
@@ -173,11 +175,10 @@ def test_only_the_agents_asked_for(ferries: Database, sandbox: Sandbox) -> None:
 
 def test_evidence_and_the_token_budget_reach_the_prompt(ferries: Database, sandbox: Sandbox) -> None:
     asked = [replace(questions(GOLDS[0])[0], evidence="old refers to built < 1995")]
-    cfg = AgentsConfig(style="brief", max_source_tokens=40)
-    made = make_examples(asked, {"ferries": ferries}, cfg, sandbox, count_tokens=lambda text: len(text.split()))
+    made = make(ferries, sandbox, asked, max_source_tokens=80)
     for row in made.examples:
         assert "| evidence: old refers to built < 1995 |" in row.source
-        assert len(row.source.split()) <= 40
+        assert estimate_tokens(row.source) <= 80
 
 
 def test_progress_ends_at_the_number_of_questions(ferries: Database, sandbox: Sandbox) -> None:
@@ -214,7 +215,7 @@ def test_public_corpora(shared: Path, tmp_path: Path, sandbox: Sandbox, data: st
     for row in made.examples:
         database = corpus.databases[row.db_id]
         if row.agent == "selector":
-            needed = selector.gold_columns(row.gold_sql, database.schema)
+            needed = set(resolve(row.gold_sql, database.schema).columns)
             assert needed <= selector.chosen(selector.parse(row.target), database.schema)
         elif row.agent == "refiner" and "None" not in row.error and "no rows" not in row.error:
             uri = f"file:{database.path}?mode=ro&immutable=1"

@@ -9,7 +9,7 @@ import pytest
 
 from macsql.database.schema import Database, Schema
 from macsql.database.sql_tree import SqlUnreadableError, resolve
-from macsql.factory.sub_questions import ask, split
+from macsql.factory.sub_questions import in_words, pieces
 
 GOLDS = [
     json.loads(line)
@@ -21,17 +21,17 @@ GOLDS = [
 def test_sub_questions_in_words(ferries: Database, gold: dict) -> None:
     asked = []
     with closing(sqlite3.connect(ferries.path)) as connection:
-        for piece in split(resolve(gold["sql"], ferries.schema)):
+        for piece in pieces(resolve(gold["sql"], ferries.schema)):
             try:
                 connection.execute(piece)
             except sqlite3.Error:
                 continue  # a correlated subquery
-            asked.append(ask(piece, ferries.schema))
+            asked.append(in_words(piece, ferries.schema))
     assert asked == gold["steps"]
 
 
 @pytest.mark.parametrize(
-    ("sql", "pieces"),
+    ("sql", "expected"),
     [
         ("SELECT  name FROM vessel", []),
         ("(SELECT name FROM vessel)", ["SELECT name FROM vessel"]),
@@ -57,8 +57,8 @@ def test_sub_questions_in_words(ferries: Database, gold: dict) -> None:
         ),
     ],
 )
-def test_pieces_keep_the_text_as_it_stands(schema: Schema, sql: str, pieces: list[str]) -> None:
-    assert list(split(resolve(sql, schema))) == pieces
+def test_pieces_keep_the_text_as_it_stands(schema: Schema, sql: str, expected: list[str]) -> None:
+    assert list(pieces(resolve(sql, schema))) == expected
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_pieces_keep_the_text_as_it_stands(schema: Schema, sql: str, pieces: lis
     ],
 )
 def test_wording(schema: Schema, sql: str, words: str) -> None:
-    assert ask(sql, schema) == words
+    assert in_words(sql, schema) == words
 
 
 def test_what_cannot_be_read_is_not_asked(schema: Schema) -> None:
     with pytest.raises(SqlUnreadableError):
-        ask("SELECT colour FROM vessel", schema)
+        in_words("SELECT colour FROM vessel", schema)

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from macsql.agents import selector
 from macsql.agents.fences import fenced
 from macsql.database.schema import Database, read_tables_json
+from macsql.database.sql_tree import resolve
 from macsql.errors import UserError
+from macsql.factory.selection import right_selection
 from macsql.metrics import score, summary
 from macsql.metrics.taxonomy import SELECTOR_FINDINGS, SQL_FINDINGS
 from macsql.records import AGENTS, Prediction
@@ -181,7 +182,7 @@ def test_the_selector_s_own_targets_are_right(shared, spider, sandbox):
     known = json.loads((shared / "data" / "spider" / "dev.json").read_text())
     cases = []
     for row in known:
-        selection = selector.gold_selection(row["query"], spider[row["db_id"]].schema)
+        selection = right_selection(resolve(row["query"], spider[row["db_id"]].schema))
         answer = fenced(json.dumps(dict(selection.tables)), "json")
         cases.append({"agent": "selector", "db_id": row["db_id"], "gold": row["query"], "answer": answer})
     scored = score([prediction(case, number) for number, case in enumerate(cases)], spider, sandbox)
