@@ -14,7 +14,7 @@ from macsql.factory.prepared import Prepared
 from macsql.records import Example, Prediction, Verdict, read_jsonl
 from macsql.search.plan import identity
 from macsql.search.space import read_space
-from macsql.search.study import points_of
+from macsql.search.study import settings_of
 from macsql.training.trial import Result, read_result
 from macsql.trials.events import Event, read_events
 
@@ -156,8 +156,8 @@ def newest(trials: Sequence[StoredTrial]) -> StoredTrial:
 def planned(trials: Sequence[StoredTrial]) -> int:
     """How many trials the sweep has when it is whole, those that have not begun included."""
     config = newest(trials).config
-    points = points_of(config.search, read_space(config.search.space))
-    return max(len(trials), points * config.sweep.repeats)
+    settings = settings_of(config.search, read_space(config.search.space))
+    return max(len(trials), settings * config.sweep.repeats)
 
 
 def experiment_of(trials: Sequence[StoredTrial]) -> str | None:

@@ -1,6 +1,6 @@
 """Runs a sweep's trials to their end: the one process that talks to the study and decides what runs.
 
-It can die at any moment. What it knows is in the study (which points), in the trials' folders (what came out) and
+It can die at any moment. What it knows is in the study (which settings), in the trials' folders (what came out) and
 nowhere else, so the same command takes up where the dead one stopped: a trial that was running goes on from its last
 checkpoint, one that is still running is waited for in its own slot, one that has a result is only told to the study.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import to_yaml
-from macsql.coordination.finalize import Closing
+from macsql.coordination.finalize import Finalizer
 from macsql.coordination.interrupts import Interrupts
-from macsql.coordination.monitor import Hearing
+from macsql.coordination.monitor import Monitor
 from macsql.coordination.progress import Ended, Progress, Running
 from macsql.coordination.publisher import Publisher
 from macsql.errors import UserError, with_type
@@ -55,8 +55,8 @@ class Coordinator:
         self.study, self.planner, self.make_executor, self.publisher = study, planner, executor, publisher
         self.prepared, self.tags, self.show, self.interrupts = prepared, tags, show, interrupts
         objectives = planner.config.sweep.objectives
-        self.hearing = Hearing(study, objectives[0])
-        self.closing = Closing(study, publisher, tags, objectives)
+        self.monitor = Monitor(study, objectives[0])
+        self.finalizer = Finalizer(study, publisher, tags, objectives)
         self.running: list[Running] = []
         self.waiting: list[int] = []  # places of the plan that are still to be run, in this order
         self.attempts: dict[int, int] = {}
@@ -96,7 +96,7 @@ class Coordinator:
             if "executor" in self.__dict__:
                 self.executor.close()
         self._show(now=True)
-        return self.closing.ended
+        return self.finalizer.ended
 
     def _room(self) -> bool:
         """Whether a trial is to be started now."""
@@ -110,7 +110,7 @@ class Coordinator:
         for entry in self.study.entries():
             if entry.index < size or entry.state != "RUNNING":
                 continue
-            folder = self.planner.trial(entry.index, entry.point, entry.repeat).folder
+            folder = self.planner.trial(entry.index, entry.setting, entry.repeat).folder
             if (folder / "jobs").is_dir():
                 with suppress(UserError):  # the queue is not to be had here
                     handle = self.executor.adopt(folder)
@@ -123,25 +123,25 @@ class Coordinator:
         if entry is None or entry.state == "FAIL":
             self.waiting.append(index)
             return
-        trial = self.planner.trial(index, entry.point, entry.repeat)
+        trial = self.planner.trial(index, entry.setting, entry.repeat)
         if trial.folder.is_dir() and not _about(trial.folder):  # half written, at a power cut
             with suppress(OSError):
                 self._written(entry)
         if entry.state == "COMPLETE":
-            self.closing.known(trial, entry.values)
+            self.finalizer.known(trial, entry.values)
             return
         result = read_result(trial.folder)
         if entry.state == "PRUNED" and result is not None and result.pruned:
-            self.closing.pruned(Running(trial, None), fresh=False)
+            self.finalizer.pruned(Running(trial, None), fresh=False)
             return
-        running = Running(trial, None) if entry.state == "RUNNING" else self.hearing.as_it_was_pruned(trial)
+        running = Running(trial, None) if entry.state == "RUNNING" else self.monitor.as_it_was_pruned(trial)
         running.handle = self.executor.adopt(trial.folder)
         if running.handle is not None:
             running.slot = self._free_slot()
             self.running.append(running)
-            self.closing.publish(trial, "RUNNING")
+            self.finalizer.publish(trial, "RUNNING")
         elif running.pruned:
-            self.closing.pruned(running, fresh=False)
+            self.finalizer.pruned(running, fresh=False)
         elif result is not None and result.status == "FINISHED":
             self._finished(running, result, fresh=False)
         else:
@@ -149,7 +149,7 @@ class Coordinator:
 
     def _start(self, index: int) -> None:
         entry = self.study.propose(index)
-        trial = self.planner.trial(index, entry.point, entry.repeat)
+        trial = self.planner.trial(index, entry.setting, entry.repeat)
         attempt = self.attempts[index] = self.attempts.get(index, 0) + 1
         running = Running(trial, None, self._free_slot(), attempt, stamp(trial.folder))
         try:
@@ -172,11 +172,11 @@ class Coordinator:
             return
         self._pause, self._refused = 0.0, 0
         self.running.append(running)
-        self.closing.publish(trial, "RUNNING")
+        self.finalizer.publish(trial, "RUNNING")
 
     def _written(self, entry: Entry) -> None:
         """Make a trial's folder ready for a process to run it."""
-        trial = self.planner.trial(entry.index, entry.point, entry.repeat)
+        trial = self.planner.trial(entry.index, entry.setting, entry.repeat)
         folder, prepared = trial.folder, str(self.prepared(trial).resolve())
         known = _about(folder).get("prepared", prepared)
         if Path(known).name != Path(prepared).name:  # named by their content; the state directory may have been moved
@@ -189,7 +189,7 @@ class Coordinator:
         about = {
             "sweep": self.study.name,
             "index": trial.index,
-            "point": trial.point,
+            "point": trial.setting,
             "repeat": trial.repeat,
             "label": trial.label,
             "prepared": prepared,
@@ -217,7 +217,7 @@ class Coordinator:
         any_ended = False
         for running in list(self.running):
             code = running.handle.poll() if running.handle is not None else None
-            self.hearing.hear(running)  # after the look, so that an ended one has been heard to its end
+            self.monitor.hear(running)  # after the look, so that an ended one has been heard to its end
             if code is None:
                 continue
             any_ended = True
@@ -225,7 +225,7 @@ class Coordinator:
             folder = running.trial.folder
             result = read_result(folder) if stamp(folder) != running.before or code == 0 else None
             if running.pruned:
-                self.closing.pruned(running, fresh=True)
+                self.finalizer.pruned(running, fresh=True)
             elif result is not None and result.status == "FINISHED":
                 self._finished(running, result, fresh=True)
             elif self.interrupts.count:
@@ -236,32 +236,32 @@ class Coordinator:
 
     def _finished(self, running: Running, result: Result, fresh: bool) -> None:
         """Close a trial that has done its work, unless a pruner that was not there to see it would have stopped it."""
-        self.hearing.hear(running)
+        self.monitor.hear(running)
         if running.pruned:
-            self.closing.pruned(running, fresh)
+            self.finalizer.pruned(running, fresh)
         else:
-            self.closing.finished(running.trial, result, fresh)
+            self.finalizer.finished(running.trial, result, fresh)
 
     def _failed(self, running: Running, result: Result) -> None:
         retry = running.attempt <= self.planner.config.sweep.max_retries and not result.reason.startswith(DIVERGED)
         if retry:
             self.waiting.insert(0, running.trial.index)
         else:
-            self.closing.failed(running.trial, result, result.reason, fresh=True)
+            self.finalizer.failed(running.trial, result, result.reason, fresh=True)
 
     def _leave(self) -> None:
         """What will not go on in this call, be it stopped or no longer planned, must not look as if it were running."""
         for entry in self.study.entries():
-            if entry.index not in self.closing.closed:
-                trial = self.planner.trial(entry.index, entry.point, entry.repeat)
+            if entry.index not in self.finalizer.closed:
+                trial = self.planner.trial(entry.index, entry.setting, entry.repeat)
                 result = read_result(trial.folder) if entry.state in DONE else None
                 other = "FAILED" if entry.state == "FAIL" else "KILLED"
-                self.closing.publish(trial, result.status if result is not None else other)
+                self.finalizer.publish(trial, result.status if result is not None else other)
 
     def _show(self, now: bool = False) -> None:
         if now or time.monotonic() - self._shown >= SHOWN_EVERY:
             self._shown = time.monotonic()
-            self.show(Progress(self.study.size, self.running, self.closing.ended, self.publisher.problem))
+            self.show(Progress(self.study.size, self.running, self.finalizer.ended, self.publisher.problem))
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from textwrap import wrap
+from typing import Literal
 
 from rich.console import Console
 from rich.live import Live
@@ -69,15 +70,15 @@ class Display:
     def _table(self, progress: Progress) -> Table:
         """What runs first, then what has ended, the last of the plan first, as far as the terminal is high."""
         table = Table(title=f"{len(progress.ended)} of {progress.size} trials done", title_justify="left")
-        headings = ("trial", "point", "state", "step", "loss", self.objective)
+        headings = ("trial", "setting", "state", "step", "loss", self.objective)
         for heading in headings:
-            left = heading in {"point", "state"}
-            table.add_column(heading, justify="left" if left else "right", no_wrap=heading != "point", overflow="fold")
+            side: Literal["left", "right"] = "left" if heading in {"setting", "state"} else "right"
+            table.add_column(heading, justify=side, no_wrap=heading != "setting", overflow="fold")
         running = [self._running(item) for item in progress.running]
         ended = [self._ended(item) for item in reversed(progress.ended[-SHOWN_ENDED:])]
         room = self.console.height - FRAME - 2 * bool(progress.problem)
         widths = [max(map(len, cells)) for cells in zip(headings, *running, *ended, strict=True)]
-        width = max(1, self.console.width - BETWEEN - sum(widths) + widths[1])  # what is left for a point
+        width = max(1, self.console.width - BETWEEN - sum(widths) + widths[1])  # what is left for a setting
         shown, room = _fitting(running, room, width)
         for row in running[:shown]:
             table.add_row(*row)
@@ -124,7 +125,7 @@ class Display:
 
 
 def _fitting(rows: list[list[str]], room: int, width: int) -> tuple[int, int]:
-    """How many rows fit into so many lines, their points folded to a width; and how many lines are left."""
+    """How many rows fit into so many lines, their settings folded to a width; and how many lines are left."""
     for count, row in enumerate(rows):
         lines = sum(-(-len(line) // width) for line in wrap(row[1], width, break_long_words=False))
         if lines > room:

@@ -16,7 +16,7 @@ from macsql.search.study import Study
 from macsql.trials.result import DIVERGED, PRUNED, Result, read_result, write_result
 
 
-class Closing:
+class Finalizer:
     """Closes trials, and remembers those that are closed. Every step may be repeated after a kill."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Closing:
                 "macsql.index": str(trial.index),
                 "macsql.label": trial.label,
                 "macsql.repeat": str(trial.repeat),
-                "macsql.point": json.dumps(trial.point),
+                "macsql.point": json.dumps(trial.setting),
             }
             self._told[trial.index] = parameters(trial), tags
         self.publisher.tell(trial.folder, status, *self._told[trial.index])

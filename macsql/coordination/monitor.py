@@ -6,7 +6,7 @@ from macsql.search.study import Study
 from macsql.trials.events import read_events
 
 
-class Hearing:
+class Monitor:
     """Reads the events of running trials and reports the objective to the study."""
 
     def __init__(self, study: Study, objective: str) -> None:

@@ -17,7 +17,7 @@ from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
 from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
-from macsql.search.space import Choices, Point, Space, read_space
+from macsql.search.space import Choices, Setting, Space, read_space
 from macsql.tracking import check_uri
 from macsql.training.trial import check, notes
 
@@ -39,31 +39,32 @@ class Preflight:
         return read_space(self.config.search.space)
 
     @cached_property
-    def points(self) -> list[Point] | None:
-        """Every point, where that is known before the first trial; None for a sampler."""
+    def settings(self) -> list[Setting] | None:
+        """Every setting, where that is known before the first trial; None for a sampler."""
         config = self.config.search
-        return None if study.samples(config, self.space) else study.fixed_points(config, self.space)
+        return None if study.samples(config, self.space) else study.fixed_settings(config, self.space)
 
     @property
     def size(self) -> int:
         """How many trials the sweep has."""
-        return study.points_of(self.config.search, self.space) * self.config.sweep.repeats
+        return study.settings_of(self.config.search, self.space) * self.config.sweep.repeats
 
     @cached_property
     def trials(self) -> list[PlannedTrial]:
         """The trials as far as they are known: all of a grid; for a sampler a few that span its space."""
-        if self.points is None:
-            return [self.planner.trial(place, point, 0) for place, point in enumerate(_span(self.space))]
-        count = len(self.points)
+        if self.settings is None:
+            return [self.planner.trial(place, setting, 0) for place, setting in enumerate(_span(self.space))]
         return [
-            self.planner.trial(i, self.points[i % count], i // count) for i in range(count * self.config.sweep.repeats)
+            self.planner.trial(repeat * len(self.settings) + place, setting, repeat)
+            for repeat in range(self.config.sweep.repeats)
+            for place, setting in enumerate(self.settings)
         ]
 
     def check(self) -> None:
         """Raise UserError for whatever is wrong and can be seen without reading data."""
         sweep = self.config.sweep
         if sweep.repeats < 1:
-            raise UserError(f"sweep.repeats={sweep.repeats}: every point is tried at least once.")
+            raise UserError(f"sweep.repeats={sweep.repeats}: every setting is tried at least once.")
         if sweep.max_retries < 0:
             raise UserError(f"sweep.max_retries={sweep.max_retries}: write 0 or more.")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", sweep.name):
@@ -132,12 +133,12 @@ class Preflight:
                 roles[folder] = _roles(prepared.about["counts"]["train"])
             agents = roles[folder]
             steps[trial.index] = estimate.optimizer_steps(trial.config, agents)
-        planned = {trial.index: trial.key for trial in self.trials} if self.points is not None else {}
+        planned = {trial.index: trial.key for trial in self.trials} if self.settings is not None else {}
         done = estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name, planned)
         known = list(steps.values())  # a sampler's trials are like the few that are known, as far as anybody can tell
         work = [(index, steps.get(index, known[index % len(known)])) for index in range(self.size)]
         return estimate.estimate(
-            {index: estimate.Work(count, self._batch(index)) for index, count in work},
+            {index: estimate.Workload(count, self._batch(index)) for index, count in work},
             done,
             self.parameters,
             self.executor.slots,
@@ -180,7 +181,7 @@ class Preflight:
         """Say in words what will happen and what it will cost."""
         config, cost = self.config, self.cost
         prepared = self.prepared(self.trials[0].config)
-        repeats = f", {config.sweep.repeats} seeds a point" if config.sweep.repeats > 1 else ""
+        repeats = f", {config.sweep.repeats} seeds a setting" if config.sweep.repeats > 1 else ""
         best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
         self.say(f"Sweep {config.sweep.name}: {self.size} trials ({config.search.sampler}{repeats}), best by {best}.")
         size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
@@ -195,7 +196,7 @@ class Preflight:
         if config.scale.note:
             self.say(f"Scale {config.scale.name}: {config.scale.note}")
         for trial in self.trials[:SHOWN]:
-            place = f"[{trial.index + 1}/{self.size}] " if self.points is not None else "for example "
+            place = f"[{trial.index + 1}/{self.size}] " if self.settings is not None else "for example "
             self.say(f"  {place}{trial.label}: {cost.steps[trial.index]} optimizer steps")
         if len(self.trials) > SHOWN:
             self.say(f"  … and {len(self.trials) - SHOWN} more")
@@ -210,8 +211,8 @@ class Preflight:
         )
 
 
-def _span(space: Space) -> list[Point]:
-    """A few points at which every value of a choice and the inside of every interval occurs."""
+def _span(space: Space) -> list[Setting]:
+    """A few settings at which every value of a choice and the inside of every interval occurs."""
     columns = {
         key: list(axis.values)
         if isinstance(axis, Choices)

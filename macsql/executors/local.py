@@ -8,7 +8,7 @@ from pathlib import Path
 
 from macsql.config import ExecutorConfig
 from macsql.executors.orphan import Orphan, orphan
-from macsql.executors.supervise import TRIAL, Order, check_options, end, launch
+from macsql.executors.supervise import TRIAL, Task, check_options, end, launch
 
 TINY = 10_000_000  # parameters; below this a second thread gains nothing on a CPU
 
@@ -70,7 +70,7 @@ class LocalExecutor:
         """Start a trial; what it prints goes to <folder>/log.txt."""
         share = self.shares[slot]
         gpu = {} if share.gpu is None else {"CUDA_VISIBLE_DEVICES": share.gpu}
-        return LocalHandle(launch(Order(folder, Path.cwd(), share.threads, self.module), gpu))
+        return LocalHandle(launch(Task(folder, Path.cwd(), share.threads, self.module), gpu))
 
     def adopt(self, folder: Path) -> Orphan | None:
         """The process that an earlier sweep left at work in a trial's folder."""

@@ -24,7 +24,7 @@ from macsql.errors import UserError, first_line, with_type
 from macsql.executors.local import TINY
 from macsql.executors.mirror import INCOMING, Mirror, log_size, parcel, unpack
 from macsql.executors.orphan import Orphan, orphan
-from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
+from macsql.executors.supervise import TRIAL, Task, check_options, note, one_gpu_at_most, suited_threads, supervise
 from macsql.trials.process import EXIT_STOPPED
 
 PLACE = "macsql-ray-"  # prefix of a trial's folder in a node's temporary directory; a process id follows
@@ -106,14 +106,14 @@ class RayExecutor:
     def start(self, folder: Path, slot: int) -> RayHandle:  # noqa: ARG002
         """Submit a trial; what it prints goes to <folder>/log.txt."""
         folder = folder.resolve()
-        order = Order(folder, Path.cwd(), self.threads, self.options["module"])
+        task = Task(folder, Path.cwd(), self.threads, self.options["module"])
         if self.options["shared"]:
-            return RayHandle(self.ray, self._task.remote(order), folder)
+            return RayHandle(self.ray, self._task.remote(task), folder)
         shutil.rmtree(folder / INCOMING, ignore_errors=True)  # half of what a lost node was sending
         (folder / "log.txt").touch()
         files = {name: self._put(name, path) for name, path in parcel(folder).items()}
         home = self.ray.get_runtime_context().get_node_id()
-        return RayHandle(self.ray, self._task.remote(order, files, home, log_size(folder)), folder)
+        return RayHandle(self.ray, self._task.remote(task, files, home, log_size(folder)), folder)
 
     def adopt(self, folder: Path) -> Orphan | None:
         """The process that an earlier sweep left at work in a trial's folder."""
@@ -155,7 +155,7 @@ class RayExecutor:
             ) from error
 
 
-def run_trial(order: Order, files: Mapping[str, Any] | None = None, home: str | None = None, log_bytes: int = 0) -> int:
+def run_trial(task: Task, files: Mapping[str, Any] | None = None, home: str | None = None, log_bytes: int = 0) -> int:
     """On a node: run the trial to its end; returns its exit code.
 
     `files` (name in the parcel -> reference to its bytes) and `home` (the coordinator's node) are there where the
@@ -164,19 +164,19 @@ def run_trial(order: Order, files: Mapping[str, Any] | None = None, home: str | 
     requests: list[int] = []
     signal.signal(signal.SIGINT, lambda number, _: requests.append(number))  # how a cancelled task hears of it
     if files is None or home is None:
-        if not order.folder.is_dir():
+        if not task.folder.is_dir():
             raise FileNotFoundError(
-                f"{socket.gethostname()} does not see {order.folder}: put tracking.state_dir on a file system that "
+                f"{socket.gethostname()} does not see {task.folder}: put tracking.state_dir on a file system that "
                 "all nodes share, or set executor.options.shared=false"
             )
-        return supervise(order, lambda: len(requests))
+        return supervise(task, lambda: len(requests))
     import ray
 
     _clear_leftovers()
     with tempfile.TemporaryDirectory(prefix=f"{PLACE}{os.getpid()}-") as root:
         trial = unpack(Path(root), ((name, ray.get(reference)) for name, reference in files.items()))
-        mirror = Mirror(trial, order.folder, log_bytes, _home(home))
-        code = supervise(Order(trial, Path(root), order.threads, order.module), lambda: len(requests), mirror.look)
+        mirror = Mirror(trial, task.folder, log_bytes, _home(home))
+        code = supervise(Task(trial, Path(root), task.threads, task.module), lambda: len(requests), mirror.look)
         mirror.finish()
         return code
 

@@ -19,7 +19,7 @@ from macsql.errors import UserError
 from macsql.executors.jobs import LAST, OVER, State, controller, judged, remember, remembered, start_controller
 from macsql.executors.local import TINY
 from macsql.executors.orphan import Orphan, end_all, orphan
-from macsql.executors.supervise import TRIAL, Order, check_options, note, one_gpu_at_most, suited_threads, supervise
+from macsql.executors.supervise import TRIAL, Task, check_options, note, one_gpu_at_most, suited_threads, supervise
 from macsql.trials.process import EXIT_STOPPED
 
 OPTIONS: dict[str, Any] = {
@@ -157,8 +157,8 @@ class SlurmExecutor:
         jobs = folder / "jobs"
         queue = self._this_machine(jobs) if self.local else self.submitit.AutoExecutor(jobs, cluster="slurm")
         queue.update_parameters(**self._parameters(folder.name))
-        order = Order(folder, Path.cwd(), self.threads, self.options["module"])
-        job = queue.submit(run_trial, order, self.local)
+        task = Task(folder, Path.cwd(), self.threads, self.options["module"])
+        job = queue.submit(run_trial, task, self.local)
         remember(jobs, self.options["cluster"], job.job_id)
         return job
 
@@ -244,10 +244,10 @@ def _scancel(*arguments: str) -> None:
         subprocess.run(["scancel", *arguments], check=False, timeout=60)
 
 
-def run_trial(order: Order, local: bool) -> int:
+def run_trial(task: Task, local: bool) -> int:
     """In a job: run the trial to its end; returns its exit code."""
     requests: list[int] = []
     for number in (signal.SIGTERM, signal.SIGUSR2):  # the latter comes from submitit's own controller of local jobs
         signal.signal(number, lambda number, _: requests.append(number))
     # Slurm signals every process of a job, the trial's among them: a second one from here would be one too many.
-    return supervise(order, lambda: len(requests), forward=local)
+    return supervise(task, lambda: len(requests), forward=local)

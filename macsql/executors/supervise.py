@@ -24,7 +24,7 @@ INTERVAL = 0.2  # seconds between two looks at the process
 
 
 @dataclass(frozen=True)
-class Order:
+class Task:
     """What a task is to run."""
 
     folder: Path  # the trial's, where the task will find it
@@ -33,22 +33,22 @@ class Order:
     module: str = TRIAL  # what `python -m` runs with the folder as its argument
 
 
-def launch(order: Order, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]":
+def launch(task: Task, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]":
     """Start the trial's process; what it prints goes to <folder>/log.txt. `more` are variables of its environment."""
     numbers = {  # what a trial's numbers and its end depend on
-        "OMP_NUM_THREADS": str(order.threads),
-        "MKL_NUM_THREADS": str(order.threads),
+        "OMP_NUM_THREADS": str(task.threads),
+        "MKL_NUM_THREADS": str(task.threads),
         "TOKENIZERS_PARALLELISM": "false",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         PARENT: str(os.getpid()),
     }
-    with (order.folder / "log.txt").open("ab") as log:
+    with (task.folder / "log.txt").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", order.module, str(order.folder)],
+            [sys.executable, "-m", task.module, str(task.folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=order.directory,
+            cwd=task.directory,
             env=os.environ | numbers | dict(more),
             start_new_session=True,  # so that Ctrl-C is not its to hear, and it can be killed with all it has started
         )
@@ -63,7 +63,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def supervise(
-    order: Order, asked: Callable[[], int], look: Callable[[], None] = lambda: None, forward: bool = True
+    task: Task, asked: Callable[[], int], look: Callable[[], None] = lambda: None, forward: bool = True
 ) -> int:
     """Run the trial to its end; returns its exit code.
 
@@ -73,7 +73,7 @@ def supervise(
     """
     if asked():
         return EXIT_STOPPED
-    process = launch(order)
+    process = launch(task)
     told = 0
     try:
         while True:

@@ -23,7 +23,7 @@ MEASURED = 30  # finished trials that an estimate reads at most; more do not mak
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """What one trial has to do."""
 
     steps: int  # optimizer steps
@@ -34,7 +34,7 @@ class Work:
 class Finished:
     """A trial that has finished: what its last attempt had to do and how long that took."""
 
-    work: Work
+    work: Workload
     result: Result
 
 
@@ -75,7 +75,7 @@ def finished(state_dir: Path, name: str, planned: Mapping[int, str] = {}) -> dic
         found[index] = None
         if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
             trainer = from_yaml((path.parent / "config.yaml").read_text(encoding="utf-8")).trainer
-            found[index] = Finished(Work(result.timed_steps, trainer.rows_per_step), result)
+            found[index] = Finished(Workload(result.timed_steps, trainer.rows_per_step), result)
     return found
 
 
@@ -87,7 +87,7 @@ def tokens_a_row(examples: Sequence[Example]) -> float:
 
 
 def estimate(
-    trials: Mapping[int, Work],
+    trials: Mapping[int, Workload],
     done: Mapping[int, Finished | None],
     parameters: int | None,
     workers: int,

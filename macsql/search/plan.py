@@ -1,4 +1,4 @@
-"""From a sweep's configuration to its trials: one resolved configuration for each point and seed."""
+"""From a sweep's configuration to its trials: one resolved configuration for each setting and seed."""
 
 import dataclasses
 import hashlib
@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from macsql.app import CONF
 from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
-from macsql.search.space import Point, Space
+from macsql.search.space import Setting, Space
 from macsql.search.study import samples
 
 # What may change between two calls of the same sweep without changing what its trials compute; executor.threads changes
@@ -42,8 +42,8 @@ class PlannedTrial:
     """One fine-tune of a sweep."""
 
     index: int  # its place in the plan; stable when the plan grows
-    point: Point
-    repeat: int  # 0, 1, … : which seed of the point
+    setting: Setting
+    repeat: int  # 0, 1, … : which seed of the setting
     config: Config
     folder: Path
 
@@ -55,17 +55,17 @@ class PlannedTrial:
     @property
     def label(self) -> str:
         """What a person tells it by: "learning_rate=3e-05 per_device_train_batch_size=4"."""
-        words = [f"{key.rpartition('.')[2]}={value}" for key, value in self.point.items()]
+        words = [f"{key.rpartition('.')[2]}={value}" for key, value in self.setting.items()]
         if self.repeat or not words:
             words.append(f"seed={self.config.seed}")
         return " ".join(words)
 
 
 class Planner:
-    """Makes planned trials out of points for one sweep."""
+    """Makes planned trials out of settings for one sweep."""
 
     def __init__(self, config: Config, overrides: list[str]) -> None:
-        """`overrides` are the command line's own, needed where a point chooses a whole configuration group."""
+        """`overrides` are the command line's own, needed where a setting chooses a whole configuration group."""
         self.config = config
         self.overrides = tuple(overrides)
         self._trials: dict[tuple[object, ...], PlannedTrial] = {}  # made once: validating takes milliseconds
@@ -75,28 +75,28 @@ class Planner:
         """The command line that asks for this sweep."""
         return shlex.join(["python", "-m", "macsql.sweep", *self.overrides])
 
-    def trial(self, index: int, point: Point, repeat: int) -> PlannedTrial:
-        """The trial at a place of the plan. Raises UserError where the point does not fit the configuration."""
-        key = (index, repeat, tuple(point.items()))
+    def trial(self, index: int, setting: Setting, repeat: int) -> PlannedTrial:
+        """The trial at a place of the plan. Raises UserError where the setting does not fit the configuration."""
+        key = (index, repeat, tuple(setting.items()))
         if key not in self._trials:
-            self._trials[key] = self._trial(index, point, repeat)
+            self._trials[key] = self._trial(index, setting, repeat)
         return self._trials[key]
 
-    def _trial(self, index: int, point: Point, repeat: int) -> PlannedTrial:
-        config = with_point(self.config, self.overrides, point)
+    def _trial(self, index: int, setting: Setting, repeat: int) -> PlannedTrial:
+        config = with_setting(self.config, self.overrides, setting)
         config = dataclasses.replace(config, seed=config.seed + repeat)
         digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
         folder = Path(config.tracking.state_dir) / "trials" / f"{config.sweep.name}-{index:04d}-{digest}"
-        return PlannedTrial(index, point, repeat, config, folder)
+        return PlannedTrial(index, setting, repeat, config, folder)
 
 
-def with_point(config: Config, overrides: tuple[str, ...], point: Mapping[str, Any]) -> Config:
-    """The configuration at a point; a key without a dot that names a folder of conf/ chooses a whole group."""
-    for key, value in point.items():
+def with_setting(config: Config, overrides: tuple[str, ...], setting: Mapping[str, Any]) -> Config:
+    """The configuration at a setting; a key without a dot that names a folder of conf/ chooses a whole group."""
+    for key, value in setting.items():
         if said := renamed(key, value):
             raise UserError(said)
-    groups = tuple((key, str(value)) for key, value in point.items() if is_group(key))
-    keys = {key: value for key, value in point.items() if not is_group(key)}
+    groups = tuple((key, str(value)) for key, value in setting.items() if is_group(key))
+    keys = {key: value for key, value in setting.items() if not is_group(key)}
     for group, choice in groups:
         if not (CONF / group / f"{choice}.yaml").exists():
             options = ", ".join(sorted(path.stem for path in (CONF / group).glob("*.yaml")))
@@ -112,7 +112,7 @@ def with_point(config: Config, overrides: tuple[str, ...], point: Mapping[str, A
     try:
         return validate(tree)
     except UserError as error:
-        raise UserError(f"The search space does not fit the configuration at {dict(point)}: {error}") from error
+        raise UserError(f"The search space does not fit the configuration at {dict(setting)}: {error}") from error
 
 
 def _with_typed_keys(config: Config, keys: Mapping[str, Any]) -> Config:
@@ -160,7 +160,7 @@ def sweep_identity(config: Config, space: Space, data: Mapping[str, str]) -> dic
     """The same for a whole sweep: without the keys that its space sets, with the space and the data's fingerprint."""
     fixed = {key: value for key, value in identity(config).items() if key not in space}
     if samples(config.search, space):
-        fixed["sweep.repeats"] = config.sweep.repeats  # it says which place belongs to which point; a grid may grow
+        fixed["sweep.repeats"] = config.sweep.repeats  # it says which place belongs to which setting; a grid may grow
     return json.loads(json.dumps({**fixed, **{f"data fingerprint {name}": value for name, value in data.items()}}))
 
 

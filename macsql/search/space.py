@@ -23,7 +23,7 @@ from hydra.errors import HydraException
 from macsql.errors import UserError
 
 Value = str | int | float | bool | None
-Point = dict[str, Value]
+Setting = dict[str, Value]
 FORMS = "choice(a, b, …), a list, range(start, stop[, step]), interval(low, high) or tag(log, interval(low, high))"
 
 
@@ -35,7 +35,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Interval:
+class Range:
     """All numbers from low to high, both included; integers only where both bounds were written as integers."""
 
     low: float
@@ -44,7 +44,7 @@ class Interval:
     integer: bool
 
 
-Axis = Choices | Interval
+Axis = Choices | Range
 Space = dict[str, Axis]
 
 
@@ -56,20 +56,20 @@ def read_space(tree: Mapping[str, Any]) -> Space:
     return {key: _axis(key, expression) for key, expression in _flat(tree) if expression is not None}
 
 
-def read_points(listed: Iterable[Mapping[str, Any]]) -> list[Point]:
-    """Explicit points with dotted keys, however deep they were written. Raises UserError for a value that is a list."""
-    points = [dict(_flat(point)) for point in listed]
-    for point in points:
-        for key, value in point.items():
+def read_settings(listed: Iterable[Mapping[str, Any]]) -> list[Setting]:
+    """The settings of search.points with dotted keys, however deep they were written. Raises UserError for a list."""
+    settings = [dict(_flat(setting)) for setting in listed]
+    for setting in settings:
+        for key, value in setting.items():
             if isinstance(value, list | tuple):
-                raise UserError(f"search.points: {key}={value} is a list: a point gives each key one plain value.")
-    return points
+                raise UserError(f"search.points: {key}={value} is a list: a setting gives each key one plain value.")
+    return settings
 
 
-def grid(space: Space) -> list[Point]:
-    """Every point of a space of choices; the last key varies fastest. Raises UserError for an interval."""
+def grid(space: Space) -> list[Setting]:
+    """Every setting of a space of choices; the last key varies fastest. Raises UserError for an interval."""
     for key, axis in space.items():
-        if isinstance(axis, Interval):
+        if isinstance(axis, Range):
             raise UserError(
                 f"search.space.{key} is an interval, which a grid cannot enumerate: "
                 "use choice(…) or range(…), or search=tpe."
@@ -126,7 +126,7 @@ def _axis(key: str, expression: Any) -> Axis:
         return _interval(key, value)
     if isinstance(value, Glob):
         raise UserError(f"search.space.{key}: glob(…) is not supported; write {FORMS}.")
-    return _choices(key, [_plain(value)])  # a single value: an axis of one point
+    return _choices(key, [_plain(value)])  # a single value: an axis of one value
 
 
 def _choices(key: str, values: list[Value]) -> Choices:
@@ -138,14 +138,14 @@ def _choices(key: str, values: list[Value]) -> Choices:
     return Choices(tuple(values))
 
 
-def _interval(key: str, sweep: IntervalSweep) -> Interval:
+def _interval(key: str, sweep: IntervalSweep) -> Range:
     low, high = sweep.start, sweep.end
     log = "log" in sweep.tags
     if low is None or high is None or not low < high:
         raise UserError(f"search.space.{key}: interval({low}, {high}) is empty: the low end comes first.")
     if log and low <= 0:
         raise UserError(f"search.space.{key}: a log interval starts above 0, not at {low}.")
-    return Interval(float(low), float(high), log, isinstance(low, int) and isinstance(high, int))
+    return Range(float(low), float(high), log, isinstance(low, int) and isinstance(high, int))
 
 
 def _plain(value: Any) -> Value:

@@ -1,4 +1,4 @@
-"""The study: which points have been tried, kept in Optuna. The only module of the house that knows Optuna.
+"""The study: which settings have been tried, kept in Optuna. The only module of the house that knows Optuna.
 
 One Optuna trial stands for one planned trial; its `index` attribute says which. One coordinator alone talks to a study
 (see macsql.coordination.coordinator), which keeps clear of what Optuna does not promise to several writers. Samplers
@@ -19,7 +19,7 @@ from macsql.config import SearchConfig
 from macsql.errors import UserError, first_line
 from macsql.search.objectives import check_pruner
 from macsql.search.outage import Outage, is_outage
-from macsql.search.space import Choices, Interval, Point, Space, Value, grid, read_points
+from macsql.search.space import Choices, Range, Setting, Space, Value, grid, read_settings
 
 if TYPE_CHECKING:
     import optuna
@@ -34,7 +34,7 @@ class Entry:
     """What the study knows of one planned trial."""
 
     index: int
-    point: Point
+    setting: Setting
     repeat: int
     state: str  # WAITING | RUNNING | COMPLETE | PRUNED | FAIL
     values: tuple[float, ...] = ()
@@ -73,7 +73,7 @@ def patient(method: "Callable[Concatenate[Study, P], R]") -> "Callable[Concatena
 
 
 class Study:
-    """Proposes points and remembers what they gave."""
+    """Proposes settings and remembers what they gave."""
 
     def __init__(
         self, name: str, storage: str, config: SearchConfig, space: Space, directions: Sequence[str], repeats: int
@@ -89,7 +89,7 @@ class Study:
         self._study = self._opened(storage, directions)
         self._place = storage, tuple(directions)
         self._numbers: dict[int, int] = {}  # index -> number of the Optuna trial that stands for it now
-        self._fixed = fixed_points(config, space)
+        self._fixed = fixed_settings(config, space)
         self._entries: dict[int, Entry] = {}
         self.outage: Outage | None = None  # what to do while the database is away; None: fail
         self.read()
@@ -138,7 +138,7 @@ class Study:
     @property
     def size(self) -> int:
         """How many trials the plan holds."""
-        return points_of(self.config, self.space) * self.repeats
+        return settings_of(self.config, self.space) * self.repeats
 
     @property
     def complete(self) -> bool:
@@ -163,36 +163,36 @@ class Study:
         """Begin (or, after an interruption, take up again) the trial at `index`."""
         known = self._entries.get(index)
         if known is not None and known.state == "RUNNING":
-            return known  # a killed sweep left it so; the same point goes on
+            return known  # a killed sweep left it so; the same setting goes on
         if known is not None and known.state in DONE:
             raise ValueError(f"trial {index} is complete")
-        point = known.point if known is not None else self._point(index)
+        setting = known.setting if known is not None else self._setting(index)
         number = len(self._copy.get_trials(deepcopy=False))
-        point = self._sampled(index) if point is None else point
+        setting = self._sampled(index) if setting is None else setting
         trial = self._optuna.trial.create_trial(
             state=self._optuna.trial.TrialState.RUNNING,
-            params=point,
-            distributions={key: self._distribution(key) for key in point},
+            params=setting,
+            distributions={key: self._distribution(key) for key in setting},
             user_attrs={"index": index},
         )
         self._study.add_trial(trial)
         if len(self._copy.get_trials(deepcopy=False)) == number:  # the sampler's own is there already
             self._copy.add_trial(trial)
         self._numbers[index] = number
-        entry = Entry(index, point, self.place(index)[1], "RUNNING")
+        entry = Entry(index, setting, self.place(index)[1], "RUNNING")
         self._entries[index] = entry
         return entry
 
     def place(self, index: int) -> tuple[int, int]:
-        """(which point, which repeat) an index stands for.
+        """(which setting, which repeat) an index stands for.
 
-        A grid is walked once for each seed, so that more seeds can be added later; a sampler's point is repeated at
+        A grid is walked once for each seed, so that more seeds can be added later; a sampler's setting is repeated at
         once, because the next proposal learns from all of it.
         """
         if samples(self.config, self.space):
             return divmod(index, self.repeats)
-        repeat, point = divmod(index, len(self._fixed))
-        return point, repeat
+        repeat, number = divmod(index, len(self._fixed))
+        return number, repeat
 
     @patient
     def report(self, index: int, evaluation: int, value: float) -> bool:
@@ -226,25 +226,25 @@ class Study:
         for study in (self._study, self._copy):
             study.tell(self._numbers[index], told, state=state)
         entry = self._entries[index]
-        self._entries[index] = Entry(index, entry.point, entry.repeat, state.name, tuple(values or ()))
+        self._entries[index] = Entry(index, entry.setting, entry.repeat, state.name, tuple(values or ()))
 
-    def _point(self, index: int) -> Point | None:
-        """The point at a place of the plan where that does not depend on the sampler."""
-        point = self.place(index)[0]
-        if point < len(self._fixed):
-            return self._fixed[point]
-        first = point * self.repeats
-        return self._entries[first].point if first < index else None
+    def _setting(self, index: int) -> Setting | None:
+        """The setting at a place of the plan where that does not depend on the sampler."""
+        number = self.place(index)[0]
+        if number < len(self._fixed):
+            return self._fixed[number]
+        first = number * self.repeats
+        return self._entries[first].setting if first < index else None
 
-    def _sampled(self, index: int) -> Point:
-        """A point that the sampler proposes from all that is known; the copy of the study has it as a running trial."""
+    def _sampled(self, index: int) -> Setting:
+        """A setting proposed by the sampler from all that is known; the study's copy has it as a running trial."""
         self._copy.sampler = self._sampler(index)
         trial = self._copy.ask(fixed_distributions={key: self._distribution(key) for key in self.space})
         trial.set_user_attr("index", index)
         return dict(trial.params)
 
     def _sampler(self, index: int) -> "optuna.samplers.BaseSampler":
-        # Seeded for each place of the plan: one generator rebuilt on resume would propose the same points again.
+        # Seeded for each place of the plan: one generator rebuilt on resume would propose the same settings again.
         seed = self.config.seed * 1_000_003 + index
         if self.config.sampler == "tpe":
             # The liar keeps several workers from trying the same place; a single one never meets it.
@@ -255,7 +255,7 @@ class Study:
         kinds = self._optuna.distributions
         axis = self.space.get(key)
         if axis is None or (isinstance(axis, Choices) and not samples(self.config, self.space)):
-            told = [point[key] for point in self._fixed if key in point]
+            told = [setting[key] for setting in self._fixed if key in setting]
             axis = Choices(tuple({(type(value), value): value for value in told}.values()))
         if isinstance(axis, Choices):
             return kinds.CategoricalDistribution(axis.values)
@@ -308,32 +308,32 @@ def _unusable(storage: str, error: Exception) -> UserError:
 
 
 def samples(config: SearchConfig, space: Space) -> bool:
-    """Whether a sampler proposes points, beside those that are known from the start."""
+    """Whether a sampler proposes settings, beside those that are known from the start."""
     return config.sampler != "grid" and bool(space)
 
 
-def fixed_points(config: SearchConfig, space: Space) -> list[Point]:
-    """The points that are known before the first trial: the explicit ones, then a grid's own."""
-    listed = [_typed(point, space) for point in read_points(config.points)]
+def fixed_settings(config: SearchConfig, space: Space) -> list[Setting]:
+    """The settings that are known before the first trial: the explicit ones, then a grid's own."""
+    listed = [_typed(setting, space) for setting in read_settings(config.points)]
     if samples(config, space) or not space:
         return listed
-    return listed + [point for point in grid(space) if point not in listed]
+    return listed + [setting for setting in grid(space) if setting not in listed]
 
 
-def _typed(point: Point, space: Space) -> Point:
-    """A point as the database gives it back: a whole number on an axis of fractions is one of them."""
+def _typed(setting: Setting, space: Space) -> Setting:
+    """A setting as the database gives it back: a whole number on an axis of fractions is one of them."""
 
     def value(key: str) -> Value:
-        axis, given = space.get(key), point[key]
-        fraction = isinstance(axis, Interval) and not axis.integer
+        axis, given = space.get(key), setting[key]
+        fraction = isinstance(axis, Range) and not axis.integer
         return float(given) if fraction and isinstance(given, int) and not isinstance(given, bool) else given
 
-    return {key: value(key) for key in point}
+    return {key: value(key) for key in setting}
 
 
-def points_of(config: SearchConfig, space: Space) -> int:
-    """How many points the plan has; a sampler's number counts the explicit ones too."""
-    fixed = len(fixed_points(config, space))
+def settings_of(config: SearchConfig, space: Space) -> int:
+    """How many settings the plan has; a sampler's number counts the explicit ones too."""
+    fixed = len(fixed_settings(config, space))
     return max(fixed, config.n_trials or 0) if samples(config, space) else fixed
 
 
@@ -350,10 +350,10 @@ def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None
             "The search space is empty: set search.space (as in +experiment=lr_bs), list search.points, "
             "or run one fine-tune with `python -m macsql.train`."
         )
-    listed = read_points(config.points)
-    for number, point in enumerate(listed):
-        if point in listed[:number]:
-            raise UserError(f"search.points names {point} twice: use sweep.repeats for more seeds of a point.")
+    listed = read_settings(config.points)
+    for number, setting in enumerate(listed):
+        if setting in listed[:number]:
+            raise UserError(f"search.points names {setting} twice: use sweep.repeats for more seeds of a setting.")
     if samples(config, space):
         _check_sampler(config, space)
 
@@ -361,35 +361,35 @@ def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None
 def _check_sampler(config: SearchConfig, space: Space) -> None:
     if not (config.n_trials and config.n_trials > 0):
         raise UserError(f"search={config.sampler} needs search.n_trials, a number above 0.")
-    for point in read_points(config.points):
-        if set(point) != set(space):
+    for setting in read_settings(config.points):
+        if set(setting) != set(space):
             raise UserError(
-                f"search.points: {point} and the search space have different keys; search={config.sampler} learns "
-                f"from points that name {', '.join(space)}."
+                f"search.points: {setting} and the search space have different keys; search={config.sampler} learns "
+                f"from settings that name {', '.join(space)}."
             )
-        for key, value in point.items():
+        for key, value in setting.items():
             axis = space[key]
             inside = value in axis.values if isinstance(axis, Choices) else _within(axis, value)
             if not inside:
                 raise UserError(f"search.points: {key}={value} lies outside of search.space.{key}.")
 
 
-def _within(axis: Interval, value: object) -> bool:
+def _within(axis: Range, value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and axis.low <= value <= axis.high
 
 
-def importances(tried: Sequence[tuple[Point, float]], space: Space) -> dict[str, float]:
+def importances(tried: Sequence[tuple[Setting, float]], space: Space) -> dict[str, float]:
     """Key -> share of the objective's variance that it explains, adding up to 1; the largest first.
 
     fANOVA (Hutter, Hoos and Leyton-Brown, 2014) in Optuna's reading, seeded. A key that never varied is left out, and
-    so is one that only some points name; empty where there is nothing to explain. Numbers of a choice count by their
+    so is one that only some settings name; empty where there is nothing to explain. Numbers of a choice count by their
     rank, each the same share of the space: as so many unordered words they would cost minutes.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    shared = [key for key in (tried[0][0] if tried else {}) if all(key in point for point, _ in tried)]
-    values = {key: list(dict.fromkeys(point[key] for point, _ in tried)) for key in shared}
+    shared = [key for key in (tried[0][0] if tried else {}) if all(key in setting for setting, _ in tried)]
+    values = {key: list(dict.fromkeys(setting[key] for setting, _ in tried)) for key in shared}
     varied = {key: found for key, found in values.items() if len(found) > 1}
     if not varied or len({value for _, value in tried}) < 2:
         return {}
@@ -398,7 +398,7 @@ def importances(tried: Sequence[tuple[Point, float]], space: Space) -> dict[str,
     distributions: dict[str, optuna.distributions.BaseDistribution] = {}
     for key, found in varied.items():
         axis = space.get(key)
-        if isinstance(axis, Interval):
+        if isinstance(axis, Range):
             distributions[key] = kinds.FloatDistribution(axis.low, axis.high, log=axis.log)
         elif all(isinstance(value, int | float) and not isinstance(value, bool) for value in found):
             ranks[key] = {value: rank for rank, value in enumerate(sorted(found))}  # type: ignore[type-var]
@@ -406,8 +406,8 @@ def importances(tried: Sequence[tuple[Point, float]], space: Space) -> dict[str,
         else:
             distributions[key] = kinds.CategoricalDistribution(found)
     study = optuna.create_study(storage=optuna.storages.InMemoryStorage())
-    for point, value in tried:
-        params = {key: ranks[key][point[key]] if key in ranks else point[key] for key in varied}
+    for setting, value in tried:
+        params = {key: ranks[key][setting[key]] if key in ranks else setting[key] for key in varied}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=value))
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     found_shares = optuna.importance.get_param_importances(study, evaluator=evaluator)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from macsql.coordination.display import SHOWN_ENDED, Display
 from macsql.coordination.progress import Ended, Progress, Running
-from macsql.search.estimate import MEASURED, START_SECONDS, Work, estimate, finished
+from macsql.search.estimate import MEASURED, START_SECONDS, Workload, estimate, finished
 from macsql.search.plan import PlannedTrial
 from macsql.trials.result import Result, write_result
 
@@ -47,7 +47,7 @@ def test_plain_lines_say_each_thing_once(tmp_path, capsys):
     ]
 
 
-PLAN = {index: Work(100, 8) for index in range(6)}
+PLAN = {index: Workload(100, 8) for index in range(6)}
 
 
 def test_without_a_finished_trial_the_estimate_is_a_guess_from_the_models_size():
@@ -81,7 +81,7 @@ def state(tmp_path):
 
 def test_finished_trials_of_this_sweep_are_found(state):
     found = finished(state, "s")
-    assert {index: item.work for index, item in found.items()} == {0: Work(100, 8), 3: Work(100, 8)}
+    assert {index: item.work for index, item in found.items()} == {0: Workload(100, 8), 3: Workload(100, 8)}
     assert finished(state, "other") == {}
 
 
@@ -95,7 +95,7 @@ def test_finished_trials_make_the_estimate(state):
     assert estimate(PLAN, done, 10**6, 1, 1, False).seconds == pytest.approx(4 * 60)
     assert estimate(PLAN, done, 10**6, 9, 1, False).seconds == pytest.approx(60)
     assert estimate(PLAN, done, 10**6, 2, 1, False).measured == 2
-    twice = {**PLAN, 1: Work(200, 8)}
+    twice = {**PLAN, 1: Workload(200, 8)}
     assert estimate(twice, done, 10**6, 1, 1, False).seconds == pytest.approx(4 * 60 + 40)
 
 
@@ -148,8 +148,8 @@ def test_only_so_many_are_read(state):
 @pytest.mark.parametrize(("width", "height", "at_work"), [(80, 24, 2), (120, 24, 8), (100, 30, 16), (80, 24, 16)])
 def test_what_runs_is_seen_on_every_terminal(tmp_path, width, height, at_work):
     def long(index):
-        point = {"trainer.learning_rate": 3e-5, "trainer.per_device_train_batch_size": 4 + index}
-        return PlannedTrial(index, point, 0, trial(index, tmp_path).config, tmp_path / str(index))
+        setting = {"trainer.learning_rate": 3e-5, "trainer.per_device_train_batch_size": 4 + index}
+        return PlannedTrial(index, setting, 0, trial(index, tmp_path).config, tmp_path / str(index))
 
     running = [Running(long(900 + index), None, step=3) for index in range(at_work)]
     ended = [Ended(long(index), Result("FINISHED", {"eval_loss": 0.5}, steps=2664), True) for index in range(900)]

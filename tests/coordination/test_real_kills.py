@@ -40,7 +40,7 @@ def steps(folder: Path) -> int:
 
 def picture(folder: Path) -> dict:
     with closing(sqlite3.connect(folder / "state" / "mlflow.db")) as db:
-        points = db.execute(
+        settings = db.execute(
             "select r.name, m.key, m.step, m.value from metrics m join runs r using (run_uuid)"
             " where m.key not like 'seconds/%' order by 1, 2, 3, 4"
         ).fetchall()
@@ -52,7 +52,7 @@ def picture(folder: Path) -> dict:
     results = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("state/trials/*/result.json")}
     answers = {path.parent.name: path.read_text() for path in folder.glob("state/trials/*/predictions.jsonl")}
     metrics = {key: (value["status"], value["steps"], value["metrics"]) for key, value in results.items()}
-    return {"points": points, "statuses": statuses, "values": values, "metrics": metrics, "answers": answers}
+    return {"settings": settings, "statuses": statuses, "values": values, "metrics": metrics, "answers": answers}
 
 
 @pytest.mark.slow

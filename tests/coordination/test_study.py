@@ -4,7 +4,7 @@ import pytest
 
 from macsql.config import SearchConfig
 from macsql.errors import UserError
-from macsql.search.space import Interval, read_space
+from macsql.search.space import Range, read_space
 from macsql.search.study import Study, check, exists, importances
 
 SPACE = read_space({"a": "choice(1, 2, 3)", "b": ["x", None]})
@@ -29,8 +29,8 @@ def test_a_grid_holds_every_point_once_a_seed(storage):
     entries = [study.propose(index) for index in range(study.size)]
     assert study.size == 12
     assert [entry.repeat for entry in entries] == [0] * 6 + [1] * 6
-    assert [entry.point for entry in entries[:6]] == [entry.point for entry in entries[6:]]
-    assert len({tuple(entry.point.items()) for entry in entries}) == 6
+    assert [entry.setting for entry in entries[:6]] == [entry.setting for entry in entries[6:]]
+    assert len({tuple(entry.setting.items()) for entry in entries}) == 6
 
 
 def test_more_seeds_can_be_added_later(storage):
@@ -59,7 +59,7 @@ def test_a_running_trial_goes_on_and_a_failed_one_begins_anew(storage):
     study.finish(0, None)
     resumed = grid_study(storage)
     assert resumed.propose(1) == second
-    assert resumed.propose(0).point == first.point
+    assert resumed.propose(0).setting == first.setting
     resumed.finish(0, [1.0])
     assert [entry.state for entry in grid_study(storage).entries()] == ["COMPLETE", "RUNNING"]
 
@@ -73,12 +73,12 @@ def test_a_complete_trial_is_not_run_again(storage):
 
 
 def value(entry):
-    return abs(entry.point["a"] - 5) + (entry.point["b"] == "x")
+    return abs(entry.setting["a"] - 5) + (entry.setting["b"] == "x")
 
 
 def play(storage, name, cuts):
     """Propose and finish every trial, opening the study anew before and after the proposals in `cuts`."""
-    study, points = tpe_study(storage, name), []
+    study, settings = tpe_study(storage, name), []
     for index in range(study.size):
         if index in cuts:
             study = tpe_study(storage, name)
@@ -86,15 +86,15 @@ def play(storage, name, cuts):
         if index in cuts:
             study = tpe_study(storage, name)
             assert study.propose(index) == entry
-        points.append(entry.point)
+        settings.append(entry.setting)
         study.finish(index, [value(entry)])
-    return points
+    return settings
 
 
 def test_an_interrupted_tpe_sweep_proposes_the_same_points(storage):
     undisturbed = play(storage, "undisturbed", cuts=())
     assert play(storage, "interrupted", cuts=(1, 6, 11, 13)) == undisturbed
-    assert len({tuple(point.items()) for point in undisturbed}) > 5
+    assert len({tuple(setting.items()) for setting in undisturbed}) > 5
 
 
 def test_a_trial_killed_before_it_was_named_does_not_count(storage):
@@ -106,9 +106,9 @@ def test_a_trial_killed_before_it_was_named_does_not_count(storage):
 
 
 def test_explicit_points_may_have_different_keys(storage):
-    points = [{"mixture": "real"}, {"mixture": "matched", "trainer.max_steps": 10}]
-    study = Study("points", storage, SearchConfig(sampler="grid", points=points), {}, ["minimize"], 1)
-    assert [study.propose(index).point for index in range(study.size)] == points
+    settings = [{"mixture": "real"}, {"mixture": "matched", "trainer.max_steps": 10}]
+    study = Study("points", storage, SearchConfig(sampler="grid", points=settings), {}, ["minimize"], 1)
+    assert [study.propose(index).setting for index in range(study.size)] == settings
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_importances_name_the_key_that_moves_the_objective_and_leave_out_what_ne
 
 def test_importances_over_an_interval_and_over_points_with_different_keys():
     tried = [({"rate": 10.0**-power, "own": power} if power else {"rate": 1.0}, float(power)) for power in range(6)]
-    assert importances(tried, {"rate": Interval(1e-5, 1.0, log=True, integer=False)}) == {"rate": 1.0}
+    assert importances(tried, {"rate": Range(1e-5, 1.0, log=True, integer=False)}) == {"rate": 1.0}
 
 
 def test_asking_for_a_study_makes_none(tmp_path):
@@ -157,9 +157,9 @@ def test_a_whole_number_on_an_axis_of_fractions_is_one_of_them(storage):
     space = read_space({"a": "interval(0.5, 2.0)"})
     config = SearchConfig(sampler="random", n_trials=2, points=[{"a": 1}])
     first = Study("typed", storage, config, space, ["minimize"], 1).propose(0)
-    assert isinstance(first.point["a"], float)
+    assert isinstance(first.setting["a"], float)
     again = Study("typed", storage, config, space, ["minimize"], 1).entry(0)
-    assert repr(again.point) == repr(first.point)
+    assert repr(again.setting) == repr(first.setting)
 
 
 def test_a_database_that_does_not_answer_is_named():

@@ -172,14 +172,14 @@ def test_a_samplers_plan_grows_by_points_alone(stub_sweep):
     assert "sweep.repeats was 1, is 2" in sampled.log
 
 
-def test_points_of_ones_own_come_first(stub_sweep):
-    points = [{"trainer.learning_rate": 9.0}, {"trainer.learning_rate": 1.0, "trainer.weight_decay": 0.0}]
-    sweep = stub_sweep(changes={"search.points": points}, environment=QUICK)
+def test_settings_of_ones_own_come_first(stub_sweep):
+    settings = [{"trainer.learning_rate": 9.0}, {"trainer.learning_rate": 1.0, "trainer.weight_decay": 0.0}]
+    sweep = stub_sweep(changes={"search.points": settings}, environment=QUICK)
     assert sweep.run() == 0
     labels = {json.loads(path.read_text())["index"]: path for path in sweep.state.glob("trials/*/trial.json")}
     tried = [json.loads(labels[index].read_text())["point"] for index in sorted(labels)]
-    assert tried[:2] == points
-    assert len(tried) == 5, "and the rest of the grid, without the point that was listed"
+    assert tried[:2] == settings
+    assert len(tried) == 5, "and the rest of the grid, without the setting that was listed"
 
 
 def test_a_changed_sweep_is_refused(stub_sweep):
@@ -252,9 +252,9 @@ def test_a_samplers_point_is_repeated_at_once_with_other_seeds(stub_sweep):
     assert sweep.run() == 0, sweep.log
     abouts = sorted((json.loads(path.read_text()) for path in sweep.state.glob("trials/*/trial.json")), key=index)
     assert [about["repeat"] for about in abouts] == [0, 1] * 3
-    points = [json.dumps(about["point"]) for about in abouts]
-    assert points[::2] == points[1::2]
-    assert len(set(points)) == 3
+    settings = [json.dumps(about["point"]) for about in abouts]
+    assert settings[::2] == settings[1::2]
+    assert len(set(settings)) == 3
 
 
 def index(about):

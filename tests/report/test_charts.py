@@ -13,7 +13,7 @@ from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.statistics import Interval
 from macsql.report.charts import answers, losses, search
 from macsql.report.charts.canvas import Plot, element, number, picture, scale, shortened, thinned
-from macsql.search.space import Interval as Axis
+from macsql.search.space import Range as Axis
 
 NUMBERS = st.floats(min_value=-1e9, max_value=1e9)
 

@@ -1,4 +1,4 @@
-"""From points to configurations."""
+"""From settings to configurations."""
 
 import dataclasses
 
@@ -30,7 +30,7 @@ def config(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("point", "key", "value"),
+    ("setting", "key", "value"),
     [
         ({"trainer.learning_rate": 1}, "trainer.learning_rate", 1.0),
         ({"trainer.adam_beta2": 0.98}, "trainer.options.adam_beta2", 0.98),
@@ -38,8 +38,8 @@ def config(tmp_path):
         ({"seed": 3}, "seed", 3),
     ],
 )
-def test_a_point_sets_keys_of_every_kind_and_nothing_else(config, point, key, value):
-    made = flatten(Planner(config, []).trial(0, point, 0).config)
+def test_a_setting_sets_keys_of_every_kind_and_nothing_else(config, setting, key, value):
+    made = flatten(Planner(config, []).trial(0, setting, 0).config)
     before = flatten(config)
     assert made[key] == value
     changed = {name for name in made if before.get(name) != made[name]}
@@ -48,7 +48,7 @@ def test_a_point_sets_keys_of_every_kind_and_nothing_else(config, point, key, va
 
 
 @pytest.mark.parametrize(
-    ("point", "words"),
+    ("setting", "words"),
     [
         ({"trainer.per_device_train_batch_size": 2.5}, "per_device_train_batch_size"),
         ({"trainer.learning_rate": "fast"}, "fast"),
@@ -57,18 +57,18 @@ def test_a_point_sets_keys_of_every_kind_and_nothing_else(config, point, key, va
         ({"data.phrasings": 2}, "^data.phrasings is called data.paraphrases now.$"),
     ],
 )
-def test_a_point_that_does_not_fit_is_named(config, point, words):
+def test_a_setting_that_does_not_fit_is_named(config, setting, words):
     with pytest.raises(UserError, match=words):
-        Planner(config, []).trial(0, point, 0)
+        Planner(config, []).trial(0, setting, 0)
 
 
 def test_a_folder_is_named_by_what_its_trial_computes(config):
     planner = Planner(config, [])
     free = dataclasses.replace(config, sweep=dataclasses.replace(config.sweep, repeats=4, max_retries=0))
-    point = {"trainer.learning_rate": 1.0}
-    assert planner.trial(3, point, 0).key == Planner(free, []).trial(3, point, 0).key
-    assert planner.trial(3, point, 0).key != planner.trial(3, point, 1).key
-    assert planner.trial(3, point, 1).config.seed == config.seed + 1
+    setting = {"trainer.learning_rate": 1.0}
+    assert planner.trial(3, setting, 0).key == Planner(free, []).trial(3, setting, 0).key
+    assert planner.trial(3, setting, 0).key != planner.trial(3, setting, 1).key
+    assert planner.trial(3, setting, 1).config.seed == config.seed + 1
 
 
 def test_repeats_belong_to_a_samplers_identity_alone(config):

@@ -3,7 +3,7 @@
 import pytest
 
 from macsql.errors import UserError
-from macsql.search.space import Choices, Interval, grid, read_points, read_space
+from macsql.search.space import Choices, Range, grid, read_settings, read_space
 
 
 @pytest.mark.parametrize(
@@ -19,9 +19,9 @@ from macsql.search.space import Choices, Interval, grid, read_points, read_space
         ([3, None], Choices((3, None))),
         ("5", Choices((5,))),
         (5, Choices((5,))),
-        ("interval(0, 1)", Interval(0.0, 1.0, log=False, integer=False)),
-        ("int(interval(1, 8))", Interval(1.0, 8.0, log=False, integer=True)),
-        ("tag(log, interval(1e-5, 1e-3))", Interval(1e-5, 1e-3, log=True, integer=False)),
+        ("interval(0, 1)", Range(0.0, 1.0, log=False, integer=False)),
+        ("int(interval(1, 8))", Range(1.0, 8.0, log=False, integer=True)),
+        ("tag(log, interval(1e-5, 1e-3))", Range(1e-5, 1e-3, log=True, integer=False)),
     ],
 )
 def test_expressions(expression, axis):
@@ -64,9 +64,9 @@ def test_a_grid_refuses_an_interval():
 
 def test_points_may_be_written_as_deep_as_the_space():
     deep = [{"trainer": {"learning_rate": 1.0}, "mixture": "real"}, {"trainer.learning_rate": None}]
-    assert read_points(deep) == [{"trainer.learning_rate": 1.0, "mixture": "real"}, {"trainer.learning_rate": None}]
+    assert read_settings(deep) == [{"trainer.learning_rate": 1.0, "mixture": "real"}, {"trainer.learning_rate": None}]
 
 
-def test_a_list_is_no_value_of_a_point():
+def test_a_list_is_no_value_of_a_setting():
     with pytest.raises(UserError, match=r"search\.points: agents\.roles=\['selector'\] is a list"):
-        read_points([{"agents": {"roles": ["selector"]}}])
+        read_settings([{"agents": {"roles": ["selector"]}}])

@@ -21,7 +21,7 @@ from macsql.report.charts.canvas import (
     scale,
     shortened,
 )
-from macsql.search.space import Interval, Space
+from macsql.search.space import Range, Space
 
 FEW = 16  # trials up to which each place has its number
 RAMP = ((0.0, (0, 66, 118)), (0.5, (84, 150, 185)), (1.0, (205, 205, 205)))  # best to worst: dark to pale
@@ -134,7 +134,7 @@ class _Axis:
 
 def _axis(key: str, values: Sequence[Any], space: Space, top: float, bottom: float) -> _Axis:
     axis = space.get(key)
-    if isinstance(axis, Interval):
+    if isinstance(axis, Range):
         numbers = Scale(axis.low, axis.high, bottom, top, axis.log)
         return _Axis(short(key), tuple((number(tick), numbers(tick)) for tick in numbers.ticks), {}, numbers)
     words = list(dict.fromkeys(str(value) for value in _in_order(values)))
