@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from macsql.app import command, say
 from macsql.config import Config
 from macsql.errors import UserError
+from macsql.trials.folder import LOG
 
 if TYPE_CHECKING:
     from macsql.coordination.preflight import Preflight
@@ -220,7 +221,7 @@ def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
 def log_tail(folder: Path, lines: int) -> list[str]:
     """The last lines of what a trial printed."""
     try:
-        return (folder / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+        return (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
     except OSError:
         return []
 

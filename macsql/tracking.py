@@ -23,14 +23,15 @@ from macsql.file_lock import first_touch
 from macsql.files import write_whole
 from macsql.revision import commit
 from macsql.trials.events import read_events
+from macsql.trials.folder import CONFIG, EVAL_PREDICTIONS, EVAL_VERDICTS, EVENTS, LOG, PREDICTIONS, RESULT, VERDICTS
 from macsql.trials.ledger import Ledger
 from macsql.trials.result import Result, read_result, stamp
 
 BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
 PARAMS_A_BATCH = 100  # MLflow's own limit
 PAGE = 1000  # runs a search; MLflow takes at most 50,000
-ANSWERS = ("predictions.jsonl", "verdicts.jsonl", "eval_predictions.jsonl", "eval_verdicts.jsonl")
-FILES = ("config.yaml", *ANSWERS, "result.json", "log.txt")
+ANSWERS = (PREDICTIONS, VERDICTS, EVAL_PREDICTIONS, EVAL_VERDICTS)
+FILES = (CONFIG, *ANSWERS, RESULT, LOG)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class Tracker:
             run = self._known()[folder.name]
         # The same status may come with another end: stopped before, pruned now.
         settled = status == ledger.status == run.status and (status == "RUNNING" or ledger.result == stamp(folder))
-        if settled and ledger.events == _size(folder / "events.jsonl"):
+        if settled and ledger.events == _size(folder / EVENTS):
             return
         try:
             if folder not in self._compared:  # a kill may have come between shipping and writing the ledger
@@ -231,7 +232,7 @@ class Tracker:
         """Send the events behind the last one that arrived."""
         from mlflow.entities import Metric
 
-        events, offset = read_events(folder / "events.jsonl", ledger.events)
+        events, offset = read_events(folder / EVENTS, ledger.events)
         seen, new = dict(ledger.seen), []
         for event in events:
             for name, value in event.metrics.items():

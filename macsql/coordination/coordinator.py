@@ -24,8 +24,9 @@ from macsql.executors import Executor
 from macsql.files import write_whole
 from macsql.search.plan import PlannedTrial, Planner
 from macsql.search.study import DONE, Entry, Study
+from macsql.trials.folder import ABOUT, CONFIG, JOBS
 from macsql.trials.process import EXIT_STOPPED
-from macsql.trials.result import DIVERGED, Result, read_result, stamp
+from macsql.trials.result import Result, read_result, stamp
 
 TICK = 0.05  # seconds between two looks at the children
 LONGEST_PAUSE = 30.0  # seconds before the next attempt to start a trial where none could be started; 1 after the first
@@ -111,7 +112,7 @@ class Coordinator:
             if entry.index < size or entry.state != "RUNNING":
                 continue
             folder = self.planner.trial(entry.index, entry.setting, entry.repeat).folder
-            if (folder / "jobs").is_dir():
+            if (folder / JOBS).is_dir():
                 with suppress(UserError):  # the queue is not to be had here
                     handle = self.executor.adopt(folder)
                     if handle is not None:
@@ -185,7 +186,7 @@ class Coordinator:
                 "or give this sweep its own name with sweep.name=NAME."
             )
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "config.yaml", to_yaml(trial.config))
+        write_whole(folder / CONFIG, to_yaml(trial.config))
         about = {
             "sweep": self.study.name,
             "index": trial.index,
@@ -196,7 +197,7 @@ class Coordinator:
             "command": self.planner.command,
             "tags": self.tags(trial),
         }
-        write_whole(folder / "trial.json", json.dumps(about, indent=1))
+        write_whole(folder / ABOUT, json.dumps(about, indent=1))
 
     def _free_slot(self) -> int:
         taken = {running.slot for running in self.running}
@@ -243,7 +244,7 @@ class Coordinator:
             self.finalizer.finished(running.trial, result, fresh)
 
     def _failed(self, running: Running, result: Result) -> None:
-        retry = running.attempt <= self.planner.config.sweep.max_retries and not result.reason.startswith(DIVERGED)
+        retry = running.attempt <= self.planner.config.sweep.max_retries and not result.diverged
         if retry:
             self.waiting.insert(0, running.trial.index)
         else:
@@ -267,7 +268,7 @@ class Coordinator:
 def _about(folder: Path) -> dict[str, Any]:
     """What is written down of a trial; nothing where that is missing or, after a power cut, half there."""
     try:
-        return json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+        return json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
 

@@ -13,7 +13,8 @@ from macsql.coordination.progress import Ended, Running
 from macsql.coordination.publisher import Publisher
 from macsql.search.plan import PlannedTrial
 from macsql.search.study import Study
-from macsql.trials.result import DIVERGED, PRUNED, Result, read_result, write_result
+from macsql.trials.folder import ABOUT, CHECKPOINTS
+from macsql.trials.result import Cause, Result, read_result, write_result
 
 
 class Finalizer:
@@ -47,15 +48,15 @@ class Finalizer:
         if missing:
             self.failed(trial, result, f"sweep.metric {', '.join(missing)} was not measured by it", fresh)
         elif odd:
-            self.failed(trial, result, f"{DIVERGED}: {', '.join(odd)} is not a number", fresh)
+            self.failed(trial, result, f"diverged: {', '.join(odd)} is not a number", fresh, "diverged")
         else:
-            shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)  # where its process died before
+            shutil.rmtree(trial.folder / CHECKPOINTS, ignore_errors=True)  # where its process died before
             self.study.finish(trial.index, [result.metrics[name] for name in self.objectives])
             self._record(trial, result, fresh)
 
-    def failed(self, trial: PlannedTrial, result: Result, reason: str, fresh: bool) -> None:
+    def failed(self, trial: PlannedTrial, result: Result, reason: str, fresh: bool, cause: Cause = "") -> None:
         """A trial that is not tried again in this call."""
-        result = dataclasses.replace(result, status="FAILED", reason=reason)
+        result = dataclasses.replace(result, status="FAILED", reason=reason, cause=cause or result.cause)
         with suppress(OSError):  # a full disk, for one: the study knows of it all the same
             write_result(trial.folder, result)
         self.study.finish(trial.index, None)
@@ -67,18 +68,18 @@ class Finalizer:
         result = read_result(folder)
         if result is None or not result.pruned:
             value = running.latest.get(objective)
-            reason = f"{PRUNED}: others had a better {objective} by then" + (
+            reason = f"pruned: others had a better {objective} by then" + (
                 "" if value is None else f" than {value:.4g}"
             )
-            result = Result("KILLED", running.latest, reason, running.step)
+            result = Result("KILLED", running.latest, reason, running.step, cause="pruned")
             folder.mkdir(parents=True, exist_ok=True)
             write_result(folder, result)
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         self._record(running.trial, result, fresh)
 
     def publish(self, trial: PlannedTrial, status: str) -> None:
         """Tell MLflow's side how a trial stands."""
-        if not (trial.folder / "trial.json").exists():
+        if not (trial.folder / ABOUT).exists():
             return  # killed between its proposal and its folder, or the folder has been taken away
         if trial.index not in self._told:
             tags = {

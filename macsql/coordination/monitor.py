@@ -4,6 +4,7 @@ from macsql.coordination.progress import Running
 from macsql.search.plan import PlannedTrial
 from macsql.search.study import Study
 from macsql.trials.events import read_events
+from macsql.trials.folder import EVENTS
 
 
 class Monitor:
@@ -14,7 +15,7 @@ class Monitor:
 
     def hear(self, running: Running) -> None:
         """Take in what the trial has told since the last time. Where the pruner says no, it is stopped for good."""
-        events, running.offset = read_events(running.trial.folder / "events.jsonl", running.offset)
+        events, running.offset = read_events(running.trial.folder / EVENTS, running.offset)
         for event in events:
             if running.pruned:
                 return  # what it told after the decision is chance
@@ -31,7 +32,7 @@ class Monitor:
     def as_it_was_pruned(self, trial: PlannedTrial) -> Running:
         """A trial at the evaluation after which it was pruned, in a call that died before writing that down."""
         running, told = Running(trial, None, pruned=True), self.study.reported(trial.index)
-        for event in read_events(trial.folder / "events.jsonl")[0]:
+        for event in read_events(trial.folder / EVENTS)[0]:
             running.step = event.step
             running.latest.update(event.metrics)
             told -= self.objective in event.metrics

@@ -20,10 +20,11 @@ from typing import Any
 from macsql.config import from_yaml, to_yaml
 from macsql.records import Example, read_jsonl
 from macsql.trials.checkpoints import whole_checkpoints
+from macsql.trials.folder import ABOUT, CHECKPOINTS, CONFIG, EVENTS, LOCK, LOG, RESULT
 
-SENT = ("config.yaml", "trial.json", "events.jsonl")  # of a trial's folder, with whole checkpoints
-GROWING = ("events.jsonl", "log.txt")
-STAYS = ("config.yaml", "trial.json", "trial.lock")  # what home has or needs of its own
+SENT = (CONFIG, ABOUT, EVENTS)  # of a trial's folder, with whole checkpoints
+GROWING = (EVENTS, LOG)
+STAYS = (CONFIG, ABOUT, LOCK)  # what home has or needs of its own
 CHUNK = 64 * 2**20  # bytes a message
 INTERVAL = 1.0  # seconds between two looks for what is new
 INCOMING = "incoming"  # at home: where files lie until they are whole
@@ -36,7 +37,7 @@ def parcel(folder: Path) -> dict[str, Path]:
     files = {f"trial/{name}": folder / name for name in SENT if (folder / name).exists()}
     for checkpoint in whole_checkpoints(folder):
         files.update(_below(checkpoint, f"trial/checkpoints/{checkpoint.name}"))
-    about = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
+    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     if "prepared" in about:
         prepared = Path(about["prepared"])
         files.update(_below(prepared, "prepared"))
@@ -44,7 +45,7 @@ def parcel(folder: Path) -> dict[str, Path]:
             used = {row.db_id for row in read_jsonl(prepared / "test.jsonl", Example)}  # training executes nothing
             entries = json.loads((prepared / "databases.json").read_text(encoding="utf-8"))
             files.update({f"databases/{e['id']}.sqlite": Path(e["path"]) for e in entries if e["id"] in used})
-    model = from_yaml((folder / "config.yaml").read_text(encoding="utf-8")).model.path
+    model = from_yaml((folder / CONFIG).read_text(encoding="utf-8")).model.path
     if model is not None:
         files.update(_below(Path(model), "model"))
     return files
@@ -57,13 +58,13 @@ def unpack(root: Path, contents: Iterable[tuple[str, bytes]]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     trial = root / "trial"
-    config = from_yaml((trial / "config.yaml").read_text(encoding="utf-8"))
+    config = from_yaml((trial / CONFIG).read_text(encoding="utf-8"))
     config.tracking = dataclasses.replace(config.tracking, state_dir=str(root / "state"))
     if (root / "model").is_dir():
         config.model = dataclasses.replace(config.model, path=str(root / "model"))
-    (trial / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+    (trial / CONFIG).write_text(to_yaml(config), encoding="utf-8")
     if (root / "prepared").is_dir():
-        _edit(trial / "trial.json", lambda about: {**about, "prepared": str(root / "prepared")})
+        _edit(trial / ABOUT, lambda about: {**about, "prepared": str(root / "prepared")})
     if (root / "prepared" / "databases.json").exists():
         place = root / "databases"
         _edit(
@@ -71,10 +72,10 @@ def unpack(root: Path, contents: Iterable[tuple[str, bytes]]) -> Path:
             lambda entries: [{**entry, "path": str(place / f"{entry['id']}.sqlite")} for entry in entries],
         )
     for checkpoint in whole_checkpoints(trial):
-        _relocate(checkpoint, trial / "checkpoints")
-    if (trial / "events.jsonl").exists():  # half a line, left by a kill, would be told once more by its own trial
-        text = (trial / "events.jsonl").read_bytes()
-        (trial / "events.jsonl").write_bytes(text[: text.rfind(b"\n") + 1])
+        _relocate(checkpoint, trial / CHECKPOINTS)
+    if (trial / EVENTS).exists():  # half a line, left by a kill, would be told once more by its own trial
+        text = (trial / EVENTS).read_bytes()
+        (trial / EVENTS).write_bytes(text[: text.rfind(b"\n") + 1])
     return trial
 
 
@@ -84,10 +85,10 @@ class Mirror:
     def __init__(self, trial: Path, folder: Path, log_size: int, home: Home) -> None:
         """`trial` is the folder here, `folder` the one at home, where log.txt has `log_size` bytes already."""
         self.trial, self.folder, self.home = trial, folder, home
-        events = trial / "events.jsonl"
-        here = {"events.jsonl": events.stat().st_size if events.exists() else 0, "log.txt": 0}
+        events = trial / EVENTS
+        here = {EVENTS: events.stat().st_size if events.exists() else 0, LOG: 0}
         self.read = here  # bytes of each growing file that have been sent
-        self.ahead = {"events.jsonl": 0, "log.txt": log_size}  # what home's file holds before the first byte here
+        self.ahead = {EVENTS: 0, LOG: log_size}  # what home's file holds before the first byte here
         self.checkpoints = [path.name for path in whole_checkpoints(trial)]
         self.last = time.monotonic()
 
@@ -100,8 +101,8 @@ class Mirror:
     def finish(self) -> None:
         """Send all that is left; the trial's process has ended."""
         self._send_new()
-        left = [path for path in self.trial.iterdir() if path.name not in {*GROWING, *STAYS, "checkpoints"}]
-        for path in sorted(left, key=lambda path: path.name == "result.json"):
+        left = [path for path in self.trial.iterdir() if path.name not in {*GROWING, *STAYS, CHECKPOINTS}]
+        for path in sorted(left, key=lambda path: path.name == RESULT):
             if path.suffix != ".partial":
                 self._send(path.name, path)
         self.home(shutil.rmtree, self.folder / INCOMING, True)
@@ -112,7 +113,7 @@ class Mirror:
         whole = [path.name for path in whole_checkpoints(self.trial, self.checkpoints)]
         there = [name for name in whole if name in self.checkpoints or self._send_checkpoint(f"checkpoints/{name}")]
         if there and there != self.checkpoints:  # none: the trial has finished, and home hears of it in its own time
-            self.home(keep, self.folder / "checkpoints", there)
+            self.home(keep, self.folder / CHECKPOINTS, there)
             self.checkpoints = there
 
     def _send_growth(self, name: str) -> None:
@@ -200,5 +201,5 @@ def _edit(path: Path, change: Callable[[Any], Any]) -> None:
 
 def log_size(folder: Path) -> int:
     """Bytes of the log that earlier attempts have left at home."""
-    path = folder / "log.txt"
+    path = folder / LOG
     return path.stat().st_size if path.exists() else 0

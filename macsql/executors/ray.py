@@ -25,6 +25,7 @@ from macsql.executors.local import TINY
 from macsql.executors.mirror import INCOMING, Mirror, log_size, parcel, unpack
 from macsql.executors.orphan import Orphan, orphan
 from macsql.executors.supervise import TRIAL, Task, check_options, note, one_gpu_at_most, suited_threads, supervise
+from macsql.trials.folder import LOG
 from macsql.trials.process import EXIT_STOPPED
 
 PLACE = "macsql-ray-"  # prefix of a trial's folder in a node's temporary directory; a process id follows
@@ -110,7 +111,7 @@ class RayExecutor:
         if self.options["shared"]:
             return RayHandle(self.ray, self._task.remote(task), folder)
         shutil.rmtree(folder / INCOMING, ignore_errors=True)  # half of what a lost node was sending
-        (folder / "log.txt").touch()
+        (folder / LOG).touch()
         files = {name: self._put(name, path) for name, path in parcel(folder).items()}
         home = self.ray.get_runtime_context().get_node_id()
         return RayHandle(self.ray, self._task.remote(task, files, home, log_size(folder)), folder)

@@ -20,6 +20,7 @@ from macsql.executors.jobs import LAST, OVER, State, controller, judged, remembe
 from macsql.executors.local import TINY
 from macsql.executors.orphan import Orphan, end_all, orphan
 from macsql.executors.supervise import TRIAL, Task, check_options, note, one_gpu_at_most, suited_threads, supervise
+from macsql.trials.folder import JOBS
 from macsql.trials.process import EXIT_STOPPED
 
 OPTIONS: dict[str, Any] = {
@@ -138,7 +139,7 @@ class SlurmExecutor:
     def adopt(self, folder: Path) -> "SlurmHandle | Orphan | None":
         """The job of an earlier sweep that is still in the queue or at work; a job outlives its sweep."""
         folder = folder.resolve()
-        jobs = folder / "jobs"
+        jobs = folder / JOBS
         kind, number = remembered(jobs)
         if kind != self.options["cluster"]:
             return orphan(folder)  # here the number would be a stranger's
@@ -154,7 +155,7 @@ class SlurmExecutor:
 
     def submit(self, folder: Path) -> Any:
         """A new job for the trial in a folder."""
-        jobs = folder / "jobs"
+        jobs = folder / JOBS
         queue = self._this_machine(jobs) if self.local else self.submitit.AutoExecutor(jobs, cluster="slurm")
         queue.update_parameters(**self._parameters(folder.name))
         task = Task(folder, Path.cwd(), self.threads, self.options["module"])

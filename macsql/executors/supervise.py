@@ -16,6 +16,7 @@ from typing import Any
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
+from macsql.trials.folder import LOG
 from macsql.trials.process import EXIT_STOPPED
 from macsql.trials.stopping import PARENT
 
@@ -42,7 +43,7 @@ def launch(task: Task, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         PARENT: str(os.getpid()),
     }
-    with (task.folder / "log.txt").open("ab") as log:
+    with (task.folder / LOG).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", task.module, str(task.folder)],
             stdin=subprocess.DEVNULL,
@@ -112,5 +113,5 @@ def one_gpu_at_most(key: str, gpus: float) -> None:
 
 def note(folder: Path, sentence: str) -> None:
     """Add to the trial's log what its own process could not say."""
-    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+    with (folder / LOG).open("a", encoding="utf-8") as log:
         log.write(sentence.rstrip() + "\n")

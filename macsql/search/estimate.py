@@ -10,6 +10,7 @@ from statistics import median
 from macsql.config import Config, from_yaml
 from macsql.records import Agent, Example
 from macsql.training import mixture
+from macsql.trials.folder import CONFIG
 from macsql.trials.result import Result, read_result
 
 # Sustained multiply-adds x 2 a second and thread in float32 that a plain CPU core gives such small matrices; measured
@@ -74,7 +75,7 @@ def finished(state_dir: Path, name: str, planned: Mapping[int, str] = {}) -> dic
             continue
         found[index] = None
         if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
-            trainer = from_yaml((path.parent / "config.yaml").read_text(encoding="utf-8")).trainer
+            trainer = from_yaml((path.parent / CONFIG).read_text(encoding="utf-8")).trainer
             found[index] = Finished(Workload(result.timed_steps, trainer.rows_per_step), result)
     return found
 

@@ -1,1 +1,1 @@
-"""A trial's folder: how it is laid out, who may work in it, what it tells on the way and how it ended."""
+"""The trial's folder: its layout (folder.py), what is written into it, and the process that works in it."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from macsql.trials.folder import CHECKPOINTS
+
 LOSS_WINDOW = "loss_window.json"  # the training loss since it was last logged
 # what serves for resuming only and is no part of a model
 RESUMING = ("optimizer.pt", "scheduler.pt", "scaler.pt", "rng_state.pth", "trainer_state.json", LOSS_WINDOW)
@@ -73,5 +75,5 @@ def _state(checkpoint: Path) -> Mapping[str, Any] | None:
 
 def _oldest_first(folder: Path) -> list[Path]:
     """All that is called a checkpoint, whole or not."""
-    steps = {path: path.name.rpartition("-")[2] for path in (folder / "checkpoints").glob("checkpoint-*")}
+    steps = {path: path.name.rpartition("-")[2] for path in (folder / CHECKPOINTS).glob("checkpoint-*")}
     return sorted((path for path, step in steps.items() if step.isdecimal()), key=lambda path: int(steps[path]))

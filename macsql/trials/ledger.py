@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from macsql.files import write_whole
+from macsql.trials.folder import SHIPPED
 
 
 class Ledger:
@@ -27,10 +28,10 @@ class Ledger:
     def read(cls, folder: Path) -> "Ledger":
         """The ledger of a folder; a new one where there is none, or half of one: all is then compared anew."""
         try:
-            return cls(**json.loads((folder / "shipped.json").read_text(encoding="utf-8")))
+            return cls(**json.loads((folder / SHIPPED).read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return cls()
 
     def write(self, folder: Path) -> None:
         """Put shipped.json in place in one step."""
-        write_whole(folder / "shipped.json", json.dumps(vars(self)))
+        write_whole(folder / SHIPPED, json.dumps(vars(self)))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from macsql.errors import UserError, with_type
 from macsql.file_lock import FileLock
-from macsql.trials.result import DIVERGED, Result, read_result, write_result
+from macsql.trials.folder import CHECKPOINTS, LOCK, RESULT
+from macsql.trials.result import Result, read_result, write_result
 from macsql.trials.stopping import Diverged, Interrupted, StopRequest, stop_with_parent
 
 EXIT_STOPPED = 3  # interrupted with a checkpoint on disk
@@ -20,7 +21,7 @@ PATIENCE = 60.0  # seconds to wait for another process to leave the folder
 
 def lock_of(folder: Path) -> FileLock:
     """The lock that a trial's process holds on its folder as long as it lives."""
-    return FileLock(folder / "trial.lock")
+    return FileLock(folder / LOCK)
 
 
 @contextmanager
@@ -56,12 +57,12 @@ def complete(folder: Path, stop: StopRequest, work: Callable[[], Result]) -> Res
             if before is not None and before.status == "FINISHED":
                 result = before
             else:
-                (folder / "result.json").unlink(missing_ok=True)  # of a failed attempt
+                (folder / RESULT).unlink(missing_ok=True)  # of a failed attempt
                 result = _outcome(work)
                 result = dataclasses.replace(result, seconds=round(time.monotonic() - started, 3))
                 write_result(folder, result)
             if result.status == "FINISHED":
-                shutil.rmtree(folder / "checkpoints", ignore_errors=True)  # they serve for resuming only
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # they serve for resuming only
     except UserError as error:  # the folder is taken; its result is the other process's to write
         result = Result("FAILED", {}, str(error))
         print(error, flush=True)
@@ -88,7 +89,7 @@ def _outcome(work: Callable[[], Result]) -> Result:
         print(error, file=sys.stderr, flush=True)
         return Result("FAILED", {}, str(error))
     except Diverged as error:
-        return Result("FAILED", {}, f"{DIVERGED}: {error}")
+        return Result("FAILED", {}, f"diverged: {error}", cause="diverged")
     except Exception as error:  # whatever a trial dies of must not pass for "still running"
         traceback.print_exc()
         return Result("FAILED", {}, with_type(error))

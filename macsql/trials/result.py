@@ -5,13 +5,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from macsql.errors import UserError
 from macsql.files import write_whole
+from macsql.trials.folder import RESULT
 
-DIVERGED = "diverged"  # how the reason of a failure begins that no retry can cure
-PRUNED = "pruned"  # how the reason of a trial begins that was stopped because others were better
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+# diverged: a figure is no longer a number, which no further attempt can cure; pruned: others were better
+Cause = Literal["", "diverged", "pruned"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Result:
     parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of that attempt
     notes: Sequence[str] = ()  # what was asked for and had no effect, in sentences
     attempt_steps: int | None = None  # of `steps`, those of the last attempt; None: not told
+    cause: Cause = ""  # FAILED, KILLED: what the sweep must know of the reason; empty: nothing
 
     @property
     def timed_steps(self) -> int:
@@ -35,25 +38,44 @@ class Result:
     @property
     def pruned(self) -> bool:
         """Whether the sweep stopped it because others were better."""
-        return self.status == "KILLED" and self.reason.startswith(PRUNED)
+        return self.status == "KILLED" and self.cause == "pruned"
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it failed because a figure was no longer a number."""
+        return self.status == "FAILED" and self.cause == "diverged"
 
 
 def write_result(folder: Path, result: Result) -> None:
     """Put result.json in place in one step."""
-    write_whole(folder / "result.json", json.dumps(dataclasses.asdict(result), indent=1))
+    write_whole(folder / RESULT, json.dumps(dataclasses.asdict(result), indent=1))
 
 
 def read_result(folder: Path) -> Result | None:
-    """The result of a trial that has ended, else None; half a file, which a power cut can leave, is none."""
+    """The result of a trial that has ended, else None; half a file, which a power cut can leave, is none.
+
+    Raises UserError for a file of another layout. Earlier versions told the cause by the reason's first word alone.
+    """
+    path = folder / RESULT
     try:
-        return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
+        told = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
+    try:
+        if "cause" not in told:
+            first = str(told.get("reason", "")).partition(":")[0]
+            told["cause"] = first if first in get_args(Cause) else ""
+        return Result(**told)
+    except (TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is no trial's result as this version writes it: use the version that wrote it, or remove the file "
+            "to run the trial again."
+        ) from error
 
 
 def stamp(folder: Path) -> int:
     """Changes with every result.json that is put into the folder; 0 without one."""
     try:
-        return (folder / "result.json").stat().st_mtime_ns
+        return (folder / RESULT).stat().st_mtime_ns
     except FileNotFoundError:
         return 0

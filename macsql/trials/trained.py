@@ -14,6 +14,7 @@ from typing import Any
 from macsql.config import TrainerConfig
 from macsql.files import write_whole
 from macsql.trials.checkpoints import RESUMING, last_checkpoint
+from macsql.trials.folder import MODEL, TRAINED
 
 RECENT = 50  # logged losses that train_loss is the mean of
 
@@ -31,16 +32,16 @@ def trained_before(folder: Path, trainer: TrainerConfig) -> Trained | None:
 
     A trial that was killed between its last step and trained.json has said how it ends in its last checkpoint.
     """
-    if (folder / "model").is_dir():  # what a lost node has sent home may come without it
+    if (folder / MODEL).is_dir():  # what a lost node has sent home may come without it
         try:
-            return Trained(**json.loads((folder / "trained.json").read_text(encoding="utf-8")))
+            return Trained(**json.loads((folder / TRAINED).read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError):  # none, or half of one
             pass
     last = last_checkpoint(folder)
     if last is None or not last.over:
         return None
     kept = last.best if trainer.load_best_model_at_end else last.folder
-    shutil.copytree(kept, folder / "model", ignore=shutil.ignore_patterns(*RESUMING), dirs_exist_ok=True)
+    shutil.copytree(kept, folder / MODEL, ignore=shutil.ignore_patterns(*RESUMING), dirs_exist_ok=True)
     return leave(folder, trainer, last.state)
 
 
@@ -51,5 +52,5 @@ def leave(folder: Path, trainer: TrainerConfig, state: Mapping[str, Any]) -> Tra
     if state["best_metric"] is not None:
         losses[trainer.metric_for_best_model] = state["best_metric"]
     trained = Trained(state["global_step"], losses)
-    write_whole(folder / "trained.json", json.dumps(dataclasses.asdict(trained)))
+    write_whole(folder / TRAINED, json.dumps(dataclasses.asdict(trained)))
     return trained

@@ -49,7 +49,7 @@ def test_a_failed_one_is(tmp_path):
         (UserError("Wrong."), "Wrong."),
         (Diverged("at step 3"), "diverged: at step 3"),
         (ValueError("one\ntwo"), "ValueError: one"),
-        (MemoryError(), "MemoryError: "),
+        (MemoryError(), "MemoryError"),
     ],
 )
 def test_whatever_goes_wrong_is_a_result(tmp_path, error, reason):
