@@ -7,7 +7,7 @@ from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, fingerprint
 from macsql.errors import UserError
 
-__all__ = ["FORMATS", "Corpus", "fingerprint", "read"]
+__all__ = ["FORMATS", "Corpus", "fingerprint", "places", "read"]
 
 FORMATS = ("pocket", "synthetic", "spider", "bird", "text2sql", "chat")  # a format is the module of its name
 
@@ -23,3 +23,12 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:
         raise UserError(f"Unknown data.format {data.format!r}: it is one of {', '.join(FORMATS)}.")
     corpus: Corpus = importlib.import_module(f"macsql.corpora.{data.format}").read(data, Path(state_dir))
     return corpus
+
+
+def places(data: DataConfig, state_dir: Path) -> list[Path]:
+    """The files and folders that `read` reads: while nothing in them changes, neither does the corpus."""
+    if data.format == "pocket":
+        from macsql.corpora.pocket import keep
+
+        return list(keep(Path(state_dir)).values())
+    return [Path(place).expanduser() for place in (data.root, data.database_root) if place]

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.config import DataConfig
-from macsql.corpora import synthetic
 from macsql.corpora.corpus import Corpus
 from macsql.database.schema import Database, quoted, read_sqlite_schema
 from macsql.files import write_whole
@@ -80,12 +79,21 @@ DATABASES: dict[str, dict[str, tuple[int, dict[str, Some | Each | Ref]]]] = {
 
 def read(data: DataConfig, state_dir: Path) -> Corpus:
     """The pocket corpus: `data.questions` questions for each of its databases, which are kept under `state_dir`."""
-    databases = {}
-    for db_id in DATABASES:
-        path = state_dir / "pocket" / f"{db_id}.sqlite"
-        _keep(path, make_database(db_id))
-        databases[db_id] = Database(db_id, path, read_sqlite_schema(path, db_id))
+    from macsql.corpora import synthetic
+
+    paths = keep(state_dir)
+    databases = {db_id: Database(db_id, path, read_sqlite_schema(path, db_id)) for db_id, path in paths.items()}
     return synthetic.corpus("pocket", databases, data, Counter())
+
+
+def keep(state_dir: Path) -> dict[str, Path]:
+    """Database id -> its file under `state_dir`, each of them there and whole afterwards."""
+    paths = {db_id: state_dir / "pocket" / f"{db_id}.sqlite" for db_id in DATABASES}
+    for db_id, path in paths.items():
+        content = make_database(db_id)
+        if not path.is_file() or path.read_bytes() != content:  # other trials may be reading it
+            write_whole(path, content)
+    return paths
 
 
 def make_database(db_id: str) -> bytes:
@@ -123,10 +131,3 @@ def _fill(rng: random.Random, column: Some | Each | Ref, rows: int, sizes: dict[
     if isinstance(column, Ref):
         return [rng.randint(1, sizes[column.table]) for _ in range(rows)]
     return [column.values[rng.randrange(len(column.values))] for _ in range(rows)]
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Write the file in one step, unless it is there already: other trials may be reading it."""
-    if path.is_file() and path.read_bytes() == content:
-        return
-    write_whole(path, content)

@@ -3,11 +3,14 @@
 The folder is named by what went into it, so that every trial with the same data reads the same bytes:
 
     <state_dir>/data/<key>/  train.jsonl  eval.jsonl  test.jsonl  databases.json  about.json
+
+A corpus whose files are as they were is not read again: `<state_dir>/data/read/` says which folder came of it.
 """
 
 import dataclasses
 import hashlib
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,11 +20,10 @@ from typing import Any
 from macsql import corpora
 from macsql.config import Config
 from macsql.corpora import leakage
-from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
 from macsql.errors import UserError
-from macsql.factory.examples import make_examples
 from macsql.files import new_folder, write_whole
+from macsql.manifest import manifest
 from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
 
 EXAMPLES_VERSION = 1  # raise it when the same configuration makes other examples than before
@@ -60,20 +62,51 @@ def prepare(config: Config) -> Prepared:
     Raises UserError where the corpus cannot be read or gives no examples to train or to test on.
     """
     state = Path(config.tracking.state_dir)
+    files = manifest(corpora.places(config.data, state))
+    asked = [
+        EXAMPLES_VERSION,
+        sqlite3.sqlite_version,
+        dataclasses.asdict(config.data),
+        dataclasses.asdict(config.agents),
+    ]
+    known = state / "data" / "read" / f"{_digest(asked)}.json"
+    if files is not None and (folder := _read_before(known, files, state)) is not None:
+        return Prepared(folder)
     corpus = corpora.read(config.data, state)
     fingerprint = corpora.fingerprint(corpus)
-    recipe = json.dumps([EXAMPLES_VERSION, fingerprint, dataclasses.asdict(config.agents)], sort_keys=True)
-    folder = state / "data" / f"{config.data.format}-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
+    recipe = [EXAMPLES_VERSION, fingerprint, dataclasses.asdict(config.agents)]
+    folder = state / "data" / f"{config.data.format}-{_digest(recipe)}"
     if not (folder / "about.json").exists():
         with new_folder(folder) as partial:  # another process may make the same meanwhile: its bytes are the same
             _make(corpus, fingerprint, config, partial)
     databases = _databases(corpus)
     if (folder / "databases.json").read_text(encoding="utf-8") != databases:  # they, or the folder, have been moved
         write_whole(folder / "databases.json", databases)
+    if files is not None:
+        write_whole(known, json.dumps({"files": files, "folder": folder.name, "databases": _digest(databases)}))
     return Prepared(folder)
 
 
+def _read_before(known: Path, files: str, state: Path) -> Path | None:
+    """The folder that came of reading these very files; None where they have not been read, or it is gone."""
+    try:
+        before = json.loads(known.read_text(encoding="utf-8"))
+        folder = state / "data" / before["folder"]
+        databases = (folder / "databases.json").read_text(encoding="utf-8")
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    same = before["files"] == files and before["databases"] == _digest(databases)
+    return folder if same and (folder / "about.json").exists() else None
+
+
+def _digest(thing: Any) -> str:
+    return hashlib.sha256(json.dumps(thing, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path) -> None:
+    from macsql.database.sandbox import Limits, Sandbox
+    from macsql.factory.examples import make_examples
+
     counts: dict[str, dict[str, int]] = {}
     skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
     with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:

@@ -1,12 +1,17 @@
 """Examples on disk: made once, the same for everyone, and nothing left out in silence."""
 
 import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
 
 import pytest
 
 from macsql.errors import UserError
 from macsql.factory.prepared import prepare
 from macsql.models.decoding import sample
+from macsql.records import AGENTS
 
 
 @pytest.fixture
@@ -16,10 +21,86 @@ def config(tiny, tmp_path):
 
 def test_a_configuration_is_prepared_once(config, monkeypatch):
     first = prepare(config)
-    monkeypatch.setattr("macsql.factory.prepared.make_examples", None)  # a second call would fail
+    monkeypatch.setattr("macsql.factory.examples.make_examples", None)  # a second call would fail
     again = prepare(dataclasses.replace(config, seed=7))
     assert again.folder == first.folder
     assert again.examples("train") == first.examples("train")
+
+
+@pytest.fixture
+def chat(tiny, tmp_path):
+    """A configuration over a chat file of this many rows, written anew at will."""
+    file = tmp_path / "rows.jsonl"
+
+    def write(word: str) -> None:
+        rows = [
+            {"agent": agent, "question": f"{word} {number}", "split": split, "messages": [
+                {"role": "user", "content": f"{agent} {word} {number}"}, {"role": "assistant", "content": word}]}
+            for number, split in enumerate(("train", "eval", "test")) for agent in AGENTS
+        ]  # fmt: skip
+        file.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+    data = dataclasses.replace(tiny.data, format="chat", root=str(file))
+    config = dataclasses.replace(tiny, data=data)
+    tracking = dataclasses.replace(config.tracking, state_dir=str(tmp_path / "state"))
+    return dataclasses.replace(config, tracking=tracking), file, write
+
+
+def unread(*_):
+    raise AssertionError("the corpus is read")
+
+
+def test_a_corpus_that_has_not_changed_is_not_read_again(chat, monkeypatch):
+    config, _, write = chat
+    write("one")
+    first = prepare(config)
+    monkeypatch.setattr("macsql.corpora.read", unread)
+    assert prepare(config).folder == first.folder
+    with pytest.raises(AssertionError):  # it is known for the configuration that it was read with, and no other
+        prepare(dataclasses.replace(config, data=dataclasses.replace(config.data, limit=1)))
+
+
+def test_the_built_in_databases_are_not_read_again_either(config, monkeypatch):
+    first = prepare(config)
+    monkeypatch.setattr("macsql.corpora.read", unread)
+    assert prepare(config).folder == first.folder
+
+
+@pytest.mark.parametrize("kept", ["size", "size and time", "size, time and inode"])
+def test_a_changed_file_is_read_whatever_it_looks_like(chat, kept):
+    """Same size, an older time, even the same inode: no program sets the time of change."""
+    config, file, write = chat
+    write("one")
+    before, first = file.stat(), prepare(config)
+    if "inode" not in kept:
+        file.rename(file.with_suffix(".kept"))  # so that the new file gets another inode
+    write("two")
+    if "time" in kept:
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    after = prepare(config)
+    assert after.fingerprint != first.fingerprint
+    assert {row.target for row in after.examples("train")} == {"two"}
+    write("one")
+    assert prepare(config).folder == first.folder
+
+
+def test_files_beside_it_and_damage_are_noticed(chat):
+    config, file, write = chat
+    write("one")
+    first = prepare(config)
+    known = next((Path(config.tracking.state_dir) / "data" / "read").iterdir())
+    known.write_text("[]", encoding="utf-8")
+    assert prepare(config).folder == first.folder
+    shutil.rmtree(first.folder)
+    assert prepare(config).examples("train") == first.examples("train")
+    folder = file.parent / "folder"
+    folder.mkdir()
+    file.rename(folder / "a.jsonl")
+    within = dataclasses.replace(config, data=dataclasses.replace(config.data, root=str(folder)))
+    few = len(prepare(within).examples("train"))
+    shutil.copy(folder / "a.jsonl", folder / "b.jsonl")
+    assert len(prepare(within).examples("train")) == 2 * few
 
 
 def test_the_fingerprint_does_not_depend_on_the_place(config, tmp_path):
