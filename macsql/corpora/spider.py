@@ -6,7 +6,7 @@ from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
 from macsql.corpora.layout import Problems, open_databases, read_rows
 from macsql.corpora.splits import limited, tell_apart
-from macsql.database.schema import read_tables_json
+from macsql.database.tables_json import read_tables_json
 from macsql.errors import UserError
 from macsql.records import Question, Split
 

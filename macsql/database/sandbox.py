@@ -6,19 +6,17 @@ with Sandbox(workers=2) as sandbox:
 """
 
 import os
-import stat
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 from itertools import islice, takewhile
 from pathlib import Path
 from queue import Empty, LifoQueue
 from types import TracebackType
-from urllib.parse import quote
 
+from macsql.database.opening import locate
 from macsql.database.outcome import Limits, Outcome, ResultCache
 from macsql.database.process import Reply, WorkerProcess
 from macsql.database.readonly import SQL_LENGTH, Status
@@ -197,37 +195,6 @@ class Sandbox:
                 outcomes.append(outcome)
                 size += reply.size
         return outcomes
-
-
-def locate(database: Path) -> tuple[str, tuple[int, int, int]]:
-    """The URI under which SQLite opens the file so that it cannot write, and a stamp that changes when the file does.
-
-    Raises UserError where there is no such file, or where a part of what it holds still lies beside it.
-    """
-    # os and os.path, not Path: several times faster, and on every statement's way.
-    path = os.path.abspath(database)  # noqa: PTH100
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"the database file {database} cannot be opened: {reason}.") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{database} is not a regular file, so it is no SQLite database.")
-    try:
-        waiting = os.stat(f"{path}-wal").st_size  # noqa: PTH116
-    except OSError:
-        waiting = 0
-    if waiting:  # reading it needs a lock file beside it; leaving it out would show an old state
-        raise UserError(
-            f"{database} has changes waiting in {database}-wal: "
-            "close the program that uses it, or run `PRAGMA wal_checkpoint(TRUNCATE)` on it."
-        )
-    return _uri(path), (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-@lru_cache(maxsize=4096)
-def _uri(path: str) -> str:
-    return f"file://{quote(os.fsencode(path))}?mode=ro&immutable=1"
 
 
 def _refusal(statement: Statement) -> Outcome | None:

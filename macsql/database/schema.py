@@ -1,17 +1,14 @@
-"""Schemas: tables, columns and keys, read from Spider's tables.json or from the SQLite file itself."""
+"""Schemas: tables, columns and keys, read from the SQLite file itself (tables_json.py: from Spider's tables.json)."""
 
 import dataclasses
-import json
 import re
 import sqlite3
-import urllib.parse
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from macsql.database.opening import connect
 from macsql.errors import UserError
 
 _WORD_BORDER = re.compile(r"[\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -95,20 +92,6 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A read-only connection for SQL of our own; SQL from a model or a corpus belongs into the sandbox.
-
-    Raises UserError where the file is missing. A file that is no database fails at its first statement.
-    """
-    if not path.is_file():
-        raise UserError(f"There is no SQLite file at {path}.")
-    # immutable: no lock file and no journal beside a database that may lie on a read-only disk
-    uri = f"file:{urllib.parse.quote(str(path.resolve()))}?mode=ro&immutable=1"
-    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
-    connection.text_factory = lambda raw: raw.decode("utf-8", errors="ignore")
-    return connection
-
-
 def read_sqlite_schema(path: Path, db_id: str | None = None) -> Schema:
     """The schema that a SQLite file declares; views, virtual tables and SQLite's own tables are left out.
 
@@ -127,29 +110,6 @@ def read_sqlite_schema(path: Path, db_id: str | None = None) -> Schema:
     return dataclasses.replace(schema, foreign_keys=tuple(keys))
 
 
-def read_tables_json(path: Path) -> dict[str, Schema]:
-    """db_id -> schema from a tables.json as Spider and BIRD publish it; types are its own words, upper-case.
-
-    Raises UserError naming the entry that lacks a key or points at a column that it does not have.
-    """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise UserError(f"There is no {path.name} in {path.parent}.") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}).") from error
-    if not isinstance(entries, list):
-        raise UserError(f"{path} is not a tables.json: it should hold a list with one object a database.")
-    schemas: dict[str, Schema] = {}
-    for number, entry in enumerate(entries):
-        try:
-            schemas[entry["db_id"]] = _from_entry(entry)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            name = entry.get("db_id", f"number {number}") if isinstance(entry, dict) else f"number {number}"
-            raise UserError(f"{path}: entry {name} is not one of a tables.json ({error!r}).") from error
-    return schemas
-
-
 def with_declared_types(schema: Schema, declared: Schema) -> Schema:
     """`schema` with the column types that its SQLite file declares, where it declares the same column."""
     tables = []
@@ -162,11 +122,10 @@ def with_declared_types(schema: Schema, declared: Schema) -> Schema:
 
 
 def _ordinary_tables(connection: sqlite3.Connection) -> list[str]:
-    listed = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
-    virtual = {name for name, sql in listed if (sql or "").upper().startswith("CREATE VIRTUAL")}
-    # a virtual table NAME keeps its content in tables NAME_content, NAME_data ...
-    hidden = ("sqlite_", *(f"{name}_".lower() for name in virtual))
-    return [name for name, _ in listed if name not in virtual and not name.lower().startswith(hidden)]
+    # pragma_table_list tells virtual tables and those that hold their content (type shadow) from ordinary ones
+    kinds = dict(connection.execute("SELECT name, type FROM pragma_table_list WHERE schema = 'main'").fetchall())
+    listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return [name for (name,) in listed if kinds.get(name) == "table" and not name.lower().startswith("sqlite_")]
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> tuple[Column, ...]:
@@ -201,24 +160,3 @@ def _resolve(schema: Schema, table: str, raw: tuple[int, str, str, str | None]) 
     if column.lower() not in own or ref_column.lower() not in theirs:
         return None
     return ForeignKey(table, own[column.lower()], target.name, theirs[ref_column.lower()])
-
-
-def _from_entry(entry: Mapping[str, Any]) -> Schema:
-    names: list[str] = entry["table_names_original"]
-    columns = entry["column_names_original"]  # [table index, name]; the first one is [-1, "*"]
-    full_names, types = entry["column_names"], entry["column_types"]
-    primary = set()
-    for key in entry.get("primary_keys", ()):
-        primary.update(key if isinstance(key, list) else [key])  # BIRD writes a composite key as a list
-    tables: list[list[Column]] = [[] for _ in names]
-    for number, (table, name) in enumerate(columns):
-        if table >= 0:
-            full_name = full_names[number][1] or name
-            tables[table].append(Column(name, types[number].upper(), full_name, primary_key=number in primary))
-    keys = []
-    for left, right in entry.get("foreign_keys", ()):
-        (table, column), (ref_table, ref_column) = columns[left], columns[right]
-        keys.append(ForeignKey(names[table], column, names[ref_table], ref_column))
-    table_words = entry.get("table_names", names)
-    built = (Table(n, tuple(c), w or n) for n, c, w in zip(names, tables, table_words, strict=True))
-    return Schema(entry["db_id"], tuple(built), tuple(keys))

@@ -5,7 +5,9 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 
-from macsql.database.schema import Database, connect, quoted
+from macsql.database.opening import connect
+from macsql.database.schema import Database, quoted
+from macsql.errors import UserError
 
 Value = str | int | float | None
 
@@ -22,8 +24,9 @@ def read_value_examples(database: Database, most: int = 6) -> dict[tuple[str, st
 
     None comes first, on top of the `most`, where NULL occurs. Empty for keys, for names that end in id, email or url,
     for text that is long, a link or an e-mail address, for numbers with many distinct values, for blobs, and for a
-    column that the file does not have. A column of dates shows one value. Equally frequent values stand in SQLite's
-    order, so that the choice is the same on every machine.
+    column that the file does not have or that SQLite cannot compute. A column of dates shows one value. Equally
+    frequent values stand in SQLite's order, so that the choice is the same on every machine. Raises UserError where
+    the file is missing or damaged.
     """
     schema = database.schema
     keys = {(key.table.lower(), key.column.lower()) for key in schema.foreign_keys}
@@ -36,18 +39,36 @@ def read_value_examples(database: Database, most: int = 6) -> dict[tuple[str, st
                 if hidden or column.name.lower().endswith(("id", "email", "url")):
                     examples[table.name, column.name] = ()
                 else:
-                    counted = count_values(connection, table.name, column.name)
+                    try:
+                        counted = count_values(connection, table.name, column.name)
+                    except sqlite3.OperationalError:  # a generated column whose function SQLite does not know
+                        counted = {}
+                    except sqlite3.DatabaseError as error:
+                        raise UserError(f"{database.path} cannot be read ({error}).") from error
                     examples[table.name, column.name] = choose(counted, most)
     return examples
 
 
 def count_values(connection: sqlite3.Connection, table: str, column: str) -> dict[object, int]:
-    """Value -> number of rows (of the first MAX_ROWS), most frequent first; {} where the file has no such column."""
-    rows = f"SELECT t.{quoted(column)} AS v FROM {quoted(table)} AS t LIMIT {MAX_ROWS}"
-    try:  # qualified with t: SQLite takes a lone unknown "name" for a string
+    """Value -> number of rows (of the first MAX_ROWS), most frequent first; {} where the file has no such column.
+
+    Raises sqlite3.OperationalError where the column is computed by a function that SQLite does not know, and
+    sqlite3.DatabaseError where the file is damaged.
+    """
+
+    def counted(name: str) -> dict[object, int]:
+        rows = f"SELECT {name} AS v FROM {quoted(table)} AS t LIMIT {MAX_ROWS}"
         return dict(connection.execute(f"SELECT v, COUNT(*) AS n FROM ({rows}) GROUP BY v ORDER BY n DESC, v"))
-    except sqlite3.Error:
-        return {}
+
+    name = f"t.{quoted(column)}"  # qualified with t: SQLite takes a lone unknown "name" for a string
+    try:
+        return counted(name)
+    except sqlite3.OperationalError as error:
+        if str(error).startswith("no such collation sequence"):  # the file's own: its values can be told all the same
+            return counted(f"{name} COLLATE BINARY")
+        if str(error).startswith(("no such column", "no such table")):
+            return {}
+        raise
 
 
 def choose(counted: Mapping[object, int], most: int = 6) -> tuple[Value, ...]:

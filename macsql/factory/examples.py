@@ -140,6 +140,14 @@ class _Factory:
             self._values[database.id] = read_value_examples(database, most) if most > 0 else NO_VALUES
         return self._values[database.id]
 
+    def _unreadable(self, database: Database) -> str:
+        """Why the rows of a database cannot be read; empty where they can."""
+        try:
+            self.values(database)
+        except UserError as error:
+            return str(error).rstrip(".")
+        return ""
+
     def _skip(self, reason: str, agents: Iterable[Agent]) -> None:
         for agent in agents:
             self.skipped[agent][reason] += 1
@@ -148,14 +156,20 @@ class _Factory:
         return self.sandbox.run_many(((database.path, sql) for database, sql in statements), limits)
 
     def _check(self, questions: list[Question]) -> Iterator[_Checked]:
-        known = [question for question in questions if question.db_id in self.databases]
-        for _ in range(len(questions) - len(known)):
-            self._skip("its database is missing", self.roles)
+        known = []
+        for question in questions:
+            if question.db_id not in self.databases:
+                self._skip("its database is missing", self.roles)
+            elif reason := self._unreadable(self.databases[question.db_id]):
+                self._skip(reason, self.roles)
+            else:
+                known.append(question)
         outcomes = self._run([(self.databases[question.db_id], question.sql) for question in known], None)
         for question, outcome in zip(known, outcomes, strict=True):
             database = self.databases[question.db_id]
             if not outcome.ok:
-                self._skip(f"gold SQL fails: {outcome.status}", self.roles)
+                why = outcome.message if outcome.status is Status.ERROR else outcome.status
+                self._skip(f"gold SQL fails: {why}", self.roles)
                 continue
             try:
                 gold = resolve(question.sql, database.schema)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from macsql.database import scratch_copy
+from macsql.database.opening import is_side_file
 from macsql.database.sandbox import Limits, Outcome, Sandbox
 from macsql.protocols.rows import Row
 from macsql.protocols.spider.schema import SpiderSchema, read_spider_schema
@@ -81,10 +82,15 @@ class Bench:
         return self.folder / db_id / f"{db_id}.sqlite"
 
     def files(self, db_id: str) -> tuple[Path, ...]:
-        """All files of a database, its test suite: whatever has `.sqlite` in its name, a `.sqlite.bak` too."""
+        """All files of a database, its test suite: whatever has `.sqlite` in its name, a `.sqlite.bak` too, but for
+        what SQLite itself puts beside a database (`.sqlite-wal`, `-shm`, `-journal`)."""
         if db_id not in self.known_files:
             self.known_files[db_id] = tuple(
-                sorted(path for path in (self.folder / db_id).iterdir() if ".sqlite" in path.name)
+                sorted(
+                    path
+                    for path in (self.folder / db_id).iterdir()
+                    if ".sqlite" in path.name and not is_side_file(path)
+                )
             )
         return self.known_files[db_id]
 

@@ -179,7 +179,7 @@ def test_the_estimate_lies_above_t5(shared: Path) -> None:
     """Over schemas with all kinds of names: never below the true count, and not far above it on average."""
     from transformers import AutoTokenizer
 
-    from macsql.database.schema import read_tables_json
+    from macsql.database.tables_json import read_tables_json
     from macsql.models.codecs import codec
 
     tokenizer = AutoTokenizer.from_pretrained(shared / "models" / "t5-small")

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from macsql.database.opening import connect
 from macsql.database.schema import (
     ForeignKey,
-    connect,
     identifier,
     quoted,
     read_sqlite_schema,
-    read_tables_json,
     with_declared_types,
     words,
 )
+from macsql.database.tables_json import read_tables_json
 from macsql.errors import UserError
 
 
@@ -70,6 +70,24 @@ def test_leaves_out_views_virtual_tables_and_keys_to_nothing(tmp_path):
     assert schema.foreign_keys == ()
 
 
+@pytest.mark.parametrize("module", ["fts4(text)", "fts5(text)", "rtree(id, low, high)"])
+def test_a_virtual_tables_own_tables_are_told_by_what_they_are_not_by_their_names(tmp_path, module):
+    script = f"CREATE TABLE a_b (x); CREATE VIRTUAL TABLE a USING {module}; CREATE TABLE a_review (x);"
+    assert [table.name for table in read_sqlite_schema(make(tmp_path / "d.sqlite", script)).tables] == [
+        "a_b",
+        "a_review",
+    ]
+
+
+def test_names_may_be_empty_or_blank(tmp_path):
+    path = make(tmp_path / "d.sqlite", 'CREATE TABLE " " ("" TEXT, "  " INTEGER, "1" REAL);')
+    assert [(c.name, c.full_name) for c in read_sqlite_schema(path).tables[0].columns] == [
+        ("", ""),
+        ("  ", "  "),
+        ("1", "1"),
+    ]
+
+
 def test_composite_foreign_key_keeps_its_order(tmp_path):
     path = make(
         tmp_path / "pair.sqlite",
@@ -86,7 +104,7 @@ def test_composite_foreign_key_keeps_its_order(tmp_path):
 
 
 def test_file_that_is_missing_or_no_database_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"no SQLite file at .*gone.sqlite"):
+    with pytest.raises(UserError, match=r"The database file .*gone.sqlite"):
         read_sqlite_schema(tmp_path / "gone.sqlite")
     noise = tmp_path / "noise.sqlite"
     noise.write_bytes(b"This is no database, and longer than a header would be. " * 40)
@@ -118,6 +136,39 @@ ENTRY = {
 }
 
 
+def changed(**fields):
+    return json.dumps([ENTRY | fields])
+
+
+def with_column(column):
+    return changed(column_names_original=[*ENTRY["column_names_original"][:-1], column])
+
+
+def test_null_and_numbers_in_tables_json(tmp_path):
+    path = tmp_path / "tables.json"
+    names = [*ENTRY["column_names_original"][:-1], [1, 2019]]
+    words = [*ENTRY["column_names"][:-1], [1, None]]
+    content = changed(
+        db_id=5,
+        table_names_original=["Keeper", 7],
+        table_names=["keeper", None],
+        column_names_original=names,
+        column_names=words,
+        column_types=["text", None, "text", 3, "number"],
+        primary_keys=None,
+    )
+    path.write_text(content)
+    schema = read_tables_json(path)["5"]
+    assert [(t.name, t.full_name) for t in schema.tables] == [("Keeper", "keeper"), ("7", "7")]
+    assert [(c.name, c.type, c.full_name) for t in schema.tables for c in t.columns] == [
+        ("Id", "", "id"),
+        ("Name", "TEXT", "full name"),
+        ("Tag", "3", "tag"),
+        ("2019", "NUMBER", "2019"),
+    ]
+    assert schema.foreign_keys == (ForeignKey("7", "2019", "Keeper", "Id"),)
+
+
 def test_reads_tables_json(tmp_path):
     path = tmp_path / "tables.json"
     path.write_text(json.dumps([ENTRY]), encoding="utf-8-sig")
@@ -137,10 +188,29 @@ def test_reads_tables_json(tmp_path):
     [
         ("{}", "should hold a list"),
         ("[1", "is not JSON"),
-        ('[{"db_id": "x"}]', "entry x is not one"),
-        ("[7]", "entry number 0"),
-        (json.dumps([ENTRY | {"foreign_keys": [[4, 99]]}]), "entry zoo"),
-        (json.dumps([ENTRY | {"table_names": ["one"]}]), "entry zoo"),
+        ('[{"db_id": "x"}]', "entry x is not one of a tables.json .it has no table_names_original"),
+        ("[7]", "entry number 0 is not one of a tables.json .it should be an object"),
+        ('[{"db_id": "x", "table_names_original": null}]', "entry x .* .table_names_original should be a list"),
+        ("[" * 100_000, "is not JSON"),
+        (changed(foreign_keys=[[4, 99]]), "entry zoo .*foreign_keys names column 99, which no table has"),
+        (changed(foreign_keys=[[4, 0]]), "entry zoo .*foreign_keys names column 0, which no table has"),
+        (changed(foreign_keys=[[4, -1]]), "entry zoo .*foreign_keys names column -1, which no table has"),
+        (changed(foreign_keys=[[4, None]]), "entry zoo .*foreign_keys names column None"),
+        (changed(foreign_keys=[4, 1]), "entry zoo .*foreign_keys has 4 where a pair of columns should be"),
+        (changed(primary_keys=[99]), "entry zoo .*primary_keys names column 99"),
+        (changed(primary_keys=[0]), "entry zoo .*primary_keys names column 0"),
+        (changed(table_names=["one"]), "entry zoo .*2 table_names_original and 1 table_names"),
+        (changed(column_types=["text"]), "entry zoo .*5 columns and 1 column_types"),
+        (changed(column_names=[[-1, "*"]]), r"entry zoo .*column_names should have \[table, name\] for column 1"),
+        (changed(table_names_original=[None, "Animal"]), "entry zoo .*table 0 has None where a name should be"),
+        (changed(table_names_original=["Keeper", ["Animal"]]), "entry zoo .*table 1 has .'Animal'. where a name"),
+        (with_column([0, None]), "entry zoo .*column 4 has None where a name should be"),
+        (with_column([2, "x"]), "entry zoo .*column 4 belongs to table 2, and there are 2"),
+        (with_column([-2, "x"]), "entry zoo .*column 4 belongs to table -2"),
+        (with_column(["0", "x"]), r"entry zoo .*column_names_original should have \[table, name\] for column 4"),
+        (changed(db_id=None), "entry number 0 .*the database has None where a name should be"),
+        (changed(db_id=True), "entry number 0 .*the database has True where a name should be"),
+        (json.dumps([ENTRY, ENTRY | {"foreign_keys": []}]), "entry zoo .*another entry has the same db_id"),
     ],
 )
 def test_bad_tables_json_is_named(tmp_path, content, message):

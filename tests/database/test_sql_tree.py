@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from macsql.database.schema import Database, Schema, read_tables_json
+from macsql.database.schema import Database, Schema
 from macsql.database.sql_tree import SqlUnreadableError, parse, resolve
+from macsql.database.tables_json import read_tables_json
 
 GOLDS = [
     json.loads(line)

@@ -181,6 +181,18 @@ def test_evidence_and_the_token_budget_reach_the_prompt(ferries: Database, sandb
         assert estimate_tokens(row.source) <= 80
 
 
+def test_a_damaged_database_costs_its_own_questions_alone(ferries: Database, sandbox: Sandbox, tmp_path: Path) -> None:
+    content = bytearray(ferries.path.read_bytes())
+    content[4096:] = b"\xff" * len(content[4096:])
+    (tmp_path / "bad.sqlite").write_bytes(content)
+    bad = Database("bad", tmp_path / "bad.sqlite", ferries.schema)
+    asked = [questions(*GOLDS)[0], replace(questions(*GOLDS)[1], db_id="bad")]
+    made = make_examples(asked, {"ferries": ferries, "bad": bad}, AgentsConfig(style="brief"), sandbox)
+    assert {row.question_id for row in made.examples} == {asked[0].id}
+    reason = f"{bad.path} cannot be read (database disk image is malformed)"
+    assert made.skipped["decomposer"] == {reason: 1}
+
+
 def test_progress_ends_at_the_number_of_questions(ferries: Database, sandbox: Sandbox) -> None:
     told: list[tuple[int, int]] = []
     cfg = AgentsConfig(style="brief")

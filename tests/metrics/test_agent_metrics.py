@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from macsql.agents.fences import fenced
-from macsql.database.schema import Database, read_tables_json
+from macsql.database.schema import Database
 from macsql.database.sql_tree import resolve
+from macsql.database.tables_json import read_tables_json
 from macsql.errors import UserError
 from macsql.factory.selection import right_selection
 from macsql.metrics import score, summary

@@ -142,7 +142,7 @@ def test_a_bad_entry_of_tables_json_is_named(database, entry):
 
 
 def test_files_that_are_no_database_are_named(tmp_path):
-    with pytest.raises(UserError, match="no such database"):
+    with pytest.raises(UserError, match="cannot be opened: No such file"):
         read_spider_schema(tmp_path / "none.sqlite", None)
     (tmp_path / "text.sqlite").write_text("no database, though longer than a header of one hundred bytes would be" * 3)
     with pytest.raises(UserError, match=r"text\.sqlite: not readable"):

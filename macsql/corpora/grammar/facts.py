@@ -1,12 +1,16 @@
 """What the question grammar needs to know of a database: kinds of columns, values in the rows, links between tables."""
 
 import math
+import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
-from macsql.database.schema import Column, Database, Schema, Table, connect
+from macsql.database.opening import connect
+from macsql.database.schema import Column, Database, Schema, Table
 from macsql.database.values import MAX_ROWS, count_values
+from macsql.errors import UserError
 
 Kind = Literal["text", "number", "key", "other"]
 
@@ -77,24 +81,38 @@ class Facts:
 
 
 def read_facts(database: Database) -> Facts:
-    """Look at every table of a database once; a table or column that cannot be read is counted, never fatal."""
+    """Look at every table of a database once; a table or column that says nothing is counted.
+
+    Raises UserError where the file is damaged.
+    """
     schema = database.schema
-    skipped: dict[str, int] = {}
+    skipped: Counter[str] = Counter()
     tables: dict[str, TableFacts] = {}
     with closing(connect(database.path)) as connection:
         for table in schema.tables:
-            counts = {column.name: count_values(connection, table.name, column.name) for column in table.columns}
+            counts: dict[str, dict[object, int]] = {}
+            for column in table.columns:
+                if not column.name.strip():
+                    counts[column.name] = {}
+                    skipped["column without a name"] += 1
+                    continue
+                try:
+                    counts[column.name] = count_values(connection, table.name, column.name)
+                except sqlite3.OperationalError as error:
+                    counts[column.name] = {}
+                    skipped[f"column that cannot be read: {error}"] += 1
+                except sqlite3.DatabaseError as error:
+                    raise UserError(f"{database.path} cannot be read ({error}).") from error
             rows = max((sum(counted.values()) for counted in counts.values()), default=0)
             if rows == 0:
-                skipped["table without rows"] = skipped.get("table without rows", 0) + 1
+                skipped["table without rows"] += 1
                 continue
             columns = tuple(_column_facts(schema, table, c, counts[c.name]) for c in table.columns if counts[c.name])
             odd = sum(column.kind == "other" for column in columns)
             if odd:
-                reason = "column of blobs, mixed or unspeakable values"
-                skipped[reason] = skipped.get(reason, 0) + odd
+                skipped["column of blobs, mixed or unspeakable values"] += odd
             tables[table.name] = TableFacts(table.name, table.full_name or table.name, min(rows, MAX_ROWS), columns)
-    return Facts(tuple(tables.values()), tuple(_links(schema, tables)), skipped)
+    return Facts(tuple(tables.values()), tuple(_links(schema, tables)), dict(skipped))
 
 
 def _column_facts(schema: Schema, table: Table, column: Column, counted: dict[object, int]) -> ColumnFacts:

@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from macsql.database.opening import connect
 from macsql.errors import UserError
 
 
@@ -33,15 +34,10 @@ def read_spider_schema(database: Path, tables_entry: Mapping[str, Any] | None) -
     `tables_entry` is the database's object in Spider's tables.json and gives the foreign keys, nothing else; None: no
     keys. Raises UserError where the file cannot be read as SQLite or the entry is not one of tables.json.
     """
-    if not database.is_file():
-        raise UserError(f"{database}: no such database file.")
     try:
-        connection = sqlite3.connect(f"file:{quote(str(database.resolve()))}?mode=ro", uri=True)
-        try:
+        with closing(connect(database)) as connection:
             names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             tables = {name.lower(): _columns(connection, name) for name in names}
-        finally:
-            connection.close()
     except sqlite3.Error as error:
         raise UserError(f"{database}: not readable as an SQLite database ({error}).") from error
     return SpiderSchema(tables, foreign_key_map(tables_entry) if tables_entry is not None else {})
