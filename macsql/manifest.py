@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from macsql.files import write_whole
+
 Entry = tuple[str, int, int, int, int]  # path, size, modified and changed (ns), inode
 
 CODE = Path(__file__).parent
@@ -41,6 +43,21 @@ def manifest(roots: Iterable[Path]) -> str | None:
     except OSError:  # a file went away while it was looked at
         return None
     return None
+
+
+def unchanged(mark: Path, roots: Iterable[Path]) -> bool:
+    """Whether nothing has changed since `remember` was called with the same."""
+    try:
+        before = mark.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return before == manifest(roots)
+
+
+def remember(mark: Path, roots: Iterable[Path]) -> None:
+    """Leave a mark that `unchanged` holds these files to."""
+    if (now := manifest(roots)) is not None:
+        write_whole(mark, now)
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -48,6 +48,7 @@ def sweep(config: Config) -> int:
     from macsql import compare
     from macsql.coordination.lock import StudyLock
     from macsql.coordination.preflight import Preflight
+    from macsql.manifest import remember, unchanged
     from macsql.search.plan import Planner
     from macsql.search.study import exists
 
@@ -64,12 +65,39 @@ def sweep(config: Config) -> int:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
         else:
             look_ahead(preflight)
-        code = run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing there
+        recorded = study.complete and config.tracking.uri is None and unchanged(*in_mlflow(config))
+        code = 0 if recorded else run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing
     if code != 130:
         compared = compare.show(config.sweep.name, Path(config.tracking.state_dir))
-        if compared.settings:
-            compare.write(compared, compare.beside(config.sweep.name, Path(config.tracking.state_dir)))
+        folder = compare.beside(config.sweep.name, Path(config.tracking.state_dir))
+        if compared.settings and unchanged(*in_report(config, folder)):
+            say(f"Unchanged: {folder / 'report.html'}")
+        elif compared.settings:
+            compare.write(compared, folder)
+            remember(*in_report(config, folder))
     return code
+
+
+def in_mlflow(config: Config) -> tuple[Path, list[Path]]:
+    """A mark, and what MLflow's own database and a sweep's trials were when it was left: they agreed."""
+    state, name = Path(config.tracking.state_dir), config.sweep.name
+    folders = sorted((state / "trials").glob(f"{name}-*"))
+    return state / "experiments" / name / ".recorded", [state / "mlflow.db", *folders]
+
+
+def in_report(config: Config, folder: Path) -> tuple[Path, list[Path]]:
+    """A mark, and all that a report was drawn from when it was left, the files drawn among it."""
+    from macsql.comparison.published import EXPERIMENTS
+
+    state = Path(config.tracking.state_dir)
+    drawn = [*sorted(folder.glob("*.csv")), folder / "report.html"]
+    figures = sorted(EXPERIMENTS.rglob("*.json"))
+    return folder / ".reported", [
+        state / "data",
+        *sorted((state / "trials").glob(f"{config.sweep.name}-*")),
+        *figures,
+        *drawn,
+    ]
 
 
 def look_ahead(preflight: "Preflight") -> None:
@@ -117,6 +145,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
     from macsql.coordination.display import Display
     from macsql.coordination.interrupts import Interrupts
     from macsql.coordination.publisher import Publisher
+    from macsql.manifest import remember
     from macsql.search.outage import Outage, StudyAway
     from macsql.tracking import SweepRecord
 
@@ -161,21 +190,29 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
                     f"MLflow did not take {len(left)} trials whole ({publisher.problem or 'there was no time'}): "
                     "run the same command again to send the rest."
                 )
-            end(record, code, ended, config, whole=not left)
+            arrived = end(record, code, ended, config, whole=not left)
+    if arrived and code == 0:
+        remember(*in_mlflow(config))
     return code
 
 
-def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config, whole: bool) -> None:
-    """Set the sweep's own run in MLflow to how the call ended; `whole`: MLflow has taken every trial."""
+def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config, whole: bool) -> bool:
+    """Set the sweep's own run in MLflow to how the call ended; `whole`: MLflow has taken every trial.
+
+    Returns whether MLflow has everything now, files included.
+    """
     status = {0: "FINISHED", 130: "KILLED"}.get(code, "FAILED")
     tags = {"macsql.trials_finished": str(sum(item.result.status == "FINISHED" for item in ended))}
     if best := best_trial(ended, config):
         tags |= {"macsql.best_trial": best.trial.key, "macsql.best_point": best.trial.label}
     try:
-        for sentence in record.end(status, tags, whole):
-            say(sentence)
+        left_out = record.end(status, tags, whole)
     except Exception as error:  # the trials' folders hold everything; the parent is set right by the next call
         say(f"MLflow did not take the end of the sweep ({type(error).__name__}).")
+        return False
+    for sentence in left_out:
+        say(sentence)
+    return whole and not left_out
 
 
 def describe(preflight: "Preflight") -> dict[str, str]:
