@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
+from macsql.streams import guarded
 
 REPO = Path(__file__).resolve().parent.parent
 CONF = REPO / "conf"
@@ -30,14 +31,6 @@ OVERLAYS = ("experiment", "scale")  # groups that are added on the command line
 ConfigStore.instance().store("schema", OmegaConf.create(OmegaConf.to_container(OmegaConf.structured(Config))))
 
 
-def say(line: str) -> None:
-    """Print a line. Whoever listened may be gone (a closed terminal, a `| tee` that Ctrl-C ended): work goes on."""
-    try:
-        print(line, flush=True)
-    except OSError:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 open to the end
-
-
 def command(run: Callable[[Config], int | None]) -> Callable[[], None]:
     """Make a command line of `run`: it takes the validated configuration and returns an exit code (None is 0).
 
@@ -46,34 +39,31 @@ def command(run: Callable[[Config], int | None]) -> Callable[[], None]:
 
     @functools.wraps(run)
     def main() -> None:
-        sys.exit(_guarded(run))
+        sys.exit(guarded(lambda: _composed(run)))
 
     return main
 
 
-def _guarded(run: Callable[[Config], int | None]) -> int:
+def _composed(run: Callable[[Config], int | None]) -> int:
+    """The exit code of `run` on the configuration that Hydra composes. Raises UserError for what Hydra refuses."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting, and we speak for it
     codes: list[int] = []
+    refused: list[UserError] = []
 
     def task(cfg: DictConfig) -> None:
         try:
             codes.append(run(validate(cfg)) or 0)
         except UserError as error:  # kept from Hydra, which would print its own lines about it first
-            print(error, file=sys.stderr)
-            codes.append(1)
+            refused.append(error)
 
+    if not CONF.is_dir():
+        raise UserError(f"The configuration folder {CONF} is missing: install from a clone with `make setup`.")
     try:
-        if not CONF.is_dir():
-            raise UserError(f"The configuration folder {CONF} is missing: install from a clone with `make setup`.")
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
     except (HydraException, OmegaConfBaseException) as error:
-        print(sentence(error), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        raise UserError(sentence(error)) from error
+    if refused:
+        raise refused[0]
     return max(codes, default=0)
 
 

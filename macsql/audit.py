@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from macsql.app import command
 from macsql.config import Config
-from macsql.errors import UserError
+from macsql.files import check_output, write_output
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def main(config: Config) -> int:
     """Audit every example of every split; exit code 1 where audit.fail_below refuses."""
     out = Path(config.audit.out).expanduser() if config.audit.out else None
-    if out is not None and out.is_dir():
-        raise UserError(f"audit.out={config.audit.out} is a folder: name a file.")
+    if out is not None:
+        check_output("audit.out", out)
     from rich.console import Console
 
     with Console(stderr=True).status("making, tokenising and counting the examples"):
         report = audit(config)
     if out is not None:
-        _write(out, report)
+        write_output("audit.out", out, [json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"])
     _show(report, config)
     report.refuse_below(config.audit.fail_below)
     return 0
@@ -50,14 +50,6 @@ def audit(config: Config) -> "AuditReport":
     tokenizer = load_tokenizer(model, known, examples["train"], Path(config.tracking.state_dir))
     rows = [row for split in SPLITS for row in examples[split]]
     return audit_examples(rows, tokenizer, known, model.max_source_length, model.max_target_length)
-
-
-def _write(out: Path, report: "AuditReport") -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"audit.out={out} cannot be written ({error.strerror}).") from error
 
 
 def _show(report: "AuditReport", config: Config) -> None:

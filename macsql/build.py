@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from macsql.app import command
 from macsql.config import Config
 from macsql.errors import UserError
-from macsql.records import SPLITS, Question, write_jsonl
+from macsql.files import check_output, write_output
+from macsql.records import SPLITS, Question, json_lines
 
 if TYPE_CHECKING:
     from macsql.corpora import Corpus
@@ -37,7 +38,7 @@ def main(config: Config) -> int:
     questions = _wanted(corpus.questions, config.build.splits)
     with Sandbox(config.metrics.workers) as sandbox, _progress(len(questions)) as progress:
         made = make_examples(questions, corpus.databases, config.agents, sandbox, progress=progress)
-    count = write_jsonl(out, _rows(made, questions))
+    count = write_output("out", out, json_lines(_rows(made, questions)))
     _report(made, corpus, config)
     print(f"{count} rows from {len(questions)} questions in {time.monotonic() - started:.0f} s: {out}")
     return 0
@@ -47,12 +48,7 @@ def _writable(out: str | None) -> Path:
     if not out:
         raise UserError("Say where the rows should go: out=FILE.")
     path = Path(out).expanduser()
-    if path.is_dir():
-        raise UserError(f"out={out} is a folder: name a file in it.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"out={out} cannot be written ({error.strerror}).") from error
+    check_output("out", path)
     return path
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macsql.errors import UserError
+from macsql.streams import guarded
 
 if TYPE_CHECKING:
     from macsql.comparison.experiment import Comparison
@@ -31,12 +32,7 @@ def main() -> None:
         action="store_true",
         help="into experiments/NAME of the repository all the same",
     )
-    arguments = parser.parse_args()
-    try:
-        sys.exit(run(arguments))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    sys.exit(guarded(lambda: run(parser.parse_args())))
 
 
 def run(arguments: argparse.Namespace) -> int:

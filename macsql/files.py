@@ -1,14 +1,19 @@
 """Files and folders put in place in one step: a reader, or a process killed while writing, leaves the old or the new.
 
-What is being written lies beside its final place under a name that ends in `.partial`.
+What is being written lies beside its final place under a name that ends in `.partial`. A file that the user names
+(`out=FILE`, `--out FILE`) is checked by `check_output` before any cost and written by `write_output`.
 """
 
 import os
 import random
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+from macsql.errors import UserError, first_line
 
 PARTIAL = ".partial"
 
@@ -51,6 +56,87 @@ def write_whole(path: Path, content: str | bytes) -> None:
         partial.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
+def check_output(flag: str, path: Path) -> None:
+    """Refuse a file named by the user that cannot be written, before any cost; nothing is made yet.
+
+    `flag` is what the user named it with, as in `out` or `--out`. Raises UserError.
+    """
+    try:
+        if path.is_dir():
+            raise UserError(f"{path} cannot be written: {flag} names a file, and this is a folder.")
+        place = path
+        while not _exists(place):
+            place = Path(os.path.realpath(place)).parent
+            _exists(place / path.name)  # a name that is too long
+    except (OSError, ValueError) as error:  # a ValueError: a name with a zero byte
+        raise _cannot(flag, path, getattr(error, "strerror", None) or first_line(error)) from error
+    if place != path and not place.is_dir():
+        raise _cannot(flag, path, f"{place} is no folder")
+    if not os.access(place, os.W_OK):
+        raise _cannot(flag, path, f"{place} is read-only")
+
+
+def write_output(flag: str, path: Path, lines: Iterable[str]) -> int:
+    """Write a file named by the user, as UTF-8; returns the number of `lines`, which end in line breaks of their own.
+
+    A file is replaced in one step, and a link goes on pointing to it. A pipe, a device or an open file of this process
+    (/dev/stdout) is written to as it is. A missing folder is made. Half a surrogate pair, which no file can hold,
+    becomes a question mark. Raises UserError where not all of it can be written; no half a file is left then.
+    """
+    count = 0
+    try:
+        with _opened(path) as file:
+            for line in lines:
+                file.write(line)
+                count += 1
+    except OSError as error:
+        raise _cannot(flag, path, error.strerror or first_line(error)) from error
+    return count
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """The file to write: the path itself where it is no plain file, else a new file that takes its place."""
+    number = _descriptor(path)
+    if number is not None:
+        sys.stdout.flush()
+        with os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace") as file:
+            yield file
+    elif _exists(path) and not path.is_file():
+        with path.open("w", encoding="utf-8", errors="replace") as file:
+            yield file
+    else:
+        final = Path(os.path.realpath(path))
+        with replacing(final) as partial:
+            partial.touch(mode=final.stat().st_mode & 0o777 if final.exists() else 0o666)
+            with partial.open("w", encoding="utf-8", errors="replace") as file:
+                yield file
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number where a path, or what it links to, is an open file of this process: /dev/stdout, /dev/fd/3."""
+    for _ in range(40):  # links that Linux follows at most
+        if path.name.isdigit() and os.path.realpath(path.parent) in ("/dev/fd", f"/proc/{os.getpid()}/fd"):
+            return int(path.name)
+        if not path.is_symlink():
+            return None
+        path = path.parent / path.readlink()
+    return None
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something, links followed. Raises OSError where that cannot be told, as in a circle of links."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _cannot(flag: str, path: Path, reason: str) -> UserError:
+    return UserError(f"{path} cannot be written ({reason}): {flag} names a file in a folder that can be written to.")
+
+
 def _beside(path: Path) -> Path:
     # The process id alone would not do: machines that share the folder have the same ones.
-    return path.with_name(f"{path.name}.{os.getpid()}-{random.SystemRandom().randrange(2**32):08x}{PARTIAL}")
+    return path.with_name(f"{path.name[:40]}.{os.getpid()}-{random.SystemRandom().randrange(2**32):08x}{PARTIAL}")

@@ -93,11 +93,17 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
     """Write dataclasses or dicts, one JSON object a line, replacing `path` in one step; returns the row count."""
     count = 0
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
-        for row in rows:
-            record = dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else row
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        for line in json_lines(rows):
+            file.write(line)
             count += 1
     return count
+
+
+def json_lines(rows: Iterable[Any]) -> Iterator[str]:
+    """Dataclasses or dicts as lines of a JSON Lines file, each with its line break."""
+    for row in rows:
+        record = dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else row
+        yield json.dumps(record, ensure_ascii=False) + "\n"
 
 
 def read_jsonl(path: Path, kind: type[Record]) -> Iterator[Record]:

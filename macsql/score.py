@@ -11,32 +11,27 @@ from typing import Any, NoReturn
 
 from macsql.database.sandbox import Sandbox
 from macsql.errors import UserError
+from macsql.files import check_output, write_output
 from macsql.protocols.bench import Bench, Options, Pair, Score
 from macsql.protocols.by_name import PROTOCOLS, score
 from macsql.protocols.files import read_pairs
 from macsql.protocols.tables import component_tables, level, print_table, score_table
-from macsql.records import write_jsonl
+from macsql.records import json_lines
+from macsql.streams import guarded
 
 NAMED = 5  # gold errors told one by one; --out has all of them
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code: 0, 1 for a mistake of the user's (one sentence on stderr), 130 for Ctrl-C."""
-    try:
-        run(_parser().parse_args(arguments))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return guarded(lambda: run(_parser().parse_args(arguments)))
 
 
 def run(args: argparse.Namespace) -> None:
     """Read both files, score them, print the tables and write the verdicts."""
     names = _protocols(args)
-    if args.out and (args.out.is_dir() or not args.out.absolute().parent.is_dir()):
-        raise UserError(f"{args.out} cannot be written: --out is a file in a folder that exists.")
+    if args.out:
+        check_output("--out", args.out)
     pairs, places = read_pairs(args.gold, args.pred, args.agent)
     options = Options(args.keep_distinct, args.plug_value, args.ves_repeats, args.time_limit)
     with Sandbox(workers=args.workers) as sandbox:
@@ -45,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
         levels = [level(pair, bench) for pair in pairs]
         scores = score(pairs, names, bench)
         if args.out:
-            write_jsonl(args.out, _verdicts(pairs, levels, scores))
+            write_output("--out", args.out, json_lines(_verdicts(pairs, levels, scores)))
         print_table(score_table(levels, scores))
         print("percent of full marks, over the questions with a verdict")
         if args.partial:
@@ -73,8 +68,8 @@ def _verdicts(pairs: Sequence[Pair], levels: Sequence[str], scores: dict[str, li
             {
                 "index": pair.index,
                 "db_id": pair.db_id,
-                "gold": _writable(pair.gold),
-                "pred": _writable(pair.pred),
+                "gold": pair.gold,
+                "pred": pair.pred,
                 "hardness": one,
                 **{name: found.value for name, found in own.items()},
                 "outcomes": {name: found.outcome for name, found in own.items()},
@@ -82,11 +77,6 @@ def _verdicts(pairs: Sequence[Pair], levels: Sequence[str], scores: dict[str, li
             }
         )
     return rows
-
-
-def _writable(text: str) -> str:
-    """The text without lone surrogates, which JSON can spell and no file can hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _print_outcomes(name: str, scores: Sequence[Score], places: Sequence[str]) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from macsql.app import command, say
+from macsql.app import command
 from macsql.config import Config
 from macsql.errors import UserError
+from macsql.streams import guarded, say
 from macsql.trials.folder import LOG
 
 if TYPE_CHECKING:
@@ -27,17 +28,17 @@ HURRIED = 10.0  # the same once somebody has pressed Ctrl-C twice, or something 
 
 def main() -> None:
     """The command line: sweep expressions become axes, then Hydra composes."""
+    if code := guarded(_take_axes):
+        sys.exit(code)
+    sweep()
+
+
+def _take_axes() -> None:
     from macsql.search.space import axes_as_overrides
 
     if {"-m", "--multirun"} & set(sys.argv[1:]):
-        print("macsql.sweep runs all trials itself: leave out -m / --multirun.", file=sys.stderr)
-        sys.exit(1)
-    try:
-        sys.argv[1:] = axes_as_overrides(sys.argv[1:])
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-    sweep()
+        raise UserError("macsql.sweep runs all trials itself: leave out -m / --multirun.")
+    sys.argv[1:] = axes_as_overrides(sys.argv[1:])
 
 
 @command

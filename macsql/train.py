@@ -5,9 +5,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from macsql.app import command, say
+from macsql.app import command
 from macsql.config import Config
 from macsql.errors import with_type
+from macsql.streams import say
 
 
 @command

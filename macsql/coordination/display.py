@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from macsql.app import say
 from macsql.coordination.progress import Ended, Progress, Running
+from macsql.streams import say
 from macsql.trials.process import lock_of
 
 PLAIN_INTERVAL = 20.0  # seconds between two lines about a running trial

@@ -73,7 +73,7 @@ def test_a_terminal_that_goes_away_twice_is_one_request():
 
 SAY = """
 import os, sys, time
-from macsql.app import say
+from macsql.streams import say
 sys.stdin.readline()
 for _ in range(3):
     say("a line")
