@@ -48,7 +48,7 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
         questions += [question for question in asked if question.db_id in opened]
         databases |= {db_id: _described(database, problems) for db_id, database in opened.items()}
     if not questions:
-        raise UserError(f"No question under {root} has its database there.")
+        raise problems.nothing_left(root)
     told, notes = tell_apart(questions, data, eval_by="database")
     kept = tuple(limited(told, data.limit, data.seed))
     used = {question.db_id for question in kept}

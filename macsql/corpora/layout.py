@@ -31,8 +31,15 @@ class Problems:
 
     def notes(self) -> list[str]:
         """One sentence a reason, naming the first places."""
+        return [f"Left out, {reason}." for reason in self._reasons()]
+
+    def nothing_left(self, root: Path) -> UserError:
+        """The error where no question of a corpus can be used, with the reasons."""
+        return UserError(f"No question in {root} can be used: {'; '.join(self._reasons()) or 'there is none'}.")
+
+    def _reasons(self) -> list[str]:
         return [
-            f"Left out, {reason}: {len(places)} ({', '.join(places[:5])}{', …' if len(places) > 5 else ''})."
+            f"{reason}: {len(places)} ({', '.join(places[:5])}{', …' if len(places) > 5 else ''})"
             for reason, places in self._places.items()
         ]
 
@@ -70,8 +77,8 @@ def open_databases(
             continue  # its questions are counted by whoever asks for the database
         try:
             declared = read_sqlite_schema(path, db_id)
-        except UserError:
-            problems.malformed("file that is no SQLite database", str(path.relative_to(folder)))
+        except UserError as error:
+            problems.malformed(f"database file that cannot be read ({error.__cause__ or error})", path.name)
             continue
         schema = with_declared_types(schemas[db_id], declared) if db_id in schemas else declared
         databases[db_id] = Database(db_id, path, schema)

@@ -7,7 +7,6 @@ from macsql.corpora.corpus import Corpus, existing_root, other_layout
 from macsql.corpora.layout import Problems, open_databases, read_rows
 from macsql.corpora.splits import limited, tell_apart
 from macsql.database.tables_json import read_tables_json
-from macsql.errors import UserError
 from macsql.records import Question, Split
 
 LAYOUT = "Spider's layout: train_spider.json and dev.json (or one of them), tables.json and database/DB/DB.sqlite"
@@ -39,7 +38,7 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
             problems.leave_out("question to a database that has no file", question.id)
     asked = [question for question in questions if question.db_id in databases]
     if not asked:
-        raise UserError(f"None of the {len(questions)} questions in {root} has its database under {root / 'database'}.")
+        raise problems.nothing_left(root)
     told, notes = tell_apart(asked, data, eval_by="database")
     kept = tuple(limited(told, data.limit, data.seed))
     used = {question.db_id for question in kept}

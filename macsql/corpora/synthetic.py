@@ -38,19 +38,23 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     """
     skipped: Counter[str] = Counter()
     databases = {}
+    reasons = []
     for db_id, path in _files(data.root):
         try:
             databases[db_id] = Database(db_id, path, read_sqlite_schema(path, db_id))
-        except UserError:
+        except UserError as error:
             if data.strict:
                 raise
             skipped["file that is no SQLite database"] += 1
+            reasons.append(str(error).rstrip("."))
     if not databases:
-        raise UserError(f"No file under data.root={data.root} is a SQLite database.")
-    return corpus("synthetic", databases, data, skipped)
+        raise UserError(f"No file under data.root={data.root} can be used: {reasons[0]}.")
+    return corpus("synthetic", databases, data, skipped, tuple(f"Left out: {reason}." for reason in reasons))
 
 
-def corpus(name: str, databases: dict[str, Database], data: DataConfig, skipped: Counter[str]) -> Corpus:
+def corpus(
+    name: str, databases: dict[str, Database], data: DataConfig, skipped: Counter[str], notes: tuple[str, ...] = ()
+) -> Corpus:
     """The corpus of questions made for these databases; pocket's comes this way too."""
     check_split_by(data.split_by)
     if data.questions < 1:
@@ -59,14 +63,21 @@ def corpus(name: str, databases: dict[str, Database], data: DataConfig, skipped:
         raise UserError(f"data.paraphrases must be at least 1, not {data.paraphrases}: null takes all there are.")
     templates = known_templates(data.templates)
     questions: list[Question] = []
-    notes = []
+    told = list(notes)
     with Sandbox() as sandbox:
         for database in databases.values():
-            made = make_questions(database, data.questions, data.seed, sandbox, templates, data.paraphrases, name)
+            try:
+                made = make_questions(database, data.questions, data.seed, sandbox, templates, data.paraphrases, name)
+            except UserError as error:
+                if data.strict or len(databases) == 1:
+                    raise
+                skipped["database that is damaged"] += 1
+                told.append(f"Left out: {error}")
+                continue
             if not made.questions and data.strict:
                 raise UserError(f"No question can be made for {database.path}: it has no table with rows.")
             if len(made.questions) < data.questions:
-                notes.append(
+                told.append(
                     f"Database {database.id} gives only {len(made.questions)} of the {data.questions} questions wanted."
                 )
             questions += made.questions
@@ -77,7 +88,7 @@ def corpus(name: str, databases: dict[str, Database], data: DataConfig, skipped:
     questions = divide(questions, split_by, data.eval_fraction, data.test_fraction, data.seed)
     asked = {question.db_id for question in questions}
     kept = {db_id: database for db_id, database in databases.items() if db_id in asked}
-    return Corpus(name, tuple(limited(questions, data.limit, data.seed)), kept, dict(skipped), tuple(notes))
+    return Corpus(name, tuple(limited(questions, data.limit, data.seed)), kept, dict(skipped), tuple(told))
 
 
 def known_templates(names: Sequence[str]) -> dict[str, Template]:

@@ -69,7 +69,7 @@ def test_folders_without_questions_are_refused(folder, tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(UserError, match="holds nothing; expected SQLite files"):
         read(data(tmp_path / "bare"), tmp_path)
-    with pytest.raises(UserError, match="is a SQLite database"):
+    with pytest.raises(UserError, match=r"can be used: .*noise\.sqlite cannot be read .*file is not a database"):
         read(data(folder / "noise.sqlite"), tmp_path)
     with pytest.raises(UserError, match="none of the 1 databases has a table with rows"):
         read(data(folder / "empty.sqlite"), tmp_path)
@@ -79,3 +79,15 @@ def test_spider_databases(shared, tmp_path):
     corpus = read(data(shared / "data/spider/database", questions=2), tmp_path)
     assert len(corpus.databases) > 140
     assert len(corpus.questions) > 280
+
+
+def test_a_damaged_file_is_named_with_its_reason(folder, tmp_path):
+    path = folder / "damaged.sqlite"
+    content = (folder / "zoo.sqlite").read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * len(content[4096:]))  # the schema is whole, the rows are not
+    with pytest.raises(UserError, match=r"damaged\.sqlite cannot be read \(database disk image is malformed\)"):
+        read(data(path), tmp_path)
+    corpus = read(data(folder), tmp_path)
+    assert corpus.databases.keys() == {"zoo", "port"}
+    assert corpus.skipped["database that is damaged"] == 1
+    assert any("Left out: " in note and "damaged.sqlite" in note for note in corpus.notes)
