@@ -38,18 +38,16 @@ def main(config: Config) -> int:
 def audit(config: Config) -> "AuditReport":
     """The audit of a configuration's examples; they are made where they are not on disk yet."""
     from macsql.factory.prepared import prepare
+    from macsql.models import families
     from macsql.models.audit import audit_examples, check_ceiling
-    from macsql.models.codecs import codec
-    from macsql.models.seq2seq import load_tokenizer
     from macsql.records import SPLITS
 
     check_ceiling(config.audit.fail_below)
-    known, model = codec(config.codec.name), config.model
+    families.check(config.model, weights=False)
     prepared = prepare(config)
     examples = {split: prepared.examples(split) for split in SPLITS}
-    tokenizer = load_tokenizer(model, known, examples["train"], Path(config.tracking.state_dir))
     rows = [row for split in SPLITS for row in examples[split]]
-    return audit_examples(rows, tokenizer, known, model.max_source_length, model.max_target_length)
+    return audit_examples(rows, families.text_of(config, examples["train"]))
 
 
 def _show(report: "AuditReport", config: Config) -> None:

@@ -1,26 +1,96 @@
-"""`python -m macsql.train [key=value ...]`: one fine-tune, the unit that a sweep repeats."""
+"""`python -m macsql.train [key=value ...]`: one fine-tune, the unit that a sweep repeats.
+
+`python -m macsql.train FOLDER` runs the trial in a folder that has a config.yaml: what executors start. Either command,
+given again, goes on from the last checkpoint, or shows the result.
+"""
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from macsql.app import command
-from macsql.config import Config
+from macsql.config import Config, from_yaml
 from macsql.errors import with_type
+from macsql.factory.prepared import Prepared, prepare
 from macsql.streams import say
+from macsql.training import stages
+from macsql.training.stages import Tell
+from macsql.trials.process import complete, serve
+from macsql.trials.result import Result, read_result
+from macsql.trials.stopping import Interrupted, StopRequest
+
+
+def fine_tune(config: Config, folder: Path, prepared: Prepared | None, stop: StopRequest, tell: Tell) -> Result:
+    """A configuration to a result, everything left in `folder`: one fine-tune from the first stage to the last.
+
+    `prepared` are the examples where somebody has made them already; `tell` hears of each event after the file has it.
+    Raises Interrupted when stopped, and whatever goes wrong.
+    """
+    from macsql.models.families import text_of
+
+    stages.begin(config)
+    clock = stages.Clock()
+
+    data = stages.read(config, prepared or prepare(config))
+    clock.lap("prepare")
+    text = text_of(config, data.train)
+    clock.lap("load")
+    trained, taken = stages.train(config, folder, data, text, stop, tell)
+    clock.lap("train")
+    stop.check()
+    answers = stages.answer(config, folder, data, stop)
+    clock.lap("generate")
+    metrics = stages.score(config, folder, answers, data.databases)
+    clock.lap("score")
+    return stages.result(config, trained, taken, metrics, clock)
+
+
+def run_folder(
+    folder: Path,
+    prepared: Prepared | None = None,
+    stop: StopRequest | None = None,
+    tell: Tell = lambda step, epoch, metrics: None,  # noqa: ARG005
+) -> Result:
+    """Run the trial in `folder` and leave its result there, however it ends. Raises Interrupted alone."""
+    asked = stop or StopRequest()
+    return complete(folder, asked, lambda: fine_tune(asked_in(folder), folder, prepared, asked, tell))
+
+
+def asked_in(folder: Path) -> Config:
+    """The configuration of the trial in a folder."""
+    return from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """The command line: a trial's folder, or key=value."""
+    if len(sys.argv) == 2 and (Path(sys.argv[1]) / "config.yaml").is_file():
+        sys.exit(run_process(Path(sys.argv[1])))
+    train()
+
+
+def run_process(folder: Path) -> int:
+    """A trial as a process of its own: exit code 0 when finished, 1 when failed, 3 when stopped on request."""
+
+    def work(stop: StopRequest) -> Result:
+        told = folder / "trial.json"  # of a sweep
+        about = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+        prepared = Prepared(Path(about["prepared"])) if "prepared" in about else None
+        return fine_tune(asked_in(folder), folder, prepared, stop, lambda step, epoch, metrics: None)  # noqa: ARG005
+
+    return serve(folder, work)
 
 
 @command
-def main(config: Config) -> int:
+def train(config: Config) -> int:
     """Prepare, fine-tune, generate, score, record; run again, it goes on from where it was or shows its result."""
     from macsql.config import to_yaml
     from macsql.coordination.finalize import parameters
     from macsql.search.plan import PlannedTrial, identity
     from macsql.tracking import Tracker, check_uri
-    from macsql.training.finetune import training_arguments
-    from macsql.training.trial import check, read_result, run_folder
-    from macsql.trials.stopping import Interrupted, StopRequest
+    from macsql.training.arguments import training_arguments
+    from macsql.training.check import check
 
     check(config)
     check_uri(config.tracking.uri)

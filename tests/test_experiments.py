@@ -13,8 +13,8 @@ from macsql.records import AGENTS
 from macsql.report.markdown import BEGIN, has_marks
 from macsql.search import study
 from macsql.search.space import grid, read_space
+from macsql.training.check import LIGER, notes
 from macsql.training.mixture import epoch_indices
-from macsql.training.trial import LIGER, notes
 
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 TARGETS = {"balance": "exp1", "batch_size": "exp2", "lr_bs": "exp3", "generation": "exp4"}

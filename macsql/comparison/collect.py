@@ -15,8 +15,8 @@ from macsql.records import Example, Prediction, Verdict, read_jsonl
 from macsql.search.plan import identity
 from macsql.search.space import read_space
 from macsql.search.study import settings_of
-from macsql.training.trial import Result, read_result
 from macsql.trials.events import Event, read_events
+from macsql.trials.result import Result, read_result
 
 NOT_RECORDED = "not recorded"
 

@@ -25,7 +25,7 @@ OWN = (  # figures that a trial does not report
     *(f"{agent}/accuracy" for agent in AGENTS),
 )
 ON_EVAL = "eval/"  # before the name of a figure on the eval questions
-LAST = 50  # logged training losses in `train_loss`, as in macsql.training.trial
+LAST = 50  # logged training losses in `train_loss`, as in macsql.trials.trained
 TITLES = {
     "rouge_l": ("ROUGE-L", "F1 of rouge_score, without stemming, of the whole answer"),
     "exact_match": ("EM", "string exact match of the whole answer, white space apart"),

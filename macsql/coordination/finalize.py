@@ -99,7 +99,7 @@ class Finalizer:
 
 def parameters(trial: PlannedTrial) -> dict[str, Any]:
     """The resolved configuration for MLflow's parameters, with the rate that the Trainer really gets."""
-    from macsql.training.trial import LIGER
+    from macsql.training.check import LIGER
 
     config = trial.config
     rate = config.trainer.learning_rate * config.scale.learning_rate_factor

@@ -19,7 +19,7 @@ from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.space import Choices, Setting, Space, read_space
 from macsql.tracking import check_uri
-from macsql.training.trial import check, notes
+from macsql.training.check import check, notes
 
 SHOWN = 24  # trials of the plan that are listed
 
@@ -81,7 +81,8 @@ class Preflight:
 
     def bind_arguments(self) -> None:
         """Build the Trainer's own arguments for every known trial, so that a wrong one dies now (imports torch)."""
-        from macsql.training.finetune import mixture_sampler, training_arguments
+        from macsql.training.arguments import training_arguments
+        from macsql.training.trainer import mixture_sampler
 
         for trial in self.trials:
             training_arguments(trial.config, Path("unused"))
@@ -110,9 +111,9 @@ class Preflight:
     @cached_property
     def parameters(self) -> int | None:
         """About how many parameters the largest model has."""
-        from macsql.models import seq2seq
+        from macsql.models.families import parameters
 
-        sizes = [seq2seq.parameters(trial.config.model) for trial in self.trials]
+        sizes = [parameters(trial.config.model) for trial in self.trials]
         known = [size for size in sizes if size is not None]
         return max(known) if known else None
 
@@ -153,9 +154,8 @@ class Preflight:
 
     def warnings(self) -> list[str]:
         """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""
-        from macsql.models import seq2seq
         from macsql.models.audit import audit_examples
-        from macsql.models.codecs import codec
+        from macsql.models.families import text_of
 
         said: dict[str, None] = {}
         seen = set()
@@ -166,11 +166,9 @@ class Preflight:
             if key in seen:
                 continue
             seen.add(key)
-            prepared, spelling = self.prepared(config), codec(config.codec.name)
+            prepared = self.prepared(config)
             train = prepared.examples("train")
-            tokenizer = seq2seq.load_tokenizer(config.model, spelling, train, Path(config.tracking.state_dir))
-            windows = (config.model.max_source_length, config.model.max_target_length)
-            report = audit_examples(train + prepared.examples("test"), tokenizer, spelling, *windows)
+            report = audit_examples(train + prepared.examples("test"), text_of(config, train))
             said.update(dict.fromkeys(report.warnings()))
             report.refuse_below(config.audit.fail_below)
             corpus = prepared.about["corpus"]

@@ -20,7 +20,7 @@ from macsql.trials.folder import LOG
 from macsql.trials.process import EXIT_STOPPED
 from macsql.trials.stopping import PARENT
 
-TRIAL = "macsql.training.trial"
+TRIAL = "macsql.train"
 INTERVAL = 0.2  # seconds between two looks at the process
 
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from macsql.errors import UserError
 from macsql.metrics.text import exact_match
-from macsql.models.codecs import Codec
-from macsql.models.window import cut, decode, token_ids
+from macsql.models.text import Text
+from macsql.models.window import cut, token_ids
 from macsql.records import AGENTS, Agent, Example
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 BATCH = 512  # examples whose token ids are held at once
 
@@ -76,39 +73,20 @@ def check_ceiling(ceiling: float | None) -> None:
         raise UserError(f"audit.fail_below={ceiling} is no share: write a number from 0 to 1.")
 
 
-def audit_examples(
-    examples: Sequence[Example],
-    tokenizer: "PreTrainedTokenizerBase",
-    codec: Codec,
-    max_source_length: int,
-    max_target_length: int,
-) -> AuditReport:
-    """Count what is lost of `examples` on their way through the codec, the tokenizer and the model's windows."""
-    reader = _Reader(tokenizer, codec)
+def audit_examples(examples: Sequence[Example], text: Text) -> AuditReport:
+    """Count what is lost of `examples` on their way through a model's codec, tokenizer and windows."""
     audits = []
     for agent in AGENTS:
         rows = [row for row in examples if row.agent == agent]
         if rows:
-            audits.append(_audit(agent, rows, reader, max_source_length, max_target_length))
-    return AuditReport(codec.name, tuple(audits))
-
-
-@dataclass(frozen=True)
-class _Reader:
-    tokenizer: "PreTrainedTokenizerBase"
-    codec: Codec
-
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        return token_ids(self.tokenizer, [self.codec.encode(text) for text in texts])
-
-    def text(self, ids: list[int]) -> str:
-        return self.codec.decode(decode(self.tokenizer, ids))
+            audits.append(_audit(agent, rows, text))
+    return AuditReport(text.codec.name, tuple(audits))
 
 
 class _Tally:
     """Running counts over one field."""
 
-    def __init__(self, reader: _Reader, window: int) -> None:
+    def __init__(self, reader: Text, window: int) -> None:
         self.reader, self.window = reader, window
         self.rows = self.tokens = self.longest = self.truncated = self.unknown = self.rows_with_unknown = self.lost = 0
         self.characters: set[str] = set()
@@ -146,19 +124,18 @@ class _Tally:
         )
 
 
-def _audit(
-    agent: Agent, rows: Sequence[Example], reader: _Reader, max_source_length: int, max_target_length: int
-) -> AgentAudit:
-    source, target = _Tally(reader, max_source_length), _Tally(reader, max_target_length)
+def _audit(agent: Agent, rows: Sequence[Example], reader: Text) -> AgentAudit:
+    source_window, target_window = reader.max_source_length, reader.max_target_length
+    source, target = _Tally(reader, source_window), _Tally(reader, target_window)
     reached = truncated = 0
     seen: list[bool] = []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         sources, targets = source.add([row.source for row in batch]), target.add([row.target for row in batch])
         for row, asked, answer in zip(batch, sources, targets, strict=True):
-            truncated += len(asked) > max_source_length or len(answer) > max_target_length
-            reached += exact_match(row.target, reader.text(cut(reader.tokenizer, answer, max_target_length)))
-        seen += _questions_seen(batch, sources, reader, max_source_length)
+            truncated += len(asked) > source_window or len(answer) > target_window
+            reached += exact_match(row.target, reader.text(cut(reader.tokenizer, answer, target_window)))
+        seen += _questions_seen(batch, sources, reader)
     return AgentAudit(
         agent=agent,
         rows=len(rows),
@@ -171,14 +148,13 @@ def _audit(
     )
 
 
-def _questions_seen(
-    rows: Sequence[Example], sources: Sequence[list[int]], reader: _Reader, window: int
-) -> Iterator[bool]:
+def _questions_seen(rows: Sequence[Example], sources: Sequence[list[int]], reader: Text) -> Iterator[bool]:
     """For every row with a question: does it stand whole in the source, or in what is left of a source that is cut?
 
     White space does not count. Of a cut source both it and the question are read back from tokens, so that characters
     which the tokenizer loses are lost on both sides.
     """
+    window = reader.max_source_length
     asked = [_plain(row.question) for row in rows]
     cut_ones = sorted({text for text, ids in zip(asked, sources, strict=True) if len(ids) > window})
     as_read = {text: _plain(reader.text(ids)) for text, ids in zip(cut_ones, reader.ids(cut_ones), strict=True)}

@@ -2,15 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from macsql.config import GenerationConfig
-from macsql.models import window
-from macsql.models.codecs import Codec
+from macsql.models.model import Answer, Model
 from macsql.records import AGENTS, Example, Prediction
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def sample(examples: Sequence[Example], limit: int | None) -> list[Example]:
@@ -27,44 +22,38 @@ def sample(examples: Sequence[Example], limit: int | None) -> list[Example]:
     return [row for row in examples if row.id in drawn]
 
 
-def generate(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    codec: Codec,
+def predict(
+    model: Model,
     examples: Sequence[Example],
-    config: GenerationConfig,
-    max_source_length: int,
+    generation: GenerationConfig,
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Prediction]:
-    """One prediction an example, in the examples' order.
+    """One prediction per example, in the examples' order."""
+    answers = model.answer([row.source for row in examples], generation, progress)
+    return [_prediction(row, answer) for row, answer in zip(examples, answers, strict=True)]
 
-    Batches are sorted by length (about seven times faster than one by one). `progress` gets the number done after each.
+
+def by_length(
+    sources: Sequence[list[int]],
+    size: int,
+    write: Callable[[list[list[int]]], list[list[int]]],
+    progress: Callable[[int], None],
+) -> list[list[int]]:
+    """What `write` makes of each source (token ids), in the sources' order.
+
+    It gets `size` sources at once, sorted by length: about seven times faster than one by one. `progress` gets the
+    number done after each batch.
     """
-    import torch
-
-    sources = window.source_ids(tokenizer, codec, [row.source for row in examples], max_source_length)
-    order = sorted(range(len(examples)), key=lambda index: (len(sources[index]), index))
-    predictions: dict[int, Prediction] = {}
-    model.eval()
-    for start in range(0, len(order), config.batch_size):
-        batch = order[start : start + config.batch_size]
-        inputs = tokenizer.pad({"input_ids": [sources[index] for index in batch]}, return_tensors="pt").to(model.device)
-        with torch.inference_mode():
-            answers = model.generate(  # type: ignore[operator]  # the stubs hide GenerationMixin
-                **inputs,
-                max_new_tokens=config.max_new_tokens,
-                num_beams=config.num_beams,
-                do_sample=config.do_sample,
-                **({"temperature": config.temperature} if config.do_sample else {}),
-            )
-        for index, answer in zip(batch, answers.tolist(), strict=True):
-            predictions[index] = _prediction(examples[index], answer, tokenizer, codec)
-        progress(len(predictions))
-    return [predictions[index] for index in range(len(examples))]
+    order = sorted(range(len(sources)), key=lambda index: (len(sources[index]), index))
+    written: dict[int, list[int]] = {}
+    for start in range(0, len(order), size):
+        batch = order[start : start + size]
+        written.update(zip(batch, write([sources[index] for index in batch]), strict=True))
+        progress(len(written))
+    return [written[index] for index in range(len(sources))]
 
 
-def _prediction(row: Example, answer: list[int], tokenizer: "PreTrainedTokenizerBase", codec: Codec) -> Prediction:
-    raw = window.decode(tokenizer, answer)
+def _prediction(row: Example, answer: Answer) -> Prediction:
     return Prediction(
         id=row.id,
         agent=row.agent,
@@ -73,9 +62,9 @@ def _prediction(row: Example, answer: list[int], tokenizer: "PreTrainedTokenizer
         question=row.question,
         gold_sql=row.gold_sql,
         target=row.target,
-        raw_output=raw,
-        output=codec.decode(raw),
-        truncated=tokenizer.eos_token_id not in answer,
+        raw_output=answer.raw,
+        output=answer.text,
+        truncated=answer.truncated,
         broken_sql=row.broken_sql,
         error=row.error,
     )

@@ -1,88 +1,17 @@
-"""Source and target as token ids within the model's windows: the one way, for training, audit and generation alike."""
+"""Text to token ids, token ids to a window's length, token ids to text: fast, and to the letter the tokenizer's own."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from macsql.errors import UserError
-from macsql.models.codecs import Codec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH = 1024  # texts whose words are tokenised together
 _GAP = re.compile(r"[ \t\n\r]+")  # white space of which every tokenizer of T5's kind is sure to make nothing
-
-
-@dataclass(frozen=True)
-class EncodedExample:
-    """What the model is given of one example."""
-
-    input_ids: list[int]  # at most max_source_length, the end-of-sequence token included
-    labels: list[int]  # at most max_target_length, the same
-    source_tokens: int  # before anything was cut
-    target_tokens: int
-    source_truncated: bool
-    target_truncated: bool
-
-
-def encode_example(
-    tokenizer: "PreTrainedTokenizerBase",
-    codec: Codec,
-    source: str,
-    target: str,
-    max_source_length: int,
-    max_target_length: int,
-) -> EncodedExample:
-    """Token ids of one example; see `encode_examples`, which is faster for many."""
-    return encode_examples(tokenizer, codec, [source], [target], max_source_length, max_target_length)[0]
-
-
-def encode_examples(
-    tokenizer: "PreTrainedTokenizerBase",
-    codec: Codec,
-    sources: Sequence[str],
-    targets: Sequence[str],
-    max_source_length: int,
-    max_target_length: int,
-) -> list[EncodedExample]:
-    """Token ids of many examples, in their order.
-
-    What is longer than its window is cut on the right, and the end-of-sequence token put back, as T5 was trained.
-    """
-    return [
-        EncodedExample(
-            input_ids,
-            labels,
-            source_tokens,
-            target_tokens,
-            source_tokens > max_source_length,
-            target_tokens > max_target_length,
-        )
-        for (input_ids, source_tokens), (labels, target_tokens) in zip(
-            _windowed(tokenizer, codec, sources, max_source_length),
-            _windowed(tokenizer, codec, targets, max_target_length),
-            strict=True,
-        )
-    ]
-
-
-def source_ids(
-    tokenizer: "PreTrainedTokenizerBase", codec: Codec, sources: Sequence[str], max_source_length: int
-) -> list[list[int]]:
-    """What `encode_examples` gives as input_ids, for generation, where there is no target."""
-    return [ids for ids, _ in _windowed(tokenizer, codec, sources, max_source_length)]
-
-
-def _windowed(
-    tokenizer: "PreTrainedTokenizerBase", codec: Codec, texts: Sequence[str], length: int
-) -> Iterator[tuple[list[int], int]]:
-    """For each text its ids within the window, and how many there were; uncut ids are held for one batch only."""
-    for start in range(0, len(texts), BATCH):
-        for ids in token_ids(tokenizer, [codec.encode(text) for text in texts[start : start + BATCH]]):
-            yield cut(tokenizer, ids, length), len(ids)
 
 
 def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:

@@ -53,7 +53,7 @@ def test_a_real_trial_survives_its_node(trial):
         executor = RayExecutor(config, None)
         handle = executor.start(folder, 0)
         wait_for(lambda: whole_checkpoints(folder), "a checkpoint at home", 300)
-        lose_node(cluster, "macsql.training.trial")
+        lose_node(cluster, "macsql.train")
         assert ended(handle, 60) < 0
         assert read_result(folder) is None
         assert ended(executor.start(folder, 0), 300) == 0

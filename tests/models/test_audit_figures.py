@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import tokenizer_of
 
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.metrics.text import exact_match
 from macsql.models.audit import AuditReport, audit_examples, percent
 from macsql.models.codecs import codec, extend
-from macsql.models.seq2seq import load_tokenizer
+from macsql.models.text import Text
 from macsql.records import AGENTS, Agent, Example
 
 QUESTION = "Which ships crossed in fog?"
@@ -47,11 +48,11 @@ def t5(shared: Path):
 @pytest.fixture(scope="module")
 def pocket(tmp_path_factory: pytest.TempPathFactory):
     model = ModelConfig(name="pocket", pocket={"vocab_size": 200})
-    return load_tokenizer(model, codec("marks"), ROWS, tmp_path_factory.mktemp("state"))
+    return tokenizer_of(model, "marks", ROWS, tmp_path_factory.mktemp("state"))
 
 
 def report(tokenizer, rows: list[Example], name: str = "marks", source: int = 512, target: int = 256) -> AuditReport:
-    return audit_examples(rows, tokenizer, codec(name), source, target)
+    return audit_examples(rows, Text(tokenizer, codec(name), source, target))
 
 
 def test_verbatim_shows_why_the_posters_exact_match_was_zero(t5):

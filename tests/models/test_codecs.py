@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from making import tokenizer_of
 
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models.codecs import ALPHABET, MARKS, Codec, codec, extend
-from macsql.models.seq2seq import load_tokenizer
 from macsql.records import Example
 
 REVERSIBLE = ("marks", "tokens")
@@ -68,7 +68,7 @@ def pocket(tmp_path_factory: pytest.TempPathFactory):
     rows = [Example(str(n), "decomposer", "q", "d", f"{n} of t?", text, "", "") for n, text in enumerate(ANSWERS * 9)]
     model = ModelConfig(name="pocket", pocket={"vocab_size": 300})
     folder = tmp_path_factory.mktemp("state")
-    return {name: load_tokenizer(model, codec(name), rows, folder) for name in REVERSIBLE}
+    return {name: tokenizer_of(model, name, rows, folder) for name in REVERSIBLE}
 
 
 def through(tokenizer, known: Codec, text: str) -> str:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import tokenizer_of
 
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models.codecs import codec
-from macsql.models.seq2seq import load_tokenizer
-from macsql.models.window import cut, decode, encode_example, encode_examples, source_ids, token_ids
+from macsql.models.text import Text
+from macsql.models.window import cut, token_ids
 from macsql.records import Example
 
 MARKS = codec("marks")
@@ -20,9 +21,8 @@ MARKS = codec("marks")
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory):
     rows = [Example("1", "decomposer", "q", "d", "how many of t?", "```sql\nSELECT a FROM t\n```", "", "")] * 3
-    return load_tokenizer(
-        ModelConfig(name="pocket", pocket={"vocab_size": 120}), MARKS, rows, tmp_path_factory.mktemp("state")
-    )
+    model = ModelConfig(name="pocket", pocket={"vocab_size": 120})
+    return tokenizer_of(model, "marks", rows, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +35,13 @@ def t5(shared: Path):
 @given(st.text(max_size=30), st.integers(2, 40))
 @settings(max_examples=200, deadline=None)
 def test_within_the_window_all_comes_back_and_beyond_it_the_start_stays(tokenizer, text, window):
-    whole = encode_example(tokenizer, MARKS, text, text, 10_000, 10_000)
-    row = encode_example(tokenizer, MARKS, text, text, window, 10_000)
-    assert MARKS.decode(decode(tokenizer, whole.labels)) == text
-    assert whole.input_ids == whole.labels == row.labels
-    assert not whole.source_truncated
-    assert row.source_tokens == whole.source_tokens == len(whole.input_ids)
-    assert row.source_truncated == (whole.source_tokens > window)
-    assert not row.target_truncated
-    assert row.input_ids[-1] == tokenizer.eos_token_id
-    assert row.input_ids[:-1] == whole.input_ids[: min(window, whole.source_tokens) - 1]
+    wide, narrow = Text(tokenizer, MARKS, 10_000, 10_000), Text(tokenizer, MARKS, window, 10_000)
+    [whole] = wide.targets([text])
+    assert wide.text(whole) == text
+    assert wide.sources([text]) == narrow.targets([text]) == wide.ids([text]) == [whole]
+    [ids] = narrow.sources([text])
+    assert ids[-1] == tokenizer.eos_token_id
+    assert ids[:-1] == whole[: min(window, len(whole)) - 1]
 
 
 def test_the_cut_is_the_tokenizers_own(tokenizer):
@@ -55,29 +52,27 @@ def test_the_cut_is_the_tokenizers_own(tokenizer):
 
 
 def test_many_are_as_one_by_one(tokenizer):
-    sources = [f"row {n}: a <= {n} in\n{{t}}" for n in range(1500)]  # more than one batch
-    targets = [f"```sql\nSELECT {n}\n```" for n in range(1500)]
-    many = encode_examples(tokenizer, MARKS, sources, targets, 12, 9)
-    assert many[:30] == [
-        encode_example(tokenizer, MARKS, s, t, 12, 9) for s, t in zip(sources[:30], targets, strict=False)
-    ]
+    text = Text(tokenizer, MARKS, 12, 9)
+    prompts = [f"row {n}: a <= {n} in\n{{t}}" for n in range(1500)]  # more than one batch
+    many = text.sources(prompts)
+    assert many[:30] == [text.sources([prompt])[0] for prompt in prompts[:30]]
     assert len(many) == 1500
-    assert many[-1] == encode_example(tokenizer, MARKS, sources[-1], targets[-1], 12, 9)
-    assert source_ids(tokenizer, MARKS, sources, 12) == [row.input_ids for row in many]
+    assert many[-1] == text.sources(prompts[-1:])[0]
 
 
-def test_only_the_target_is_cut(tokenizer):
-    row = encode_example(tokenizer, MARKS, "t", "SELECT a FROM t WHERE a = 5", 8, 4)
-    assert (row.source_truncated, row.target_truncated, len(row.labels)) == (False, True, 4)
+def test_each_side_has_its_own_window(tokenizer):
+    text = Text(tokenizer, MARKS, 8, 4)
+    assert [len(ids) for ids in text.sources(["SELECT a FROM t WHERE a = 5"])] == [8]
+    assert [len(ids) for ids in text.targets(["SELECT a FROM t WHERE a = 5"])] == [4]
 
 
 def test_a_window_without_room_is_refused(tokenizer):
     with pytest.raises(UserError, match="window of 1 token"):
-        encode_example(tokenizer, MARKS, "a long source", "a", 1, 8)
+        Text(tokenizer, MARKS, 1, 8).sources(["a long source"])
 
 
 def test_nothing_gives_nothing(tokenizer):
-    assert encode_examples(tokenizer, MARKS, [], [], 8, 8) == []
+    assert Text(tokenizer, MARKS, 8, 8).sources([]) == Text(tokenizer, MARKS, 8, 8).ids([]) == []
 
 
 hostile = st.lists(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from trials import Killed, StopAt, folder_of, outcome, told, with_trainer
 
-from macsql.training.finetune import MixtureTrainer
-from macsql.training.trial import read_result, run_folder
+from macsql.train import run_folder
+from macsql.training.trainer import Trainer
 from macsql.trials.checkpoints import last_checkpoint
+from macsql.trials.result import read_result
 from macsql.trials.stopping import Interrupted
 
 EPOCH = 10  # optimizer steps of the tiny trial's epoch
@@ -181,11 +182,11 @@ def test_no_step_is_taken_behind_the_last(trial, undisturbed, monkeypatch, chang
             stop = StopAt(expected["steps"])
         else:
             stop = StopAt(10**9)
-            patch.setattr(MixtureTrainer, "_finalize_training", killed)
+            patch.setattr(Trainer, "_finalize_training", killed)
         with pytest.raises((Killed, Interrupted)):
             run_folder(folder, stop=stop, tell=stop.tell)
     assert not (folder / "trained.json").exists()
-    monkeypatch.setattr("macsql.training.trial._train", None)
+    monkeypatch.setattr("macsql.training.trainer.make_trainer", None)
     result = run_folder(folder)
     assert (result.status, result.attempt_steps) == ("FINISHED", 0)
     assert outcome(folder) == expected
@@ -196,10 +197,10 @@ def test_a_trial_killed_while_it_answers_does_not_train_again(tiny, trial, undis
     tiny.generation = dataclasses.replace(tiny.generation, do_sample=True)
     expected, folder = undisturbed(**FIRST_IS_BEST), trial("killed", **FIRST_IS_BEST)
     with monkeypatch.context() as patch:
-        patch.setattr("macsql.training.trial.generate", killed)
+        patch.setattr("macsql.training.stages.predict", killed)
         with pytest.raises(Killed):
             run_folder(folder)
-    monkeypatch.setattr("macsql.training.trial._train", None)
+    monkeypatch.setattr("macsql.training.trainer.make_trainer", None)
     result = run_folder(folder)
     assert (result.status, result.attempt_steps) == ("FINISHED", 0)
     assert outcome(folder) == expected

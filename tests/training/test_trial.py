@@ -9,8 +9,9 @@ import pytest
 from trials import folder_of, told
 
 from macsql.records import Prediction, Verdict, read_jsonl
-from macsql.training.trial import read_result, run_folder
+from macsql.train import run_folder
 from macsql.trials.events import read_events
+from macsql.trials.result import read_result
 
 
 @pytest.fixture

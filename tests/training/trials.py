@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import Config, to_yaml
-from macsql.training.trial import read_result
 from macsql.trials.events import read_events
+from macsql.trials.result import read_result
 from macsql.trials.stopping import StopRequest
 
 MADE = ("predictions.jsonl", "verdicts.jsonl", "model/model.safetensors")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from macsql.errors import UserError
 from macsql.factory.prepared import prepare
-from macsql.models import seq2seq
-from macsql.models.codecs import codec
-from macsql.training.finetune import ByLength, Report, make_trainer, tokenised, training_arguments
+from macsql.models.families import model_of, text_of
+from macsql.training.arguments import training_arguments
+from macsql.training.callbacks import Report
+from macsql.training.trainer import ByLength, make_trainer
 from macsql.trials.stopping import Diverged, StopRequest
 
 
@@ -29,16 +31,10 @@ def first_norm(config, folder, batch: int, accumulation: int) -> tuple[float, fl
     )
     model_config = dataclasses.replace(config.model, pocket={**config.model.pocket, "dropout_rate": 0.0})
     config = dataclasses.replace(config, trainer=trainer, model=model_config)
-    prepared, spelling = prepare(config), codec(config.codec.name)
-    train = prepared.examples("train")
-    tokenizer = seq2seq.load_tokenizer(config.model, spelling, train, folder)
-    model = seq2seq.load_model(config.model, tokenizer, spelling, config.seed)
-    rows = tokenised(train, tokenizer, spelling, config)
+    train = prepare(config).examples("train")
+    model = model_of(config, text_of(config, train), "")
     told: list[dict[str, float]] = []
-    agents = [row.agent for row in train]
-    make_trainer(
-        config, model, tokenizer, rows, rows, agents, folder, lambda *event: told.append(event[2]), StopRequest()
-    ).train()
+    make_trainer(config, model, train, train, folder, lambda *event: told.append(event[2]), StopRequest()).train()
     return told[0]["loss"], told[0]["grad_norm"]
 
 
@@ -75,12 +71,10 @@ def test_other_arguments_of_the_trainer_go_through(tiny, tmp_path):
     assert training_arguments(config, tmp_path).adam_beta2 == 0.98
 
 
-def test_the_pocket_model_is_the_same_for_the_same_seed(tiny, tmp_path):
-    train = prepare(tiny).examples("train")
-    spelling = codec("marks")
-    tokenizer = seq2seq.load_tokenizer(tiny.model, spelling, train, tmp_path)
-    first, again = (seq2seq.load_model(tiny.model, tokenizer, spelling, 3) for _ in range(2))
-    other = seq2seq.load_model(tiny.model, tokenizer, spelling, 4)
+def test_the_pocket_model_is_the_same_for_the_same_seed(tiny):
+    text = text_of(tiny, prepare(tiny).examples("train"))
+    made: list[Any] = [model_of(dataclasses.replace(tiny, seed=seed), text, "").network for seed in (3, 3, 4)]
+    first, again, other = made
     assert torch.equal(first.shared.weight, again.shared.weight)
     assert not torch.equal(first.shared.weight, other.shared.weight)
 

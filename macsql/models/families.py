@@ -1,0 +1,122 @@
+"""The way in: a configuration, or a saved model's folder, to the model of the family that it belongs to."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from macsql.config import Config, ModelConfig
+from macsql.errors import UserError
+from macsql.models import pocket, sources
+from macsql.models.card import Card, read_card
+from macsql.models.codecs import codec, extend
+from macsql.models.model import Trainable
+from macsql.models.pocket import made_here as made_here
+from macsql.models.seq2seq import EncoderDecoder
+from macsql.models.text import Text
+from macsql.records import Example
+
+FAMILIES = (EncoderDecoder,)
+KNOWN_SIZES = {"t5_small": 60_500_000, "t5_small_awesome": 60_500_000}  # where only the hub could say
+
+
+def check(config: ModelConfig, weights: bool = True) -> None:
+    """Raise UserError, before any cost, where the model cannot be had or is of no family here.
+
+    `weights` is false where the tokenizer alone is asked for.
+    """
+    for key in ("max_source_length", "max_target_length"):
+        if getattr(config, key) < 2:
+            raise UserError(f"model.{key}={getattr(config, key)}: a window has at least 2 tokens.")
+    if made_here(config):
+        pocket.check(config)
+        return
+    _family(sources.shape(config), _name(config))
+    sources.check_tokenizer(config)
+    if weights:
+        sources.check_weights(config)
+
+
+def parameters(config: ModelConfig) -> int | None:
+    """About how many parameters the model has, without loading it; None where only the hub knows."""
+    if made_here(config):
+        return EncoderDecoder.parameters(config.pocket)
+    if config.path is None:
+        return KNOWN_SIZES.get(config.name)
+    shape = sources.shape(config)
+    return _family(shape, _name(config)).parameters(shape)
+
+
+def text_of(config: Config, train: Sequence[Example]) -> Text:
+    """How the configuration's model reads and writes; the built-in model's tokenizer is trained on `train` and kept.
+
+    Raises UserError where the folder is missing or incomplete, or the hub cannot be reached.
+    """
+    from transformers import AutoTokenizer
+
+    model, spelling = config.model, codec(config.codec.name)
+    if made_here(model):
+        place = pocket.tokenizer_folder(model, spelling, train, Path(config.tracking.state_dir))
+    else:
+        sources.check_tokenizer(model)
+        place = sources.source(model)
+    tokenizer = sources.from_pretrained(AutoTokenizer.from_pretrained, place, model)
+    if spelling.added_tokens:
+        extend(tokenizer, spelling)
+    return Text(tokenizer, spelling, model.max_source_length, model.max_target_length)
+
+
+def model_of(config: Config, text: Text, fingerprint: str) -> Trainable:
+    """The configuration's model before training, for data of this fingerprint; random weights are drawn from the seed.
+
+    Sets torch's seed. Raises UserError as `text_of` does.
+    """
+    import torch
+
+    torch.manual_seed(config.seed)
+    model = config.model
+    if made_here(model):
+        card = Card.of(config, EncoderDecoder.family, fingerprint)
+        return EncoderDecoder(pocket.network(model, text.tokenizer), text, card)
+    family = _family(sources.shape(model), _name(model))
+    load = partial(sources.from_pretrained, place=sources.source(model), config=model)
+    return family.open(load, text, Card.of(config, family.family, fingerprint))
+
+
+def load(folder: Path, seed: int = 0) -> Trainable:
+    """The model in a folder that training left, ready to be asked; nothing but the folder is needed.
+
+    Sets torch's seed, from which answers are drawn where they are drawn at random. Raises UserError where the folder
+    is none of ours or is damaged.
+    """
+    import torch
+    from transformers import AutoTokenizer
+
+    card = read_card(folder)
+    model = ModelConfig(name=folder.name, path=str(folder))
+    check(model)
+    family = next((family for family in FAMILIES if family.family == card.family), None)
+    if family is None:
+        known = ", ".join(family.family for family in FAMILIES)
+        raise UserError(f"{folder} holds a model of the family {card.family!r}, and this code knows {known}.")
+    tokenizer = sources.from_pretrained(AutoTokenizer.from_pretrained, str(folder), model)
+    text = Text(tokenizer, codec(card.codec), card.max_source_length, card.max_target_length)
+    torch.manual_seed(seed)
+    return family.open(partial(sources.from_pretrained, place=str(folder), config=model), text, card)
+
+
+def _family(shape: Mapping[str, Any], name: str) -> type[EncoderDecoder]:
+    """The family of a checkpoint. Raises UserError for one of no family here, or without the sizes that we read."""
+    kind = str(shape.get("model_type") or "")
+    family = next((family for family in FAMILIES if kind in family.model_types), None)
+    if family is None:
+        says = f"says model_type {kind}" if kind else "names no model_type"
+        raise UserError(f"{name} is no T5: its config.json {says}, and only encoder-decoders of T5's kind can be used.")
+    for key in family.sizes:
+        if type(shape.get(key)) is not int or shape[key] < 1:
+            raise UserError(f"{name}: its config.json has no usable {key} (a whole number of at least 1).")
+    return family
+
+
+def _name(config: ModelConfig) -> str:
+    return f"model.path={config.path}" if config.path is not None else f"model={config.name} ({config.hub_id})"

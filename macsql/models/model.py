@@ -1,0 +1,69 @@
+"""What a model is to the rest of the house: whoever answers prompts, and what training asks of one with weights here.
+
+A family (encoder-decoder, and whatever comes beside it) is one class with these methods. Its tokenizer, its prompt
+style, its codec and its windows are its own: who asks gives plain text and gets plain text.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from macsql.config import GenerationConfig
+from macsql.models.card import Card
+from macsql.models.text import Text
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+Row = dict[str, list[int]]  # what a collator takes: token ids, and labels that are -100 where no loss is taken
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote to one prompt."""
+
+    raw: str  # as it came out of the tokenizer
+    text: str  # after the codec
+    truncated: bool  # it ended at the token limit, not where the model ends an answer
+    tokens: int  # that the model wrote, the one that ends the answer included
+
+
+class Model(Protocol):
+    """Whoever answers prompts."""
+
+    card: Card
+
+    def answer(
+        self,
+        prompts: Sequence[str],
+        generation: GenerationConfig,
+        progress: Callable[[int], None] = ...,
+    ) -> list[Answer]:
+        """One answer per prompt, in their order; `progress` gets the number done so far, now and then."""
+
+
+class Trainable(Model, Protocol):
+    """A model whose weights are here."""
+
+    family: str
+    network: "PreTrainedModel"
+    text: Text
+
+    def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
+        """Examples as token ids within the windows, with the labels on what is to be learnt, in their order."""
+
+    def collator(self) -> Callable[[list[Row]], Mapping[str, "torch.Tensor"]]:
+        """Makes a padded batch of rows."""
+
+    def loss(
+        self, network: Any, batch: Mapping[str, "torch.Tensor"], count: "torch.Tensor | int | None", smoothing: float
+    ) -> tuple["torch.Tensor", Any]:
+        """(loss, the network's outputs) of a batch: cross-entropy per target token.
+
+        `network` is what the Trainer has made of `self.network`. The sum is divided by `count`, the target tokens of
+        all micro-batches of the optimizer step (None: those of this batch).
+        """
+
+    def to(self, device: "torch.device | str") -> None:
+        """Move the weights."""

@@ -1,0 +1,114 @@
+"""The built-in model: a miniature of T5 with random weights, and a tokenizer of T5's kind trained on the data."""
+
+import hashlib
+import json
+import os
+import shutil
+import string
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from macsql.config import ModelConfig
+from macsql.errors import UserError
+from macsql.models.codecs import Codec
+from macsql.records import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# What T5's vocabulary cannot write. The pocket tokenizer is a miniature of T5's, gaps included: only so does an
+# built-in experiment on codecs say anything about the real model.
+T5_GAPS = "{}<`~^\\【】"
+SIZES = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")  # what model.pocket must say
+COUNTS = ("num_decoder_layers", "relative_attention_num_buckets", "relative_attention_max_distance")
+SHAPES = ("relu", "gated-gelu")  # of feed_forward_proj
+# what it may say: arguments of transformers' T5Config, which keeps any other without a word
+OPTIONAL = (*COUNTS, "dropout_rate", "layer_norm_epsilon", "initializer_factor", "feed_forward_proj")
+
+
+def made_here(config: ModelConfig) -> bool:
+    """Whether the model is made here; model.path takes the place of such a one."""
+    return bool(config.pocket) and config.path is None
+
+
+def check(config: ModelConfig) -> None:
+    """Raise UserError for sizes of which no model can be made."""
+    sizes = config.pocket
+    if unknown := sorted(set(sizes) - {*SIZES, *OPTIONAL}):
+        raise UserError(f"model.pocket.{unknown[0]}: a model made here takes {', '.join((*SIZES, *OPTIONAL))}.")
+    for name in (*SIZES, *COUNTS):
+        if name not in sizes and name in SIZES:
+            raise UserError(f"model.pocket.{name} is missing: a model made here needs {', '.join(SIZES)}.")
+        if name in sizes and (type(sizes[name]) is not int or sizes[name] < 1):
+            raise UserError(f"model.pocket.{name}={sizes[name]}: a whole number of at least 1 is needed.")
+    if sizes["d_model"] < sizes["num_heads"]:
+        raise UserError(
+            f"model.pocket.d_model={sizes['d_model']} cannot be shared out among "
+            f"model.pocket.num_heads={sizes['num_heads']}: at least 1 for each head is needed."
+        )
+    dropout = sizes.get("dropout_rate", 0.1)
+    if type(dropout) not in (int, float) or not 0 <= dropout < 1:
+        raise UserError(f"model.pocket.dropout_rate={dropout}: write a share from 0 to below 1.")
+    for name in ("layer_norm_epsilon", "initializer_factor"):
+        if name in sizes and (type(sizes[name]) not in (int, float) or not sizes[name] > 0):
+            raise UserError(f"model.pocket.{name}={sizes[name]}: a number above 0 is needed.")
+    if (shape := sizes.get("feed_forward_proj", SHAPES[0])) not in SHAPES:
+        raise UserError(f"model.pocket.feed_forward_proj={shape}: choose {' or '.join(SHAPES)}.")
+
+
+def tokenizer_folder(config: ModelConfig, codec: Codec, train: Iterable[Example], state_dir: Path) -> str:
+    """Train a tokenizer of T5's kind on the codec's text; deterministic, and kept under its content's hash."""
+    texts = [codec.encode(text) for row in train for text in (row.source, row.target)]
+    digest = hashlib.sha256(json.dumps([config.pocket["vocab_size"], codec.name, texts]).encode()).hexdigest()[:16]
+    folder = state_dir / "models" / f"pocket-{digest}"
+    if (folder / "tokenizer_config.json").exists():
+        return str(folder)
+
+    from transformers import T5Tokenizer
+
+    pieces = _pieces(texts, config.pocket["vocab_size"])
+    specials = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    # T5's tokenizer picks the segmentation with the best sum of scores: with every piece at -1, the shortest one.
+    tokenizer = T5Tokenizer(vocab=specials + [(piece, -1.0) for piece in pieces], extra_ids=0)
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    tokenizer.save_pretrained(partial)
+    try:
+        partial.rename(folder)
+    except OSError:  # made by another process meanwhile
+        shutil.rmtree(partial)
+    return str(folder)
+
+
+def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    """A T5 of the configured sizes with random weights, drawn from torch's generator as it stands."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    sizes = {key: value for key, value in config.pocket.items() if key != "vocab_size"}
+    shape = {
+        "vocab_size": _padded(len(tokenizer)),
+        "d_kv": sizes["d_model"] // sizes["num_heads"],
+        "decoder_start_token_id": tokenizer.pad_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    return T5ForConditionalGeneration(T5Config(**shape, **sizes))
+
+
+def _pieces(texts: list[str], size: int) -> list[str]:
+    """The most useful word pieces of the texts by byte-pair merging, after every printable character but T5's gaps."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    gaps = "".join("\\" + gap for gap in T5_GAPS)
+    sketch = Tokenizer(models.BPE())
+    sketch.normalizer = normalizers.Replace(Regex(f"[{gaps}]"), " ")
+    sketch.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    alphabet = [character for character in string.printable if not character.isspace() and character not in T5_GAPS]
+    trainer = trainers.BpeTrainer(vocab_size=size, min_frequency=2, initial_alphabet=alphabet, show_progress=False)
+    sketch.train_from_iterator(texts, trainer)
+    vocabulary = sketch.get_vocab()
+    return sorted(vocabulary, key=vocabulary.__getitem__)
+
+
+def _padded(count: int) -> int:
+    return -(-count // 64) * 64  # a multiple of 64 keeps matrix products fast

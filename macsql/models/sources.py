@@ -1,0 +1,81 @@
+"""Where weights and tokenizers come from: a local folder in the hub's layout, or the hub and its cache."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from macsql.config import ModelConfig
+from macsql.errors import UserError
+
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin")
+TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json")  # any of them holds a vocabulary
+
+
+def source(config: ModelConfig) -> str:
+    """What the library's `from_pretrained` is given. Raises UserError where nothing can be meant."""
+    if config.path is not None:
+        folder = Path(config.path)
+        if not folder.is_dir():
+            what = "that is a file, not a folder" if folder.exists() else "there is no such folder"
+            raise UserError(f"model.path={config.path}: {what}.")
+        if not (folder / "config.json").exists():
+            raise UserError(f"model.path={config.path} holds no config.json: a folder in the hub's layout is needed.")
+        return str(folder)
+    if config.hub_id is None:
+        raise UserError(f"model={config.name} names neither model.path (a local folder) nor model.hub_id.")
+    return config.hub_id
+
+
+def shape(config: ModelConfig) -> Mapping[str, Any]:
+    """The checkpoint's config.json. Raises UserError where it cannot be read, or the hub not be reached."""
+    place = source(config)
+    if config.path is not None:
+        return read_shape(Path(place), f"model.path={config.path}")
+    from huggingface_hub import try_to_load_from_cache
+    from transformers import AutoConfig
+
+    cached = try_to_load_from_cache(place, "config.json")
+    if isinstance(cached, str):
+        return read_shape(Path(cached).parent, f"model={config.name} (in the local cache)")
+    found: Mapping[str, Any] = from_pretrained(AutoConfig.from_pretrained, place, config).to_dict()
+    return found
+
+
+def read_shape(folder: Path, name: str) -> Mapping[str, Any]:
+    """The config.json of a folder, which messages call `name`."""
+    try:
+        told = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{name}: its config.json cannot be read ({type(error).__name__}).") from error
+    if not isinstance(told, dict):
+        raise UserError(f"{name}: its config.json holds no JSON object.")
+    return told
+
+
+def check_tokenizer(config: ModelConfig) -> None:
+    """Raise UserError where a local folder holds no vocabulary: the library would make an empty one."""
+    if config.path is not None and not any((Path(config.path) / name).exists() for name in TOKENIZERS):
+        raise UserError(f"model.path={config.path} holds no tokenizer (tokenizer.json or spiece.model).")
+
+
+def check_weights(config: ModelConfig) -> None:
+    """Raise UserError where a local folder holds a configuration and a tokenizer but nothing to fine-tune."""
+    if config.path is not None and not any(any(Path(config.path).glob(pattern)) for pattern in WEIGHTS):
+        raise UserError(f"model.path={config.path} holds no weights (model.safetensors or pytorch_model.bin).")
+
+
+def from_pretrained(load: Any, place: str, config: ModelConfig) -> Any:
+    """What the library loads from there, or UserError."""
+    try:
+        return load(place)
+    except Exception as error:  # a damaged file dies of whatever reads it first
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        if config.path is not None:
+            raise UserError(f"model.path={config.path} could not be loaded: {reason}") from error
+        if not isinstance(error, OSError | ValueError):
+            raise
+        raise UserError(
+            f"model={config.name} needs {place} from the hub, which cannot be reached from here and is not in the "
+            f"local cache: download it on a connected machine and set model.path=DIR."
+        ) from error
