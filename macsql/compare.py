@@ -108,7 +108,7 @@ def write(comparison: "Comparison", folder: Path, page: Path | None = None) -> N
     from macsql.report import html as report
 
     print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
-    if comparison.rows:
+    if comparison.beside:
         print(f"Written: {results.write_comparison(comparison, folder / 'comparison.csv')}")
     print(f"Written: {report.write_html(comparison, page or folder / 'report.html')}")
 
@@ -116,12 +116,12 @@ def write(comparison: "Comparison", folder: Path, page: Path | None = None) -> N
 def publish(comparison: "Comparison") -> None:
     """Leave an experiment's files and the table of its README in its folder, and its row in experiments/README.md."""
     from macsql.comparison.published import EXPERIMENTS
-    from macsql.report import markdown as overview
+    from macsql.report import readme
 
     folder = published_folder(comparison.name)
     write(comparison, folder)
-    print(f"Written: {overview.write_results(comparison, folder / 'README.md')}")
-    print(f"Written: {overview.write_overview(comparison, EXPERIMENTS / 'README.md')}")
+    print(f"Written: {readme.write_results(comparison, folder / 'README.md')}")
+    print(f"Written: {readme.write_overview(comparison, EXPERIMENTS / 'README.md')}")
 
 
 def published_folder(name: str) -> Path:

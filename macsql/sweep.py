@@ -3,6 +3,7 @@
 `key=1,2` and `key=choice(1,2)` on the command line are axes of its search space, as in Hydra's own sweeps.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -265,10 +266,18 @@ def log_tail(folder: Path, lines: int) -> list[str]:
 
 
 def best_trial(ended: "list[Ended]", config: Config) -> "Ended | None":
-    """The finished trial with the best first objective."""
-    metric, sign = config.sweep.objectives[0], config.sweep.sign()
-    finished = [item for item in ended if item.result.status == "FINISHED"]
-    return min(finished, key=lambda item: sign * item.result.metrics[metric], default=None)
+    """The first seed of the setting with the best first objective on average, as the comparison has it."""
+    from macsql.search.best import best_on_average
+
+    metric = config.sweep.objectives[0]
+    told = [
+        (json.dumps(item.trial.point, sort_keys=True), item)
+        for item in ended
+        if item.result.status == "FINISHED" and metric in item.result.metrics
+    ]
+    best = best_on_average(((point, item.result.metrics[metric]) for point, item in told), config.sweep.sign())
+    seeds = [item for point, item in told if point == best]
+    return min(seeds, key=lambda item: item.trial.repeat, default=None)
 
 
 if __name__ == "__main__":

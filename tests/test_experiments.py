@@ -8,9 +8,9 @@ import pytest
 
 from macsql.app import CONF, REPO, command
 from macsql.comparison.published import matches, published
-from macsql.comparison.side_by_side import POSTER_TRAINING, other_training
+from macsql.comparison.reasons import POSTER_TRAINING, other_training
 from macsql.records import AGENTS
-from macsql.report.markdown import BEGIN, has_marks
+from macsql.report.readme import BEGIN, has_marks
 from macsql.search import study
 from macsql.search.space import grid, read_space
 from macsql.training.check import LIGER, notes

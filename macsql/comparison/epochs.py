@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import Curve, title
-from macsql.comparison.published import PublishedCurve
-from macsql.comparison.settings import find
-from macsql.comparison.side_by_side import Cell, Row, place
+from macsql.comparison.measured import MeasuredTrial
+from macsql.comparison.published import Published, PublishedCurve
+from macsql.comparison.settings import Setting, find
+from macsql.comparison.side_by_side import Beside, Figure, Origin, place
 
 LOSSES = {"train_loss": "mean over the steps of the epoch", "eval_loss": "at the end of the epoch"}
 
@@ -44,14 +44,14 @@ class EpochTable:
     epochs: tuple[Epoch, ...]
 
 
-def epoch_tables(comparison: Comparison) -> list[EpochTable]:
+def epoch_tables(
+    published: Published, settings: Sequence[Setting], trials: Sequence[MeasuredTrial]
+) -> list[EpochTable]:
     """A table for each one of the poster's, in its order."""
     found = []
-    for table in comparison.published.curves:
-        setting = find(comparison.settings, table.setting)
-        curves = [
-            report.curve for report in comparison.trials if setting is not None and report.trial in setting.trials
-        ]
+    for table in published.curves:
+        setting = find(settings, table.setting)
+        curves = [each.curve for each in trials if setting is not None and each.trial in setting.trials]
         epochs = [
             Epoch(
                 number,
@@ -66,10 +66,10 @@ def epoch_tables(comparison: Comparison) -> list[EpochTable]:
     return found
 
 
-def epoch_rows(comparison: Comparison) -> Iterator[Row]:
-    """Every cell of the poster's tables as a row, with what the row of the same setting's best pair says about it."""
-    pairs = {(row.setting, row.metric): row for row in comparison.rows}
-    for table in epoch_tables(comparison):
+def epochs_beside(tables: Sequence[EpochTable], beside: Sequence[Beside]) -> Iterator[Beside]:
+    """Every cell of the poster's tables beside ours, with what is said of the same setting's best pair."""
+    pairs = {(row.setting, row.metric): row for row in beside}
+    for table in tables:
         for epoch in table.epochs:
             for name, note in LOSSES.items():
                 pair, like = epoch.losses[name], pairs[table.setting, f"pair/{name}"]
@@ -78,12 +78,11 @@ def epoch_rows(comparison: Comparison) -> Iterator[Row]:
                 if pair.ours is not None:
                     ours = replace(like.ours, value=pair.ours, note=note)
                 elif like.ours.value is not None:
-                    ours = Cell("not applicable", note="not trained for so many epochs")
+                    ours = Figure(Origin.NONE, note="not trained for so many epochs")
                 else:
                     ours = like.ours
-                yield Row(
-                    f"epoch_{epoch.number}/{name}", words, table.setting, poster, ours, pair.difference, like.reasons
-                )
+                metric = f"epoch_{epoch.number}/{name}"
+                yield Beside(metric, words, table.setting, poster, ours, pair.difference, like.reasons)
 
 
 def _train(curve: Curve, number: int) -> float | None:

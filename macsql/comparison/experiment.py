@@ -14,14 +14,16 @@ from macsql.comparison.contrasts import (
     contrasts,
     minimum_detectable_difference,
 )
-from macsql.comparison.figures import Curve, curve, disagreements, figures
+from macsql.comparison.effects import Effect, effects
+from macsql.comparison.epochs import EpochTable, epoch_tables
+from macsql.comparison.figures import disagreements
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
-from macsql.comparison.notes import notes
+from macsql.comparison.measured import MeasuredTrial, measured
 from macsql.comparison.published import EXPERIMENTS, Published, published, systems
 from macsql.comparison.settings import Setting, best_of, find, settings
-from macsql.comparison.side_by_side import Row, SystemRow, side_by_side, systems_table
+from macsql.comparison.side_by_side import Beside, side_by_side
+from macsql.comparison.systems import SystemFigures, systems_with_ours
 from macsql.records import AGENTS, Agent
-from macsql.training.mixture import epoch_indices
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,6 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class MeasuredTrial:
-    """One trial: what was asked, what came out, how its losses ran."""
-
-    trial: StoredTrial
-    figures: dict[str, float]  # derived from what is stored; empty where it has not been scored
-    curve: Curve
-    train_rows: dict[Agent, int]  # an epoch, as the mixture gives them; empty where the examples are gone
-
-
-@dataclass(frozen=True)
 class Comparison:
     """An experiment, compared; only what hangs on a StoredTrial is still read from its folder."""
 
@@ -64,21 +56,23 @@ class Comparison:
     best_setting: Setting | None  # by the sweep's first objective, as a mean over an setting's seeds
     best: StoredTrial | None  # that setting's first seed: the trial whose answers are shown
     reference: Setting | None  # what the others are held against
-    rows: tuple[Row, ...]  # the poster's figure, ours, the difference
-    systems: tuple[SystemRow, ...]
+    beside: tuple[Beside, ...]  # the poster's figure, ours, the difference
+    epochs: tuple[EpochTable, ...]  # the poster's tables of losses, with ours
+    systems: tuple[SystemFigures, ...]
     contrasts: tuple[Contrast, ...]
+    effects: tuple[Effect, ...]  # of a full factorial; none of any other sweep
     claim: Contrast | None  # the better setting of published.claim minus the worse one
     minimum: MinimumDetectableDifference | None
     answers: tuple[AgentAnswers, ...]  # of `best`
     examples: tuple[ShownExample, ...]  # of `best`
-    notes: tuple[str, ...]
+    left_out: tuple[str, ...]  # trials of the same name that are of a study that is gone
     disagreements: tuple[str, ...]  # between result.json and what follows from the stored verdicts and events
 
     @property
     def progress(self) -> str:
         """How much of the plan has finished, and what became of the rest: "2 of 6 planned trials have finished, 1
         failed"; empty for a whole sweep."""
-        states = Counter(report.trial.state for report in self.trials)
+        states = Counter(each.trial.state for each in self.trials)
         if states["FINISHED"] == self.planned:
             return ""
         words = {"FAILED": "failed", "PRUNED": "pruned", "KILLED": "killed", "UNFINISHED": "not ended yet"}
@@ -99,69 +93,42 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
     A sweep under a name of its own stands beside the figures of the experiment that its command names.
     """
     there = collect.trials(name, state_dir)
-    trials = collect.of_one_study(there)
-    known = _published(name, trials, folder)
-    reports = _reports(trials)
-    found = settings((report.trial, report.figures) for report in reports)
+    asked = collect.of_one_study(there)
+    known = _published(name, asked, folder)
+    trials = measured(asked)
+    found = settings((each.trial, each.figures) for each in trials)
     best_setting = best_of(found)
     best = best_setting.shown if best_setting is not None else None
-    reference = (find(found, known.reference) if known.reference is not None else None) or best_setting
+    reference = _found(known, found) or best_setting
     held = contrasts(found, reference) if reference is not None else []
     verdicts = best.verdicts if best is not None else []
     return Comparison(
         name=name,
         published=known,
-        provenance=_provenance(trials),
-        trials=tuple(reports),
-        planned=planned(trials),
+        provenance=_provenance(asked),
+        trials=tuple(trials),
+        planned=planned(asked),
         settings=tuple(found),
         best_setting=best_setting,
         best=best,
         reference=reference,
-        rows=tuple(side_by_side(known, found, best_setting)),
-        systems=tuple(systems_table(systems(folder), best_setting)),
+        beside=tuple(side_by_side(known, found, best_setting)),
+        epochs=tuple(epoch_tables(known, found, trials)),
+        systems=tuple(systems_with_ours(systems(folder), best_setting)),
         contrasts=tuple(held),
+        effects=tuple(effects(found, _found(known, found))),
         claim=_claim(known, found),
         minimum=minimum_detectable_difference(held, len({verdict.question_id for verdict in verdicts})),
         answers=tuple(answers(verdicts, known)),
         examples=tuple(examples(best)) if best is not None else (),
-        notes=(*notes(known, reports, found, held, best_setting), *_left_out(there, trials)),
-        disagreements=tuple(line for report in reports for line in disagreements(report.trial, report.figures)),
+        left_out=tuple(trial.key for trial in there if all(trial is not kept for kept in asked)),
+        disagreements=tuple(line for each in trials for line in disagreements(each.trial, each.figures)),
     )
-
-
-def _left_out(there: Sequence[StoredTrial], trials: Sequence[StoredTrial]) -> list[str]:
-    others = [trial.key for trial in there if all(trial is not kept for kept in trials)]
-    if not others:
-        return []
-    shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
-    return [f"Left out as of a study that is gone, asked for otherwise or tried anew since: {len(others)} ({shown})."]
 
 
 def _published(name: str, trials: Sequence[StoredTrial], folder: Path) -> Published:
     names = [known for known in (name, experiment_of(trials)) if known and (folder / known).is_dir()]
     return published(names[0] if names else name, folder)
-
-
-def _reports(trials: Sequence[StoredTrial]) -> list[MeasuredTrial]:
-    reports, known = [], {}  # rows that a mixture takes, counted once for all trials that share it
-    for trial in trials:
-        trainer, mixture = trial.config.trainer, trial.config.mixture
-        batch = trainer.rows_per_step
-        shared = repr((trial.prepared, mixture, batch))
-        if shared not in known:
-            known[shared] = _train_rows(trial, batch)
-        told = curve(trial.events)
-        rows = {f"{agent}/train_rows": float(count) for agent, count in known[shared].items()}
-        reports.append(MeasuredTrial(trial, figures(trial, told) | rows, told, known[shared]))
-    return reports
-
-
-def _train_rows(trial: StoredTrial, batch: int) -> dict[Agent, int]:
-    counts = trial.examples.about["counts"]["train"] if trial.examples is not None else {}
-    rows = [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
-    taken = Counter(rows[index] for index in epoch_indices(rows, trial.config.mixture, 0, batch)) if rows else Counter()
-    return {agent: taken[agent] for agent in AGENTS if taken[agent]}
 
 
 def _provenance(trials: Sequence[StoredTrial]) -> Provenance:
@@ -187,6 +154,11 @@ def _provenance(trials: Sequence[StoredTrial]) -> Provenance:
 def _all(between: str, values: Sequence[str]) -> str:
     """Every value once, in the order of the plan."""
     return between.join(dict.fromkeys(values))
+
+
+def _found(known: Published, found: Sequence[Setting]) -> Setting | None:
+    """The setting that the others are held against, as the experiment's file states it."""
+    return find(found, known.reference) if known.reference is not None else None
 
 
 def _claim(known: Published, found: Sequence[Setting]) -> Contrast | None:

@@ -3,7 +3,7 @@
 Names are those of macsql.metrics ("<agent>/<metric>") and, besides them:
 
     all/<metric>           mean over the verdicts of all agents to which it applies
-    <agent>/train_rows     rows of the agent that an epoch of training takes (macsql.comparison.experiment)
+    <agent>/train_rows     rows of the agent that an epoch of training takes (macsql.comparison.measured)
     <agent>/accuracy       share of right answers among those that could be judged (macsql.metrics.taxonomy)
     eval/<agent>/<metric>  the same as <agent>/<metric> on the eval questions, where the sweep chose by one of them
     eval_loss, train_loss  as the trial reports them: best evaluation; mean of the last 50 logged training losses
@@ -28,24 +28,27 @@ ON_EVAL = "eval/"  # before the name of a figure on the eval questions
 LAST = 50  # logged training losses in `train_loss`, as in macsql.trials.trained
 TITLES = {
     "rouge_l": ("ROUGE-L", "F1 of rouge_score, without stemming, of the whole answer"),
-    "exact_match": ("EM", "string exact match of the whole answer, white space apart"),
-    "execution_accuracy": ("EX", "spider-ex"),
-    "execution_accuracy_fixed": ("EX fixed", "spider-ex, fixed reading"),
-    "spider_em": ("Spider EM", "spider-em"),
-    "train_rows": ("training rows", "rows that an epoch takes"),
-    "all/execution_accuracy": ("EX", "spider-ex, of Decomposer and Refiner: a Selector's answer is no SQL"),
+    "exact_match": ("EM (string)", "exact match of the whole answer as a string, white space apart"),
+    "execution_accuracy": ("EX", "spider-ex, strict reading"),
+    "execution_accuracy_fixed": ("EX (fixed)", "spider-ex, fixed reading"),
+    "spider_em": ("Spider EM", "spider-em, exact set match"),
+    "train_rows": ("training rows", "rows per epoch"),
+    "all/execution_accuracy": (
+        "EX",
+        "spider-ex, strict reading, of Decomposer and Refiner: a Selector's answer is no SQL",
+    ),
     "accuracy": (
         "right",
         "failure taxonomy: spider-ex in its fixed reading; Selector: keeps what gold needs",
     ),
-    "eval_loss": ("eval loss", "cross-entropy a target token on the fixed evaluation set"),
+    "eval_loss": ("eval loss", "cross-entropy per target token on the fixed evaluation set"),
     "train_loss": (
         "train loss",
-        f"cross-entropy a target token on the rows trained on, mean of the last {LAST} logged",
+        f"cross-entropy per target token on the rows trained on, mean of the last {LAST} logged",
     ),
     "pair/train_loss": (
         "train loss, best epoch",
-        "cross-entropy a target token on the rows trained on, mean over the epoch's steps",
+        "cross-entropy per target token on the rows trained on, mean over the epoch's steps",
     ),
 }
 WHOSE = {"all": "all agents", "selector": "Selector", "decomposer": "Decomposer", "refiner": "Refiner"}

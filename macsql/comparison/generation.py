@@ -43,7 +43,7 @@ class ShownExample:
     raw_output: str  # as the tokenizer decoded it
     output: str  # after the codec: what was judged
     truncated: bool
-    verdict: str
+    outcome: str  # of its verdict
     message: str
     gold_sql: str
     sql: str  # found in the answer
@@ -123,7 +123,7 @@ def _shown(verdict: Verdict, row: Prediction, prompt: str, schema: str) -> Shown
         raw_output=row.raw_output,
         output=row.output,
         truncated=row.truncated,
-        verdict=verdict.outcome,
+        outcome=verdict.outcome,
         message=verdict.message,
         gold_sql=row.gold_sql,
         sql=verdict.sql,

@@ -32,7 +32,7 @@ class PublishedFigure:
     )
     doubt: str = ""
     said: str = ""  # what the poster notes beside it
-    reasons: tuple[str, ...] = ()  # why it cannot be reproduced, whatever one runs
+    reasons: tuple[str, ...] = ()  # why it cannot be reproduced, whatever one runs (macsql.comparison.reasons.Kind)
 
 
 @dataclass(frozen=True)
@@ -68,22 +68,42 @@ class Published:
     conditions: Mapping[str, str]  # data, model, scale, seeds, protocol of the poster's figures
     figures: tuple[PublishedFigure, ...] = ()
     curves: tuple[PublishedCurve, ...] = ()
-    varies: Mapping[str, Values] = field(default_factory=dict)  # key as in side_by_side.POSTER_TRAINING -> its values
+    varies: Mapping[str, Values] = field(default_factory=dict)  # key as in reasons.POSTER_TRAINING -> its values
     claim: Claim | None = None
     reference: Part | None = None  # the setting that the others are held against; None: the best one
     notes: tuple[str, ...] = ()
 
 
+CORPORA = {"bird": "BIRD", "spider": "Spider", "geoquery": "GeoQuery"}
+PARTS = {"dev": "dev", "question": "question split", "query": "query split"}
+RULES = {"ex": "EX", "ves": "VES", "spider_em": "Spider EM", "exact_match": "EM (string)"}
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a published figure is of: these questions of this corpus, scored by this rule."""
+
+    corpus: str  # as in data.format, where the project reads it
+    part: str
+    rule: str
+
+    @property
+    def title(self) -> str:
+        """What a person calls it: "Spider dev, Spider EM". Raises KeyError for one that is not known."""
+        return f"{CORPORA[self.corpus]} {PARTS[self.part]}, {RULES[self.rule]}"
+
+
 @dataclass(frozen=True)
 class System:
-    """A system and what is published of it; None: not published, or not known to us."""
+    """A system and what is published of it."""
 
     name: str
     model: str
     on_poster: bool
     source: str
-    figures: Mapping[str, float] = field(default_factory=dict)  # "BIRD dev EX" -> percent
+    figures: Mapping[Benchmark, float] = field(default_factory=dict)  # percent
     note: str = ""
+    hub_id: str | None = None  # of a system that this project may fine-tune itself
 
 
 def published(name: str, folder: Path = EXPERIMENTS) -> Published:
@@ -117,7 +137,7 @@ def systems(folder: Path = EXPERIMENTS) -> list[System]:
     if not path.exists():
         return []
     try:
-        return [System(**row) for row in json.loads(path.read_text(encoding="utf-8"))["systems"]]
+        return [_system(row) for row in json.loads(path.read_text(encoding="utf-8"))["systems"]]
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} is not a file of systems ({error}).") from error
 
@@ -133,6 +153,13 @@ def same_value(one: Any, other: Any) -> bool:
         return one == other or float(one) == float(other)
     except (TypeError, ValueError):
         return False
+
+
+def _system(row: Mapping[str, Any]) -> System:
+    figures = {Benchmark(item["corpus"], item["part"], item["rule"]): item["percent"] for item in row["figures"]}
+    for benchmark in figures:
+        _ = benchmark.title  # one that is not known has none
+    return System(**{**row, "figures": figures})
 
 
 def _curve(row: Mapping[str, Any]) -> PublishedCurve:

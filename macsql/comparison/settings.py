@@ -10,6 +10,7 @@ from macsql.comparison.collect import StoredTrial
 from macsql.comparison.published import Part, matches
 from macsql.comparison.statistics import Spread, spread
 from macsql.config import flatten
+from macsql.search.best import best_on_average
 
 SAME_TARGETS = (  # keys, or the beginnings of keys, that decide which targets a loss is of, in which tokens
     "data.",
@@ -73,11 +74,12 @@ def settings(told: Iterable[tuple[StoredTrial, dict[str, float]]]) -> list[Setti
 
 def best_of(settings: Iterable[Setting]) -> Setting | None:
     """The setting with the best first objective of its sweep, by the mean over its seeds; of equal ones the first."""
-    told = [(value, setting) for setting in settings if (value := setting.objective) is not None]
+    told = [(setting, value) for setting in settings if (value := setting.objective) is not None]
     if not told:
         return None
-    sign = told[0][1].trials[0].config.sweep.sign()
-    return min(told, key=lambda item: sign * item[0])[1]
+    sign = told[0][0].trials[0].config.sweep.sign()
+    place = best_on_average(((place, value) for place, (_, value) in enumerate(told)), sign)
+    return None if place is None else told[place][0]
 
 
 def label(point: Part) -> str:
@@ -91,26 +93,14 @@ def find(settings: Iterable[Setting], part: Part) -> Setting | None:
     return best_of(found) or next(iter(found), None)
 
 
-def loss_notes(settings: Sequence[Setting]) -> list[str]:
-    """Which losses of the settings may be compared, in sentences."""
-    notes = []
-    if _differ(settings, ("mixture.",)):
-        others = " Their evaluation losses do: every setting is evaluated on the same rows, which no mixture changes."
-        notes.append(
-            "The settings train on different mixtures: their training losses are of different rows and do not compare."
-            + (others if losses_comparable(settings) else "")
-        )
-    if not losses_comparable(settings):
-        notes.append(
-            "The settings read or write different texts: a loss a token of one says nothing beside a loss a token of "
-            "another. Compare EX, which is of the rows that the SQL gives."
-        )
-    return notes
-
-
 def losses_comparable(settings: Sequence[Setting]) -> bool:
     """Whether evaluation losses of the settings are of the same targets in the same tokens."""
     return not _differ(settings, SAME_TARGETS)
+
+
+def mixtures_differ(settings: Sequence[Setting]) -> bool:
+    """Whether the settings are trained on different rows."""
+    return _differ(settings, ("mixture.",))
 
 
 def _differ(settings: Sequence[Setting], prefixes: tuple[str, ...]) -> bool:

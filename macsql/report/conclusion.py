@@ -1,10 +1,11 @@
-"""What an experiment says, in one sentence, beside what the poster says."""
+"""What an experiment says, in one or two sentences, beside what the poster says."""
 
 from collections.abc import Sequence
 
 from macsql.comparison.contrasts import Contrast
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
+from macsql.comparison.reasons import Kind
 from macsql.comparison.settings import Setting, label
 from macsql.comparison.statistics import Interval, exact_interval
 
@@ -12,87 +13,89 @@ FEWEST = 20  # questions from which on an interval made of them by drawing anew 
 SHOWN = ("all/execution_accuracy", "all/rouge_l", "all/exact_match")
 
 
+def conclusion(comparison: Comparison) -> str:
+    """What came out, and whether the sweep is whole.
+
+    It never speaks of the poster's own model where ours is another.
+    """
+    progress = f" {comparison.progress}." if comparison.progress else ""
+    return f"{_outcome(comparison)}{_elsewhere(comparison)}.{progress}"
+
+
 def poster_in_words(comparison: Comparison) -> str:
-    """The poster's figures in a line: "ROUGE-L 0.354 (mixture=real), 0.19 (mixture=undersample); EM 0"."""
+    """The poster's figures in a line: "ROUGE-L 0.354 (mixture=real), 0.19 (mixture=undersample)"."""
     groups: dict[str, list[str]] = {}
     for figure in comparison.published.figures:
-        place = f" ({label(figure.setting)})" if figure.setting else ""
-        groups.setdefault(title(figure.metric).replace(", all agents", ""), []).append(f"{figure.printed}{place}")
-    words = [f"{name} {', '.join(dict.fromkeys(values))}" for name, values in groups.items()]
-    return "; ".join(words) or "no such experiment"
+        if _in_short(figure.metric):
+            place = f" ({label(figure.setting)})" if figure.setting else ""
+            groups.setdefault(_without_agents(figure.metric), []).append(f"{figure.printed}{place}")
+    return _listing(groups) or "no such experiment"
 
 
 def ours_in_words(comparison: Comparison) -> str:
-    """Our figures for the same, in the same order."""
+    """Our figures for the same, in the same order; those of our best setting where the poster has none."""
     if comparison.answers and all(row.poster for row in comparison.answers):
         said = "; ".join(
             f"{WHOSE[row.agent]} {row.correct} of {row.correct + row.incorrect}" for row in comparison.answers
         )
         return f"{said}{_answered_by(comparison)}"
     groups: dict[str, list[str]] = {}
-    for row in comparison.rows:
-        if row.ours.value is not None:
-            groups.setdefault(row.title.replace(", all agents", ""), []).append(
-                f"{row.ours.value:.3g} ({row.ours.note})"
-            )
-    if not groups and comparison.best_setting is not None:
-        for setting in comparison.settings:
-            for metric in SHOWN:
-                if (found := setting.figure(metric)) is not None:
-                    groups.setdefault(title(metric).replace(", all agents", ""), []).append(
-                        f"{found.mean:.3g} ({setting.label})"
-                    )
-    return "; ".join(f"{name} {', '.join(dict.fromkeys(values))}" for name, values in groups.items()) or "not run"
+    for row in comparison.beside:
+        if row.ours.value is not None and _in_short(row.metric):
+            groups.setdefault(_without_agents(row.metric), []).append(f"{row.ours.value:.3g} ({row.ours.setting})")
+    best = comparison.best_setting
+    if not groups and best is not None:
+        for metric in SHOWN:
+            if (found := best.figure(metric)) is not None:
+                groups[_without_agents(metric)] = [f"{found.mean:.3g} ({best.label})"]
+    return _listing(groups) or "not run"
 
 
-def conclusion(comparison: Comparison) -> str:
-    """One sentence, and a second where the sweep is not whole.
+def _in_short(metric: str) -> bool:
+    """Whether an overview has room for a figure: losses and rows stand in the experiment's own README."""
+    return not metric.endswith(("_loss", "/train_rows"))
 
-    It never speaks of the poster's own model where ours is another.
-    """
-    progress = f" {comparison.progress}." if comparison.progress else ""
-    return f"{_outcome(comparison)}{progress}"
+
+def _without_agents(metric: str) -> str:
+    return title(metric).removesuffix(", all agents")
+
+
+def _listing(groups: dict[str, list[str]]) -> str:
+    return "; ".join(f"{name} {', '.join(dict.fromkeys(values))}" for name, values in groups.items())
 
 
 def _outcome(comparison: Comparison) -> str:
     claim = comparison.published.claim
     if claim is not None:
         if comparison.claim is None:
-            return f"Not decided whether {claim.words}: one of the two settings has not finished."
-        decided = f"{_decided(comparison.claim, claim.words, claim.by)}{_steps(comparison, comparison.claim)}"
-        return f"{decided}{_elsewhere(comparison)}."
+            return f"Not decided whether {claim.words}: one of the two settings has not finished"
+        return f"{_decided(comparison.claim, claim.words, claim.by)}{_steps(comparison, comparison.claim)}"
     if comparison.answers and all(row.poster for row in comparison.answers):
         shares = ", ".join(
             f"{WHOSE[row.agent]} {row.accuracy.value:.0%} ({row.accuracy.low:.0%} to {row.accuracy.high:.0%})"
             for row in comparison.answers
             if row.accuracy
         )
-        answered = f"{shares}{_answered_by(comparison)}"
-        return f"Right over the whole test set: {answered}; {_fits(comparison)}{_elsewhere(comparison)}."
+        return f"Right over the whole test set: {shares}{_answered_by(comparison)}. {_compatible(comparison)}"
     if comparison.best_setting is None:
-        return "Not decided: no trial has finished."
-    return f"{_best(comparison.best_setting)}{_others(comparison)}{_elsewhere(comparison)}."
+        return "Not decided: no trial has finished"
+    return f"{_best(comparison.best_setting)}{_others(comparison)}"
 
 
-def _fits(comparison: Comparison) -> str:
-    """Which of our shares the poster's two answers an agent leave possible, by the exact intervals of both."""
+def _compatible(comparison: Comparison) -> str:
+    """Which of our shares the poster's two answers per agent leave possible, by the exact intervals of both."""
     upper = exact_interval(0, 2).high
     judged = [(WHOSE[row.agent], row.accuracy.low <= upper) for row in comparison.answers if row.accuracy]
     inside, outside = ([name for name, fits in judged if fits is wanted] for wanted in (True, False))
-    words = f"the poster's 0 of 2 fits anything up to {upper:.0%}"
-    if not judged:
-        return words
-    if not outside:
-        return f"{words}, and so all of these"
-    return (
-        f"{words}, and so {_listed(inside)}, but not {_listed(outside)}" if inside else f"{words}, and so none of these"
-    )
-
-
-def _in_brief(contrast: Contrast) -> str:
-    """A figure in a list of such: "Decomposer EX"."""
-    agent = WHOSE[contrast.metric.partition("/")[0]]
-    return f"{agent} {contrast.title.removesuffix(f', {agent}')}"
+    words = f"The poster's 0 of 2 rules out accuracies above {upper:.0%}"
+    said = [
+        f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
+        for names, what in ((inside, "compatible with it"), (outside, "not"))
+        if names
+    ]
+    if not inside and outside:
+        said = [f"{_listed(outside)} {'is' if len(outside) == 1 else 'are'} not compatible with it"]
+    return f"{words}: {', '.join(said)}" if said else words
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -111,8 +114,8 @@ def _answered_by(comparison: Comparison) -> str:
 
 
 def _others(comparison: Comparison) -> str:
-    """How many of the other points are worse or better than the reference, in which figures and by more than what."""
-    settings = dict.fromkeys(contrast.setting for contrast in comparison.contrasts)
+    """How many of the other settings are significantly worse or better than the reference, and in which figures."""
+    settings = list(dict.fromkeys(contrast.setting for contrast in comparison.contrasts))
     if not settings or comparison.reference is None:
         return ""
     tested = list(dict.fromkeys(_in_brief(contrast) for contrast in comparison.contrasts if contrast.p is not None))
@@ -120,27 +123,38 @@ def _others(comparison: Comparison) -> str:
         {
             contrast.difference.value > 0
             for contrast in comparison.contrasts
-            if contrast.setting == setting and contrast.apart
+            if contrast.setting == one and contrast.apart
         }
-        for setting in settings
+        for one in settings
     ]
-    ways = {"worse": {False}, "better": {True}, "worse here and better there": {False, True}}
-    counts = {word: signs.count(way) for word, way in ways.items() if way in signs}
-    one = len(settings) == 1
-    found = _listed([f"{'' if one else f'{count} '}{'is' if count == 1 else 'are'} {w}" for w, count in counts.items()])
+    counts = {
+        "worse": signs.count({False}),
+        "better": signs.count({True}),
+        "worse in some figures and better in others": signs.count({False, True}),
+    }
     one_seed = any(contrast.over_seeds is None for contrast in comparison.contrasts)
-    chance = (
-        "the choice of questions explains, for these weights (Holm, 5 %)"
-        if one_seed
-        else "the choice of questions and that of seeds explain (Holm, 5 %)"
-    )
-    against = "it" if comparison.reference is comparison.best_setting else comparison.reference.label
+    level = "Holm, 5 %, one seed" if one_seed else "Holm, 5 %, over questions and seeds"
+    than = "" if comparison.reference is comparison.best_setting else f" than {comparison.reference.label}"
+    figures = f"{'at least one of: ' if len(tested) > 1 else ''}{', '.join(tested)}"
+    found = [(count, way) for way, count in counts.items() if count]
     if not found:
-        said = "the one other point does not differ" if one else f"none of {len(settings)} other points differs"
-        return f"; {said} from {against} by more than {chance}"
-    figures = f"{'one or more of ' if len(tested) > 1 else ''}{_listed(tested)}"
-    points = "the one other point" if one else f"of {len(settings)} other points"
-    return f"; {points} {found} than {against} in {figures}, by more than {chance}"
+        from_ = "" if not than else f" from {comparison.reference.label}"
+        who = (
+            "The other setting does not differ" if len(settings) == 1 else f"None of the {len(settings)} others differs"
+        )
+        return f". {who} significantly{from_} ({level}) in: {', '.join(tested)}"
+    if len(settings) == 1:
+        return f". The other setting is significantly {found[0][1]}{than} ({level}) in {figures}"
+    (count, way), *more = found
+    said = f"{count} of the {len(settings)} other settings {'is' if count == 1 else 'are'} significantly {way}"
+    said += "".join(f" and {count} {way}" for count, way in more)
+    return f". {said}{than} ({level}) in {figures}"
+
+
+def _in_brief(contrast: Contrast) -> str:
+    """A figure in a list of such: "Decomposer EX"."""
+    agent = WHOSE[contrast.metric.partition("/")[0]]
+    return f"{agent} {contrast.title.removesuffix(f', {agent}')}"
 
 
 def _decided(contrast: Contrast, words: str, by: str) -> str:
@@ -150,14 +164,14 @@ def _decided(contrast: Contrast, words: str, by: str) -> str:
     if contrast.direction > 0:
         return f"Agrees with {by} that {words}: {shown}"
     if contrast.direction < 0:
-        return f"Contradicts {by}, which has that {words}: {shown}"
-    return f"Undecided whether {words}, since 0 is not ruled out: {shown}"
+        return f"Contradicts {by}, which says that {words}: {shown}"
+    return f"Undecided whether {words}, because 0 is not ruled out: {shown}"
 
 
 def _seeds(contrast: Contrast) -> str:
     """One seed, or the difference under each of several and the interval of their mean."""
     if contrast.over_seeds is None:
-        return "for these weights (one seed)"
+        return "for these trained weights (one seed)"
     each = ", ".join(f"{value:+.3f}" for value in contrast.by_seed)
     return f"by seed {each}: {_interval(contrast.over_seeds)} by Student's t"
 
@@ -176,6 +190,6 @@ def _steps(comparison: Comparison, contrast: Contrast) -> str:
 def _elsewhere(comparison: Comparison) -> str:
     """That ours is another model on other data, where it is."""
     made = comparison.provenance
-    reasons = {reason for row in comparison.rows for reason in row.reasons}
-    other = any(reason.startswith(("Other data", "Another base")) for reason in reasons)
+    kinds = {reason.kind for row in comparison.beside for reason in row.reasons}
+    other = bool(kinds & {Kind.OTHER_DATA, Kind.OTHER_BASE})
     return f" (model {made.model} on data {made.data}, not the poster's)" if other else ""

@@ -1,32 +1,34 @@
-"""The comparison as files: results.csv, a line a trial, and comparison.csv, a line a figure of the poster."""
+"""A table as a CSV file: raw values under the columns' keys."""
 
 import csv
+import io
 from pathlib import Path
-from typing import Any
 
-from macsql.comparison.epochs import epoch_rows
-from macsql.comparison.experiment import Comparison, MeasuredTrial
+from macsql.comparison.experiment import Comparison
+from macsql.files import write_whole
+from macsql.report.table import Table
+from macsql.report.tables.poster import comparison_table
+from macsql.report.tables.trials import results_table
 
 
 def write_results(comparison: Comparison, path: Path) -> Path:
-    """One line a trial: what was asked, by what command, on what; how it ended; every figure, derived again."""
-    keys = sorted({key for report in comparison.trials for key in report.trial.point})
-    names = sorted({name for report in comparison.trials for name in report.figures})
-    about = ["data", "data_fingerprint", "model", "scale", "machine", "code", "command", "notes"]
-    header = ["trial", "repeat", "seed", *keys, "status", "reason", "steps", "seconds", *about, *names]
-    lines = [
-        [
-            report.trial.key,
-            report.trial.repeat,
-            report.trial.config.seed,
-            *(report.trial.point.get(key, "") for key in keys),
-            *_end(report),
-            *_about(report),
-            *(report.figures.get(name, "") for name in names),
-        ]
-        for report in comparison.trials
-    ]
-    return _write(path, header, lines)
+    """One line per trial (macsql.report.tables.trials.results_table)."""
+    return write(results_table(comparison), path)
+
+
+def write_comparison(comparison: Comparison, path: Path) -> Path:
+    """One line per figure of the poster (macsql.report.tables.poster.comparison_table)."""
+    return write(comparison_table(comparison), path)
+
+
+def write(table: Table, path: Path) -> Path:
+    """Write a table; a cell without a value stays empty. Returns `path`."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow([column.key for column in table.columns])
+    writer.writerows([["" if cell.value is None else cell.value for cell in row.cells] for row in table.rows])
+    write_whole(path, lines.getvalue())
+    return path
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -36,62 +38,3 @@ def read(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     return [line for line in lines if {"seed", "data_fingerprint", "scale"} <= line.keys()]
-
-
-def write_comparison(comparison: Comparison, path: Path) -> Path:
-    """One line a figure of the poster, its losses of each epoch too: both cells with all that is known of them."""
-    fields = ("kind", "value", "protocol", "data", "model", "scale", "seeds", "answers", "note")
-    header = [
-        "metric",
-        "title",
-        "setting",
-        *(f"poster_{name}" for name in fields),
-        *(f"ours_{name}" for name in fields),
-    ]
-    lines = [
-        [
-            row.metric,
-            row.title,
-            row.setting,
-            *(_blank(getattr(row.poster, name)) for name in fields),
-            *(_blank(getattr(row.ours, name)) for name in fields),
-            _blank(row.difference),
-            " ".join(row.reasons),
-        ]
-        for row in (*comparison.rows, *epoch_rows(comparison))
-    ]
-    return _write(path, [*header, "difference", "not_comparable_because"], lines)
-
-
-def _end(report: MeasuredTrial) -> list[Any]:
-    result = report.trial.result
-    return (
-        [report.trial.state, result.reason, result.steps, result.seconds] if result else [report.trial.state, *[""] * 3]
-    )
-
-
-def _about(report: MeasuredTrial) -> list[str]:
-    trial = report.trial
-    notes = " ".join(trial.result.notes) if trial.result else ""
-    config = trial.config
-    return [
-        config.data.format,
-        trial.fingerprint,
-        trial.model,
-        config.scale.name,
-        trial.machine,
-        trial.code,
-        trial.command,
-        notes,
-    ]
-
-
-def _blank(value: Any) -> Any:
-    return "" if value is None else value
-
-
-def _write(path: Path, header: list[str], lines: list[list[Any]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *lines])
-    return path

@@ -6,15 +6,18 @@ requests, so that a model's answer cannot do anything but be read.
 """
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from macsql.comparison.experiment import Comparison
-from macsql.report.page import DASH, contents
-from macsql.report.terminal import figure, signed
+from macsql.files import write_whole
+from macsql.report.page import contents
+from macsql.report.table import Cell, Row, shown
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,8 +31,7 @@ def write_html(comparison: Comparison, path: Path) -> Path:
     """Write the report of a comparison; returns `path`."""
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))  # our own file
     text = _environment().get_template("report.html.jinja").render(css=css, **contents(comparison))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", errors="replace")  # an answer may hold half a surrogate pair
+    write_whole(path, text.encode("utf-8", errors="replace"))  # an answer may hold half a surrogate pair
     return path
 
 
@@ -56,21 +58,16 @@ def _environment() -> "jinja2.Environment":
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters |= {"seen": seen, "figure": _figure, "signed": _signed, "chance": _chance, "percent": _percent}
+    environment.filters |= {"seen": seen, "shown": _shown, "by_group": _by_group}
     return environment
 
 
-def _figure(value: float | None) -> str:
-    return DASH if value is None else figure(value)
+def _shown(cell: Cell) -> str:
+    """A value as the page's typography has it."""
+    text = shown(cell)
+    return "–" if text == "-" else text.replace("-", "−", 1) if not isinstance(cell.value, str) else text
 
 
-def _signed(value: float | None) -> str:
-    return DASH if value is None else signed(value).replace("-", "−")
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1%}"
-
-
-def _chance(value: float | None) -> str:
-    return DASH if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
+def _by_group(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    """Rows under the names of their groups, in their order."""
+    return [(group, list(found)) for group, found in groupby(rows, key=lambda row: row.group)]

@@ -1,69 +1,65 @@
 """What stands on the report's page: a comparison, arranged as its template shows it."""
 
-import math
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from macsql.comparison.epochs import LOSSES, epoch_tables
 from macsql.comparison.experiment import Comparison
-from macsql.comparison.figures import LAST, WHOSE, title
+from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.generation import ShownExample
-from macsql.comparison.settings import loss_notes, losses_comparable
-from macsql.comparison.side_by_side import Row
+from macsql.comparison.settings import losses_comparable
 from macsql.metrics.taxonomy import UNJUDGED, Finding
-from macsql.report.charts import answers as answer_charts
 from macsql.report.charts import losses, search
+from macsql.report.charts.answers import failure_colours
 from macsql.report.conclusion import conclusion
-from macsql.report.terminal import (
-    WHY,
-    columns,
-    in_best_setting,
-    minimum_in_words,
-    objectives,
-    over_seeds,
-    system_lines,
-)
-
-DASH = "–"
+from macsql.report.notes import loss_notes, minimum_in_words, notes, reading
+from macsql.report.tables.answers import answers_table, systems_table
+from macsql.report.tables.poster import DOUBTS, WHY, doubts, epoch_table, poster_table, why
+from macsql.report.tables.statistics import contrasts_table, effects_table
+from macsql.report.tables.trials import objectives, settings_table, trials_table
 
 
 def contents(comparison: Comparison) -> dict[str, Any]:
     """Everything that the template names, except its style sheet."""
-    reasons = list(dict.fromkeys(reason for row in comparison.rows for reason in row.reasons))
-    doubts = list(dict.fromkeys(row.poster.note for row in comparison.rows if row.poster.note))
-    compare_losses, said_above = losses_comparable(comparison.settings), loss_notes(comparison.settings)
+    known, said_above = comparison.published, loss_notes(comparison.settings)
+    compare_losses = losses_comparable(comparison.settings)
+    several = any(len(setting.trials) > 1 for setting in comparison.settings)
     context = {
         "name": comparison.name,
-        "known": comparison.published,
+        "known": known,
         "conclusion": conclusion(comparison),
         "disagreements": comparison.disagreements,
         "facts": _facts(comparison),
-        "rows": [_poster_row(row, reasons, doubts) for row in comparison.rows],
-        "epoch_tables": epoch_tables(comparison),
-        "epoch_losses": LOSSES,
-        "reasons": reasons,
-        "why": WHY,
-        "doubts": doubts,
-        "overview": losses.overview(comparison.trials, comparison.published, ranked=compare_losses),
+        "poster": poster_table(comparison),
+        "epochs": [(epoch_table(table), table.curve.heading) for table in comparison.epochs],
+        "why": (WHY, why(comparison)),
+        "doubts": (DOUBTS, doubts(comparison)),
+        "overview": losses.overview(comparison.trials, known, ranked=compare_losses),
         "compare_losses": compare_losses,
         "loss_notes": said_above,
-        "panels": losses.panels(comparison.trials, comparison.published),
-        "curve_doubts": list(dict.fromkeys(curve.doubt for curve in comparison.published.curves if curve.doubt)),
+        "panels": losses.panels(comparison.trials, known),
+        "curve_doubts": list(dict.fromkeys(curve.doubt for curve in known.curves if curve.doubt)),
+        "trials": trials_table(comparison),
+        "settings": settings_table(comparison) if several else None,
+        "objective": title(objectives(comparison)[0]),
+        "reading": reading(comparison),
+        "contrasts": contrasts_table(comparison),
+        "minimum": minimum_in_words(comparison.minimum) if comparison.minimum else "",
+        "effects": effects_table(comparison),
+        "answers": answers_table(comparison),
+        "best_label": comparison.best.label if comparison.best else "",
+        "systems": systems_table(comparison.systems),
+        "notes": [note for note in notes(comparison) if note not in said_above],
         "whose": WHOSE,
-        "notes": [note for note in comparison.notes if note not in said_above],
-        "systems": [(row, system_lines(row)) for row in comparison.systems],
-        "system_columns": list(comparison.systems[0].cells) if comparison.systems else [],
         "examples": _examples(comparison.examples),
-        **_trials(comparison),
-        **_statistics(comparison),
-        **_answers(comparison),
+        **_failures(comparison),
         **_search(comparison),
     }
     return context | {"sections": _sections(context)}
 
 
 def _facts(comparison: Comparison) -> list[tuple[str, str, bool]]:
+    """Name, value, and whether it is code."""
     made = comparison.provenance
     tested = ", ".join(f"{count} {WHOSE[agent]}" for agent, count in made.test_rows.items())
     scale = made.scale if made.scale != "full" else "full: nothing is made smaller"
@@ -75,87 +71,17 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, bool]]:
         ("Trials", comparison.progress or f"all {comparison.planned} have finished", False),
         ("Seeds", ", ".join(map(str, made.seeds)), False),
         ("Scored on", f"{tested or 'no'} test rows", False),
-        ("Protocol", f"named beside each figure; at most {made.time_limit:g} s for one SQL statement", False),
+        ("Protocol", f"named beside each figure; at most {made.time_limit:g} s per SQL statement", False),
         ("Machine", made.machine, False),
         ("Code", made.code, False),
     ]
 
 
-def _poster_row(row: Row, reasons: Sequence[str], doubts: Sequence[str]) -> dict[str, Any]:
-    marks = [str(place) for place, reason in enumerate(reasons, start=1) if reason in row.reasons]
-    if row.poster.note:
-        marks.append(_letter(doubts.index(row.poster.note)))
-    said = DASH if row.difference is None else "no" if row.reasons else "yes"
-    return {
-        "title": row.title,
-        "setting": row.setting,
-        "poster": row.poster,
-        "ours": row.ours,
-        "difference": row.difference,
-        "comparable": f"{said} [{', '.join(marks)}]" if marks else said,
-    }
-
-
-def _trials(comparison: Comparison) -> dict[str, Any]:
-    groups = columns(comparison)
-    keys = [key for words in groups.values() for key in words]
-    rows = [
-        {
-            "label": report.trial.label,
-            "best": in_best_setting(comparison, report),
-            "state": "" if report.trial.finished else report.trial.state,
-            "figures": [report.figures.get(key) for key in keys],
-        }
-        for report in comparison.trials
-    ]
-    several = [setting for setting in comparison.settings if len(setting.trials) > 1]
-    seeds = [
-        {"label": setting.label, "count": len(setting.trials), "figures": [setting.figure(key) for key in keys]}
-        for setting in (comparison.settings if several else ())
-    ]
-    return {
-        "groups": groups,
-        "trials": rows,
-        "seeds": seeds,
-        "objective": title(objectives(comparison)[0]),
-        "last": LAST,
-    }
-
-
-def _statistics(comparison: Comparison) -> dict[str, Any]:
-    held = comparison.contrasts
-    widest = max((abs(end) for item in held for end in (item.difference.low, item.difference.high)), default=0.0)
-    reach = max(0.05, math.ceil(widest * 20) / 20)
-    rows, before = [], ""
-    for item in held:
-        bar = answer_charts.interval_bar(item.difference, reach)
-        rows.append(
-            {
-                "setting": item.setting if item.setting != before else "",
-                "item": item,
-                "bar": bar,
-                "seeds": over_seeds(item),
-            }
-        )
-        before = item.setting
-    return {
-        "contrasts": rows,
-        "reach": f"{reach:g}",
-        "minimum": minimum_in_words(comparison.minimum) if comparison.minimum else "",
-        "against": comparison.reference.label if comparison.reference else "",
-    }
-
-
-def _answers(comparison: Comparison) -> dict[str, Any]:
-    colours = answer_charts.failure_colours(comparison.answers)
+def _failures(comparison: Comparison) -> dict[str, Any]:
+    """What the colours of the answers' bars stand for."""
+    colours = failure_colours(comparison.answers)
     words = {word for row in comparison.answers for word, _ in row.notes}
-    return {
-        "answers": [(row, answer_charts.answers_bar(row, colours)) for row in comparison.answers],
-        "failure_colours": colours,
-        "other_failures": bool(words - set(colours)),
-        "best_label": comparison.best.label if comparison.best else "",
-        "answered_by": comparison.answered_by,
-    }
+    return {"failure_colours": colours, "other_failures": bool(words - set(colours))}
 
 
 def _search(comparison: Comparison) -> dict[str, Any]:
@@ -165,12 +91,12 @@ def _search(comparison: Comparison) -> dict[str, Any]:
 
     config = comparison.trials[0].trial.config
     objective = search.Objective(config.sweep.objectives[0], config.sweep.sign() > 0)
-    values = [(report, search.value_of(report, objective)) for report in comparison.trials]
-    tried = [(report.trial.point, value) for report, value in values if value is not None]
+    values = [(each, search.value_of(each, objective)) for each in comparison.trials]
+    tried = [(each.trial.point, value) for each, value in values if value is not None]
     if len(comparison.trials) < 2 or not tried:
         return {"history": None}
     space = read_space(config.search.space)
-    without = [report.trial.state.lower() for report, value in values if value is None]
+    without = [each.trial.state.lower() for each, value in values if value is None]
     return {
         "history": search.history(comparison.trials, objective),
         "parallel": search.parallel(comparison.trials, objective, space),
@@ -186,7 +112,7 @@ def _examples(shown: Sequence[ShownExample]) -> list[tuple[str, list[dict[str, A
 
 
 def _example(row: ShownExample) -> dict[str, Any]:
-    css = "right" if row.verdict == Finding.RIGHT else "unjudged" if row.verdict in UNJUDGED else "wrong"
+    css = "right" if row.outcome == Finding.RIGHT else "unjudged" if row.outcome in UNJUDGED else "wrong"
     ended = " (cut at the token limit)" if row.truncated else ""
     same = row.output == row.raw_output
     texts = [
@@ -198,26 +124,21 @@ def _example(row: ShownExample) -> dict[str, Any]:
         ("decoded output", "" if same else row.output or "(nothing)"),
         ("gold SQL", "" if row.gold_sql == row.target else row.gold_sql),
         ("SQL found in the answer", "" if row.sql == row.output else row.sql),
-        ("said of it", row.message),
+        ("message", row.message),
     ]
     return {"row": row, "css": css, "texts": [(name, text) for name, text in texts if text]}
 
 
 def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
     known = [
-        ("poster", "Poster beside ours", context["rows"]),
+        ("poster", "Poster beside ours", context["poster"].rows),
         ("losses", "Loss curves", True),
         ("trials", "Trials", True),
-        ("statistics", "What a difference is worth", context["contrasts"]),
-        ("answers", "Answers", context["answers"]),
+        ("statistics", "What a difference is worth", context["contrasts"].rows),
+        ("answers", "Answers", context["answers"].rows),
         ("search", "The search", context["history"]),
-        ("systems", "Systems", context["systems"]),
+        ("systems", "Systems", context["systems"].rows),
         ("notes", "Notes", context["notes"]),
         ("examples", "Examples", context["examples"]),
     ]
     return [(anchor, words) for anchor, words, there in known if there]
-
-
-def _letter(place: int) -> str:
-    """The mark that a browser gives to an item of a lettered list."""
-    return chr(ord("a") + place % 26) if place < 26 else f"{_letter(place // 26 - 1)}{_letter(place % 26)}"

@@ -5,15 +5,14 @@ import csv
 import pytest
 from hand_made import base_config, verdicts
 
-from macsql.comparison.epochs import epoch_tables
 from macsql.comparison.experiment import compare
 from macsql.report.csv_files import write_comparison
-from macsql.report.markdown import BEGIN, END, write_results
+from macsql.report.readme import BEGIN, END, write_results
 
 
 def test_each_of_the_posters_forty_losses_has_ours_beside_it(balance, tmp_path):
     comparison = compare("balance", balance.state)
-    real, undersample = epoch_tables(comparison)
+    real, undersample = comparison.epochs
     assert [real.setting, undersample.setting] == ["mixture=real", "mixture=undersample"]
     assert [epoch.number for epoch in real.epochs] == list(range(1, 11))
     third = real.epochs[2].losses  # the third epoch's steps told 0.9 and 0.7, its evaluation 0.71
@@ -44,7 +43,7 @@ def test_ours_is_the_mean_over_seeds_and_nothing_without_a_finished_trial(sweeps
         config = base_config(mixture={"name": "real"})
         sweeps.trial("balance", 2 * repeat, {"mixture": "real"}, verdicts({1}), repeat, config, losses=(loss,))
     sweeps.trial("balance", 1, {"mixture": "undersample"}, [], status="FAILED")
-    real, undersample = epoch_tables(compare("balance", sweeps.state))
+    real, undersample = compare("balance", sweeps.state).epochs
     assert real.epochs[0].losses["eval_loss"].ours == pytest.approx(0.51)
     assert {pair.ours for epoch in undersample.epochs for pair in epoch.losses.values()} == {None}
 
@@ -54,7 +53,7 @@ def test_of_several_settings_that_a_table_could_be_of_the_best_stands_beside_it(
         point = {"mixture": "real", "trainer.learning_rate": 1e-4 * (1 + index)}
         sweeps.trial("balance", index, point, verdicts({1}), losses=(loss,))
     comparison = compare("balance", sweeps.state)
-    real, _ = epoch_tables(comparison)
+    real, _ = comparison.epochs
     assert real.setting == "mixture=real; ours: mixture=real learning_rate=0.0002"
     assert real.epochs[0].losses["eval_loss"].ours == pytest.approx(0.41)
     with write_comparison(comparison, tmp_path / "comparison.csv").open() as file:

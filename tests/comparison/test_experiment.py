@@ -11,25 +11,35 @@ import pytest
 from hand_made import base_config, verdicts
 from hand_made import verdict as verdict_of
 
-from macsql.comparison.epochs import epoch_rows
+from macsql.comparison.epochs import epochs_beside
 from macsql.comparison.experiment import compare
+from macsql.comparison.published import Benchmark
+from macsql.comparison.reasons import Kind
 from macsql.comparison.settings import losses_comparable
 from macsql.comparison.statistics import mcnemar
 from macsql.report.conclusion import conclusion, ours_in_words, poster_in_words
 from macsql.report.csv_files import write_results
+from macsql.report.notes import notes
 
 
 def test_the_poster_beside_ours(balance):
     found = compare("balance", balance.state)
-    rows = {(row.metric, row.setting): row for row in found.rows}
+    rows = {(row.metric, row.setting): row for row in found.beside}
     real = rows["all/rouge_l", "mixture=real"]
-    assert (real.poster.kind, real.poster.value, real.poster.text) == ("poster", 0.354, "0.354")
-    assert (real.ours.kind, real.ours.seeds, real.ours.model, real.ours.scale) == ("measured", "1", "pocket", "pocket")
+    assert (real.poster.origin, real.poster.value, real.poster.text) == ("poster", 0.354, "0.354")
+    assert (real.ours.origin, real.ours.seeds, real.ours.model, real.ours.scale) == (
+        "measured",
+        "1",
+        "pocket",
+        "pocket",
+    )
     assert real.ours.value == pytest.approx(0.75 + 0.25 * 0.25)
     assert real.difference == pytest.approx(real.ours.value - 0.354)
-    assert any("Other data" in reason for reason in real.reasons)
-    assert any("Another base" in reason for reason in real.reasons)
-    assert any("T5's vocabulary cannot write" in reason for reason in rows["all/exact_match", "mixture=real"].reasons)
+    assert Kind.OTHER_DATA in {reason.kind for reason in real.reasons}
+    assert Kind.OTHER_BASE in {reason.kind for reason in real.reasons}
+    assert any(
+        "T5's vocabulary cannot write" in reason.words for reason in rows["all/exact_match", "mixture=real"].reasons
+    )
     assert rows["pair/eval_loss", "mixture=undersample"].poster.value == 0.313996
 
 
@@ -49,7 +59,7 @@ def rouge_row(sweeps, changes, name="lr_bs"):
     index = len(list(sweeps.state.glob("trials/*")))
     point = {"trainer.learning_rate": config.trainer.learning_rate, "trainer.per_device_train_batch_size": 4}
     sweeps.trial(f"mine{index}", index, point, verdicts({1}), config=config, experiment=name)
-    return next(row for row in compare(f"mine{index}", sweeps.state).rows if row.metric == "all/rouge_l")
+    return next(row for row in compare(f"mine{index}", sweeps.state).beside if row.metric == "all/rouge_l")
 
 
 def test_on_the_posters_own_ground_nothing_speaks_against_a_comparison(sweeps):
@@ -79,31 +89,32 @@ def test_whatever_is_not_the_posters_speaks_against_a_comparison(sweeps, changes
     sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 337})
     style = {"agents": {"style": "mac_sql"}}
     [said] = rouge_row(sweeps, changes | style).reasons
-    assert re.match(why, said), said
+    assert re.match(why, said.words), said
 
 
 def test_prompts_made_here_are_the_posters_in_one_style_alone(sweeps):
     sweeps.prepare({})
     other_data, other_texts = rouge_row(sweeps, {"data": {"format": "bird"}}).reasons
-    assert other_data.startswith("Other data")
-    assert "ours have agents=brief, codec=verbatim." in other_texts
+    assert (other_data.kind, other_texts.kind) == (Kind.OTHER_DATA, Kind.OTHER_SPELLING)
+    assert "ours have agents=brief, codec=verbatim." in other_texts.words
 
 
 def test_rows_are_counted_where_they_are(sweeps):
     sweeps.prepare({"decomposer": 2029, "selector": 1009, "refiner": 336})
     [why] = rouge_row(sweeps, {}).reasons
-    assert "ours 1009 selector, 2029 decomposer, 336 refiner" in why
+    assert why.kind is Kind.OTHER_ROWS
+    assert "ours 1009 selector, 2029 decomposer, 336 refiner" in why.words
     shutil.rmtree(sweeps.prepared)
     [why] = rouge_row(sweeps, {}).reasons
-    assert why.startswith("Rows not counted")
+    assert why.kind is Kind.ROWS_UNKNOWN
 
 
 def test_a_folder_in_place_of_the_pocket_model_is_what_was_fine_tuned(sweeps):
     config = base_config(model={"name": "pocket", "path": "/some/where/ckpt"})
     sweeps.trial("lr_bs", 0, {}, verdicts({1}), config=config)
     found = compare("lr_bs", sweeps.state)
-    assert found.provenance.model == found.rows[-1].ours.model == "ckpt (model.path in place of pocket)"
-    assert "/some/where" not in str(found.rows)
+    assert found.provenance.model == found.beside[-1].ours.model == "ckpt (model.path in place of pocket)"
+    assert "/some/where" not in str(found.beside)
 
 
 def test_a_sweep_that_is_not_whole_says_so(sweeps):
@@ -160,12 +171,12 @@ def test_a_sweep_of_another_name_has_the_figures_of_its_experiment(sweeps):
     sweeps.trial("lr_bs_spider", 0, point, verdicts({1}), experiment="lr_bs")
     found = compare("lr_bs_spider", sweeps.state)
     assert (found.name, found.published.title) == ("lr_bs_spider", "Experiment 3: learning rate x batch size")
-    assert [row.poster.text for row in found.rows] == ["0.2", "0.27", "0.05", "0.4"]
+    assert [row.poster.text for row in found.beside] == ["0.2", "0.27", "0.05", "0.4"]
     sweeps.trial("balance", 0, point, verdicts({1}), experiment="lr_bs")  # a name that is an experiment's goes first
     assert compare("balance", sweeps.state).published.title == "Experiment 1: task balance"
     sweeps.trial("mine", 0, point, verdicts({1}), experiment="unheard_of")
     found = compare("mine", sweeps.state)
-    assert (found.published.title, found.rows) == ("mine", ())
+    assert (found.published.title, found.beside) == ("mine", ())
 
 
 def test_a_setting_that_has_not_finished_is_not_applicable(sweeps):
@@ -173,11 +184,11 @@ def test_a_setting_that_has_not_finished_is_not_applicable(sweeps):
     sweeps.trial("balance", 0, {"mixture": "real"}, verdicts({1}))
     sweeps.trial("balance", 1, {"mixture": "undersample"}, [], status="FAILED")
     found = compare("balance", sweeps.state)
-    row = next(row for row in found.rows if row.setting == "mixture=undersample")
-    assert (row.ours.kind, row.difference) == ("not applicable", None)
+    row = next(row for row in found.beside if row.setting == "mixture=undersample")
+    assert (row.ours.origin, row.difference) == ("not applicable", None)
     assert found.trials[1].figures["eval_loss"] == pytest.approx(0.51)  # what it told before it broke
     assert len(found.settings) == 1
-    assert conclusion(found).startswith("Not decided")
+    assert conclusion(found).startswith("Not decided whether the real distribution")
 
 
 def test_contrasts_pair_the_questions(balance):
@@ -201,7 +212,7 @@ def test_a_claim_is_judged_by_its_interval(balance):
     found = compare("balance", balance.state)
     assert found.claim.difference.low > 0
     assert conclusion(found).startswith("Agrees with the poster that the real distribution gives the higher ROUGE-L")
-    assert "for these weights (one seed)" in conclusion(found)
+    assert "for these trained weights (one seed)" in conclusion(found)
     assert "not the poster's" in conclusion(found)
     assert "0.354 (mixture=real)" in poster_in_words(found)
     assert "0.812 (mixture=real)" in ours_in_words(found)
@@ -246,8 +257,8 @@ def test_seeds_are_a_factor(sweeps):
     assert ex.difference.high >= 0  # one of three seeds shows nothing
     assert (found.minimum.seeds, found.minimum.smallest) == (3, 6 / 60)  # six questions, each under one of three seeds
     assert ex.over_seeds.high == pytest.approx(-0.2 + 4.302653 * 0.2 / 3**0.5)
-    assert not any("One seed" in note for note in found.notes)
-    assert any(note.startswith("3 seeds per setting: p is a sign test") for note in found.notes)
+    assert not any("One seed" in note for note in notes(found))
+    assert any(note.startswith("3 seeds per setting: p is a sign test") for note in notes(found))
 
 
 def test_the_conclusion_names_what_the_sweep_was_decided_by_and_its_value(sweeps):
@@ -259,7 +270,7 @@ def test_the_conclusion_names_what_the_sweep_was_decided_by_and_its_value(sweeps
         sweeps.trial("rates", index, point, verdicts(set(range(test))), config=config, on_eval=right)
     found = compare("rates", sweeps.state)
     assert conclusion(found).startswith(
-        "Best by EX, Decomposer, on the eval questions: learning_rate=2.0 (0.750); the one"
+        "Best by EX, Decomposer, on the eval questions: learning_rate=2.0 (0.750). The other setting"
     )
     config = base_config()
     for repeat, loss in enumerate((0.2, 0.4)):
@@ -281,8 +292,8 @@ def test_the_best_setting_is_best_on_average_and_its_first_seed_speaks_for_it(sw
     assert (found.best.repeat, found.best.point["trainer.learning_rate"]) == (0, 2.0)
     assert {row.correct for row in found.answers} == {10}
     assert "Refiner 10 of 20 (seed 0, the first of 3)" in ours_in_words(found)
-    assert "(seed 0, the first of 3); the poster's 0 of 2" in conclusion(found)
-    row = next(row for row in found.rows if row.metric == "decomposer/accuracy")
+    assert "(seed 0, the first of 3). The poster's 0 of 2" in conclusion(found)
+    row = next(row for row in found.beside if row.metric == "decomposer/accuracy")
     assert (row.ours.value, row.ours.seeds) == (pytest.approx(11 / 20), "3")
 
 
@@ -302,23 +313,26 @@ def test_few_seeds_must_agree_beyond_their_own_scatter(sweeps, undersample, begi
     assert f"by seed {each[0]:+.3f}, {each[1]:+.3f}: " in conclusion(found)
 
 
+ALL_FOUR = "Selector right, Decomposer EM (string), Decomposer EX, Refiner EX"
+
+
 @pytest.mark.parametrize(
-    ("rights", "apart", "chance"),
+    ("rights", "apart", "level"),
     [
-        ([15], True, "the choice of questions explains, for these weights (Holm, 5 %)"),
-        ([15, 15], True, "the choice of questions and that of seeds explain (Holm, 5 %)"),
-        ([15, 6], False, "the choice of questions and that of seeds explain (Holm, 5 %)"),
+        ([15], True, "Holm, 5 %, one seed"),
+        ([15, 15], True, "Holm, 5 %, over questions and seeds"),
+        ([15, 6], False, "Holm, 5 %, over questions and seeds"),
     ],
 )
-def test_points_differ_by_more_than_what_is_said(sweeps, rights, apart, chance):
+def test_settings_differ_by_more_than_what_is_said(sweeps, rights, apart, level):
     for repeat, right in enumerate(rights):
         sweeps.trial("rates", 2 * repeat, {"trainer.learning_rate": 1.0}, verdicts(set(range(right))), repeat=repeat)
         rate = {"trainer.learning_rate": 2.0}
         sweeps.trial("rates", 2 * repeat + 1, rate, verdicts(set()), repeat=repeat, losses=(2.0,))
-    figures = "one or more of Selector right, Decomposer EM, Decomposer EX and Refiner EX"
-    said = f"is worse than it in {figures}," if apart else "does not differ from it"
+    worse = f". The other setting is significantly worse ({level}) in at least one of: {ALL_FOUR}."
+    same = f". The other setting does not differ significantly ({level}) in: {ALL_FOUR}."
     found = compare("rates", sweeps.state)
-    assert conclusion(found).endswith(f"; the one other point {said} by more than {chance}.")
+    assert conclusion(found).endswith(worse if apart else same)
     assert all((contrast.detectable is None) == (len(rights) > 1 or contrast.p is None) for contrast in found.contrasts)
 
 
@@ -337,24 +351,25 @@ def test_several_figures_and_seeds_share_one_error_rate(sweeps):
 @pytest.mark.parametrize(
     ("right", "words"),
     [
-        (4, "and so all of these (model"),
-        (39, "and so none of these (model"),
+        (4, "Selector, Decomposer and Refiner are compatible with it (model"),
+        (39, "Selector, Decomposer and Refiner are not compatible with it (model"),
     ],
 )
 def test_which_shares_two_wrong_answers_leave_possible(sweeps, right, words):
     sweeps.trial("generation", 0, {}, verdicts(set(range(right)), questions=40))
     found = conclusion(compare("generation", sweeps.state))
-    assert f"the poster's 0 of 2 fits anything up to 84%, {words}" in found
+    assert f"The poster's 0 of 2 rules out accuracies above 84%: {words}" in found
 
 
-def test_points_are_counted_by_what_they_are(sweeps):
+def test_settings_are_counted_by_what_they_are(sweeps):
     for index, right in enumerate((10, 20, 0, 10)):
         point = {"trainer.learning_rate": float(index)}
         sweeps.trial("rates", index, point, verdicts(set(range(right))), losses=(1.0 + (index > 0),))
-    figures = "one or more of Selector right, Decomposer EM, Decomposer EX and Refiner EX"
-    assert f"; of 3 other points 1 is worse and 1 is better than it in {figures}, by" in conclusion(
-        compare("rates", sweeps.state)
+    said = conclusion(compare("rates", sweeps.state))
+    counted = (
+        ". 1 of the 3 other settings is significantly worse and 1 better (Holm, 5 %, one seed) in at least one of: "
     )
+    assert f"{counted}{ALL_FOUR}." in said
 
 
 def test_of_several_settings_that_the_poster_could_mean_the_best_one_stands_beside_it(sweeps):
@@ -362,13 +377,13 @@ def test_of_several_settings_that_the_poster_could_mean_the_best_one_stands_besi
         point = {"trainer.learning_rate": rate, "trainer.per_device_train_batch_size": batch}
         sweeps.trial("batch_size", index, point, verdicts({index}), losses=(loss,))
     found = compare("batch_size", sweeps.state)
-    losses = {row.setting: row.ours.value for row in found.rows if row.metric == "pair/eval_loss"}
+    losses = {row.setting: row.ours.value for row in found.beside if row.metric == "pair/eval_loss"}
     four = "per_device_train_batch_size=4; ours: learning_rate=0.0001 per_device_train_batch_size=4"
     eight = "per_device_train_batch_size=8; ours: learning_rate=3e-05 per_device_train_batch_size=8"
     assert losses == {four: pytest.approx(0.31), eight: pytest.approx(0.51)}
     assert found.reference.label == "learning_rate=0.0001 per_device_train_batch_size=4"
     assert (found.claim.setting, found.claim.reference) == (four.partition("ours: ")[2], eight.partition("ours: ")[2])
-    assert any(note.startswith("Several settings are what the poster states") for note in found.notes)
+    assert any(note.startswith("Several settings match what the poster states") for note in notes(found))
 
 
 def test_the_posters_tables_of_epochs_stand_beside_the_same_settings(sweeps):
@@ -377,29 +392,35 @@ def test_the_posters_tables_of_epochs_stand_beside_the_same_settings(sweeps):
         sweeps.trial("balance", index, point, verdicts({index}), losses=(1 / rate,))
     found = compare("balance", sweeps.state)
     settings = {f"mixture={name}; ours: mixture={name} learning_rate=2.0" for name in ("real", "undersample")}
-    assert {row.setting for row in epoch_rows(found)} == {row.setting for row in found.rows} == settings
+    assert (
+        {row.setting for row in epochs_beside(found.epochs, found.beside)}
+        == {row.setting for row in found.beside}
+        == settings
+    )
 
 
 def test_one_setting_for_each_of_the_posters_needs_no_such_note(balance):
-    assert not any("Several settings" in note for note in compare("balance", balance.state).notes)
+    assert not any("Several settings" in note for note in notes(compare("balance", balance.state)))
 
 
 def test_a_figure_of_no_stated_setting_is_called_so_before_anything_has_finished(sweeps):
     sweeps.trial("lr_bs", 0, {"trainer.learning_rate": 1.0}, [], status="FAILED")
-    assert {row.setting for row in compare("lr_bs", sweeps.state).rows} == {"not stated"}
+    assert {row.setting for row in compare("lr_bs", sweeps.state).beside} == {"not stated"}
 
 
 def test_what_may_not_be_compared_is_said(balance, sweeps):
-    notes = compare("balance", balance.state).notes
+    said = notes(compare("balance", balance.state))
     assert any(
-        "training losses are of different rows" in note and "evaluated on the same rows" in note for note in notes
+        "training losses are of different rows" in note and "evaluated on the same rows" in note for note in said
     )
-    assert any("nearly equal as they are (100 selector, 100 decomposer, 100 refiner)" in note for note in notes)
-    assert any("8 tests" in note or "4 tests" in note for note in notes)
+    assert any("nearly equal as they are (100 selector, 100 decomposer, 100 refiner)" in note for note in said)
+    assert any("8 tests" in note or "4 tests" in note for note in said)
     for index, codec in enumerate(("verbatim", "marks")):
         config = base_config(codec={"name": codec})
         sweeps.trial("representation", index, {"codec": codec, "agents": "mac_sql"}, verdicts({index}), config=config)
-    assert any("a loss a token of one says nothing" in note for note in compare("representation", sweeps.state).notes)
+    assert any(
+        "a loss per token of one says nothing" in note for note in notes(compare("representation", sweeps.state))
+    )
 
 
 @pytest.mark.parametrize(
@@ -418,7 +439,7 @@ def test_losses_of_models_compare_where_their_tokens_are_the_same(sweeps, model,
         sweeps.trial("sizes", index, {"model": index}, verdicts({index}), config=base_config(model=own))
     found = compare("sizes", sweeps.state)
     assert losses_comparable(found.settings) == comparable
-    assert any("read or write different texts" in note for note in found.notes) != comparable
+    assert any("read or write different texts" in note for note in notes(found)) != comparable
 
 
 def test_unequal_agents_are_thinned_rows(sweeps):
@@ -430,33 +451,35 @@ def test_unequal_agents_are_thinned_rows(sweeps):
     found = compare("balance", sweeps.state)
     assert found.trials[0].train_rows == {"selector": 50, "decomposer": 100, "refiner": 17}
     assert found.trials[1].train_rows == {"selector": 17, "decomposer": 17, "refiner": 17}
-    assert not any("nearly equal" in note for note in found.notes)
-    [shares] = [note for note in found.notes if note.startswith("Figures of all agents weigh them")]
-    assert "test part has them (20 selector, 20 decomposer, 20 refiner)" in shares
+    assert not any("nearly equal" in note for note in notes(found))
+    [shares] = [note for note in notes(found) if note.startswith("Figures of all agents weigh the agents")]
+    assert "test part does (20 selector, 20 decomposer, 20 refiner)" in shares
     assert "mixture=real: 50 selector, 100 decomposer, 17 refiner; mixture=undersample: 17 selector, 17" in shares
 
 
 def test_shares_that_are_those_of_the_test_part_need_no_note(balance):
-    assert not any("weigh them" in note for note in compare("balance", balance.state).notes)
+    assert not any("weigh the agents" in note for note in notes(compare("balance", balance.state)))
 
 
 def test_settings_of_different_steps_are_told(sweeps, balance):
     same = compare("balance", balance.state)
     assert "optimizer steps" not in conclusion(same)
-    assert not any(note.startswith("Optimizer steps") for note in same.notes)
+    assert not any(note.startswith("Optimizer steps") for note in notes(same))
     for index, (mixture, steps) in enumerate([("real", 702), ("undersample", 210)]):
         right = verdicts(set(range(15 - 10 * index)))
         sweeps.trial("fewer", index, {"mixture": mixture}, right, experiment="balance", steps=steps)
     found = compare("fewer", sweeps.state)
-    assert "for these weights (one seed), after 702 optimizer steps against 210 (model pocket" in conclusion(found)
-    assert "Optimizer steps: mixture=real 702, mixture=undersample 210." in found.notes
+    assert "for these trained weights (one seed), after 702 optimizer steps against 210 (model pocket" in conclusion(
+        found
+    )
+    assert "Optimizer steps: mixture=real 702, mixture=undersample 210." in notes(found)
 
 
 def test_what_had_no_effect_is_a_note(sweeps):
     sweeps.trial(
         "batch_size", 0, {"trainer.per_device_train_batch_size": 4}, verdicts({1}), notes=("Liger did nothing.",)
     )
-    assert "Liger did nothing." in compare("batch_size", sweeps.state).notes
+    assert "Liger did nothing." in notes(compare("batch_size", sweeps.state))
 
 
 @pytest.mark.parametrize(
@@ -472,8 +495,8 @@ def test_what_had_no_effect_is_a_note(sweeps):
 def test_early_stopping_that_stopped_nothing_is_a_note(sweeps, trainer, said):
     """A trial made by hand has three epochs of two steps."""
     sweeps.trial("rates", 0, {"trainer.learning_rate": 1.0}, verdicts({1}), config=base_config(trainer=trainer))
-    notes = compare("rates", sweeps.state).notes
-    assert any("Early stopping (patience 2, 3 evaluations) ended no training" in note for note in notes) == said
+    told = notes(compare("rates", sweeps.state))
+    assert any("Early stopping (patience 2, 3 evaluations) ended no training" in note for note in told) == said
 
 
 def test_no_more_settings_than_can_be_read_are_tested(sweeps):
@@ -481,28 +504,32 @@ def test_no_more_settings_than_can_be_read_are_tested(sweeps):
         sweeps.trial("many", index, {"trainer.learning_rate": index + 1.0}, [verdict_of("decomposer", 0, index > 3)])
     found = compare("many", sweeps.state)
     assert len({item.setting for item in found.contrasts}) == 12
-    assert any("Of 15 settings the first 12" in note for note in found.notes)
+    assert any("Of 15 settings the first 12" in note for note in notes(found))
+
+
+BIRD, SPIDER = Benchmark("bird", "dev", "ex"), Benchmark("spider", "dev", "ex")
 
 
 def test_systems_have_their_rows_until_measured(balance, sweeps):
     found = {row.name: row for row in compare("balance", balance.state).systems}
-    assert found["GPT-4"].cells["BIRD dev EX"].value == 59.39
-    assert found["GPT-4"].cells["BIRD dev EX"].kind == "published"
-    assert found["T5-small"].cells["Spider dev EX"].kind == "not applicable"
-    assert found["this sweep's best"].cells["Spider dev EX"].kind == "not applicable"
+    assert found["GPT-4"].figures[BIRD].value == 59.39
+    assert found["GPT-4"].figures[BIRD].origin == "published"
+    assert found["T5-small"].figures[SPIDER].origin == "not applicable"
+    assert found["this sweep's best"].figures[SPIDER].origin == "not applicable"
     spider = base_config(
         data={"format": "spider", "root": "x"},
         model={"name": "t5", "hub_id": "cssupport/t5-small-awesome-text-to-sql"},
     )
     sweeps.trial("on_spider", 0, {"seed": 0}, verdicts({0, 1, 2, 3}), config=spider)
     measured = {row.name: row for row in compare("on_spider", sweeps.state).systems}
-    cell = measured["T5-small"].cells["Spider dev EX"]
-    assert (cell.kind, cell.value, cell.protocol) == ("measured", 20.0, "spider-ex")
+    cell = measured["T5-small"].figures[SPIDER]
+    assert (cell.origin, cell.value, cell.protocol) == ("measured", 20.0, "spider-ex, strict reading")
     assert (cell.text, cell.answers, cell.seeds, cell.scale) == ("20 (n = 20, 1 seed)", "20", "1", "pocket")
-    assert measured["T5-small"].cells["BIRD dev EX"].kind == "not applicable"
+    assert measured["T5-small"].figures[BIRD].origin == "not applicable"
+    assert measured["T5-small"].figures[Benchmark("spider", "dev", "spider_em")].value == 20.0
     sweeps.trial("on_spider", 1, {"seed": 0}, verdicts({0, 1}), 1, spider)
     measured = {row.name: row for row in compare("on_spider", sweeps.state).systems}
-    assert measured["T5-small"].cells["Spider dev EX"].text == "15 (n = 20, 2 seeds)"
+    assert measured["T5-small"].figures[SPIDER].text == "15 (n = 20, 2 seeds)"
 
 
 @pytest.mark.parametrize(
@@ -512,9 +539,9 @@ def test_systems_have_their_rows_until_measured(balance, sweeps):
 def test_a_handful_of_questions_is_no_benchmark(sweeps, limit):
     config = base_config(**limit)
     sweeps.trial("on_spider", 0, {}, verdicts({0, 1}), config=config)
-    cell = next(row for row in compare("on_spider", sweeps.state).systems if row.name == "this sweep's best")
-    assert (cell.cells["Spider dev EX"].value, cell.cells["Spider dev EX"].kind) == (None, "not applicable")
-    assert "data.limit" in cell.cells["Spider dev EX"].note
+    own = next(row for row in compare("on_spider", sweeps.state).systems if row.name == "this sweep's best")
+    assert (own.figures[SPIDER].value, own.figures[SPIDER].origin) == (None, "not applicable")
+    assert "data.limit" in own.figures[SPIDER].note
 
 
 def test_a_trial_of_a_study_that_is_gone_is_left_out_and_named(sweeps):
@@ -524,7 +551,7 @@ def test_a_trial_of_a_study_that_is_gone_is_left_out_and_named(sweeps):
     sweeps.trial("rates", 0, {"trainer.learning_rate": 1.0}, verdicts({1, 2, 3}))
     found = compare("rates", sweeps.state)
     assert [report.trial.key for report in found.trials] == ["rates-0000"]
-    assert any("study that is gone" in note and "1 (rates-0000-older)" in note for note in found.notes)
+    assert any("an earlier study of this name" in note and "1 (rates-0000-older)" in note for note in notes(found))
     (sweeps.state / "trials" / "rates-0000").rename(sweeps.state / "trials" / "rates-0000-first")
     sweeps.trial("rates", 3, {"trainer.learning_rate": 4.0}, verdicts({1}))
     other = base_config(trainer={"num_train_epochs": 77})

@@ -108,6 +108,8 @@ def test_what_cannot_be_judged_is_in_no_accuracy():
 def test_titles():
     assert title("all/rouge_l") == "ROUGE-L, all agents"
     assert title("decomposer/execution_accuracy") == "EX, Decomposer"
+    assert title("all/exact_match") == "EM (string), all agents"
+    assert title("decomposer/spider_em") == "Spider EM, Decomposer"
     assert title("pair/eval_loss") == "eval loss"
     assert title("eval/decomposer/execution_accuracy") == "EX, Decomposer, on the eval questions"
     assert title("decomposer/spider_em_gold_errors") == "spider em gold errors, Decomposer"

@@ -29,8 +29,8 @@ def test_right_and_wrong_with_the_taxonomy_as_notes(sweeps):
     assert mine.poster.printed == "0 of 2"
     assert by_agent["selector"].accuracy.value == 0.0
     assert ours_in_words(found) == "Selector 0 of 7; Decomposer 3 of 6; Refiner 0 of 7"
-    assert "0 of 2 fits anything up to 84%" in conclusion(found)
-    assert all(any("Two examples prove nothing" in reason for reason in row.reasons) for row in found.rows)
+    assert "0 of 2 rules out accuracies above 84%" in conclusion(found)
+    assert all(any("Two examples prove nothing" in reason.words for reason in row.reasons) for row in found.beside)
 
 
 def test_examples_show_what_was_asked_and_said(sweeps):
@@ -44,7 +44,7 @@ def test_examples_show_what_was_asked_and_said(sweeps):
     assert item.schema == "animals(id, age)"
     assert item.prompt == f"PROMPT {number} decomposer"
     assert (item.raw_output, item.output, item.question) == ("raw", "out", f"Question q{number}?")
-    assert {item.verdict for item in shown if item.agent == "decomposer"} == {"right", "wrong rows"}
+    assert {item.outcome for item in shown if item.agent == "decomposer"} == {"right", "wrong rows"}
 
 
 def test_examples_need_no_examples_on_disk(sweeps):

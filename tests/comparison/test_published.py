@@ -6,8 +6,8 @@ import re
 import pytest
 
 from macsql.comparison.figures import protocol
-from macsql.comparison.published import EXPERIMENTS, matches, published, systems
-from macsql.comparison.side_by_side import REASONS
+from macsql.comparison.published import EXPERIMENTS, Benchmark, matches, published, systems
+from macsql.comparison.reasons import Kind
 from macsql.errors import UserError
 
 NAMES = sorted(path.parent.name for path in EXPERIMENTS.glob("*/published.json"))
@@ -91,7 +91,7 @@ def test_a_file_says_what_a_cell_needs(name):
     assert set(found.conditions) == {"data", "model", "scale", "seeds", "protocol"}
     for figure in found.figures:
         assert protocol(figure.metric), figure.metric
-        assert set(figure.reasons) <= set(REASONS)
+        assert set(figure.reasons) <= set(Kind)
         assert figure.doubt.endswith(".")
         assert ("without saying which" in figure.doubt) == figure.quote.startswith("Rouge:")
 
@@ -110,7 +110,11 @@ def test_the_posters_three_systems_come_first():
         ("SQL-Llama 7B", True),
         ("T5-small", True),
     ]
-    assert found[1].figures == {"BIRD dev EX": 43.94, "BIRD dev VES": 57.36, "Spider dev EX": 76.25}
+    assert found[1].figures == {
+        Benchmark("bird", "dev", "ex"): 43.94,
+        Benchmark("bird", "dev", "ves"): 57.36,
+        Benchmark("spider", "dev", "ex"): 76.25,
+    }
     assert found[2].figures == {}
     assert all(row.source for row in found)
 
@@ -122,5 +126,10 @@ def test_a_broken_file_is_named(tmp_path):
         published("x", tmp_path)
     (tmp_path / "systems.json").write_text("[")
     with pytest.raises(UserError, match=r"systems\.json is not a file of systems"):
+        systems(tmp_path)
+    known = {"name": "x", "model": "y", "on_poster": False, "source": "z"}
+    figure = {"corpus": "spider", "part": "dev", "rule": "charm", "percent": 1}
+    (tmp_path / "systems.json").write_text(json.dumps({"systems": [known | {"figures": [figure]}]}))
+    with pytest.raises(UserError, match=r"systems\.json is not a file of systems \('charm'\)"):
         systems(tmp_path)
     assert published("unheard_of", tmp_path).figures == ()

@@ -12,7 +12,7 @@ from hand_made import verdicts
 from macsql.app import REPO
 from macsql.comparison.experiment import compare
 from macsql.report.csv_files import write_comparison, write_results
-from macsql.report.terminal import WHY
+from macsql.report.tables.poster import WHY
 
 EXPERIMENTS = REPO / "experiments"
 ALL = sorted(path.parent.name for path in EXPERIMENTS.glob("*/results.csv"))
@@ -74,12 +74,12 @@ def test_a_measured_figure_is_the_mean_of_its_settings_trials(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_readme_overview_and_report_give_one_conclusion(name):
-    verdict = written(EXPERIMENTS / name / "README.md").strip().splitlines()[0]
-    overview = table(written(EXPERIMENTS / "README.md"), ["experiment", "question"])
+    said = written(EXPERIMENTS / name / "README.md").strip().splitlines()[0]
+    overview = table(written(EXPERIMENTS / "README.md"), ["experiment", "poster", "ours", "conclusion"])
     [row] = [row for row in overview if f"({name}/README.md)" in row[0]]
-    assert row[-1] == verdict
+    assert row[-1] == said
     report = html.unescape((EXPERIMENTS / name / "report.html").read_text(encoding="utf-8"))
-    assert verdict in report
+    assert said in report
 
 
 def test_experiments_2_and_4_are_trials_of_experiment_3():
@@ -128,10 +128,10 @@ def test_what_is_committed_was_written_by_this_code(name, sweeps, tmp_path):
     assert f" code {lines(EXPERIMENTS / name / 'results.csv')[0]['code']}, data " in text
     for note in now.published.notes:
         assert note in report
-    if now.rows:
+    if now.beside:
         write_comparison(now, tmp_path / "comparison.csv")
         assert columns(EXPERIMENTS / name / "comparison.csv") == columns(tmp_path / "comparison.csv")
-        head = ["figure", "setting", "poster", "ours", "difference", "protocol; kind; answers; seeds"]
+        head = ["figure", "setting", "poster", "ours", "difference", "protocol; origin; answers; seeds"]
         assert table(text, head)
         assert f"{WHY}:" in text
         assert WHY in report

@@ -15,9 +15,10 @@ from macsql import compare
 from macsql.app import REPO
 from macsql.comparison import experiment
 from macsql.errors import UserError
-from macsql.report import markdown as overview
+from macsql.report import readme as overview
 from macsql.report import terminal as table
-from macsql.report.markdown import BEGIN, END
+from macsql.report.markdown import lines as markdown
+from macsql.report.readme import BEGIN, END
 
 WRITTEN = ("results.csv", "comparison.csv", "report.html")
 
@@ -172,7 +173,7 @@ def test_a_sweep_that_is_no_experiment_has_a_title_and_no_empty_sentence(ends, s
     code, said, _ = ends("rates", "--state-dir", sweeps.state)
     assert code == 0
     assert said.startswith("rates\nData pocket")
-    assert "With 1 test question no difference" in said
+    assert "Minimum detectable difference with 1 test question: 100.0% in one test" in said
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
@@ -192,7 +193,7 @@ def test_of_many_trials_a_screen_shows_the_best(sixty):
     said = lines.getvalue()
     trials = said[: said.index("Each setting minus")]
     assert trials.count("│ point ") == table.MOST_TRIALS
-    assert "… and 21 others, none of them better: see results.csv" in " ".join(said.replace("│", " ").split())
+    assert "21 other trials are not shown, none of them better: see results.csv" in " ".join(said.split())
     losses = [report.figures["eval_loss"] for report in sixty.trials if report.trial.finished]
     assert f"{min(losses):.3f}" in said
 
@@ -224,12 +225,12 @@ def test_readmes_get_their_tables_between_the_marks(ends, balance, experiments):
     table = once["README.md"]
     assert "[Experiment 1: task balance](balance/README.md)" in table
     assert "| right, Decomposer 0 of 2; right, Refiner 0 of 2; right, Selector 0 of 2 |" in table
-    assert "Selector 3 of 20; Decomposer 3 of 20; Refiner 3 of 20; every learning rate times 20 |" in table
+    assert "Selector 3 of 20; Decomposer 3 of 20; Refiner 3 of 20 |" in table
     assert "- `generation`: `python -m macsql.sweep +experiment=generation" in table
     systems = table[table.index("| system |") :]
-    assert "| GPT-4 (poster) | 59.39 published | 66.39 published | 86.75 published | not applicable |" in systems
+    assert "| GPT-4 (poster) | 59.39 | 66.39 | 86.75 | not applicable |" in systems
     rows = [line for line in table[: -len(systems)].splitlines() if line.startswith("|")]
-    assert all(line.count("|") == 6 for line in rows)
+    assert all(line.count("|") == 5 for line in rows)
     assert len(rows) == 4
 
 
@@ -251,4 +252,4 @@ def test_a_readme_without_marks_is_refused(tmp_path):
 
 
 def test_bars_and_line_breaks_stay_in_their_cell():
-    assert overview.markdown(["a"], [["x|y\nz"]]).splitlines()[-1] == "| x\\|y z |"
+    assert markdown(["a"], [["x|y\nz"]]).splitlines()[-1] == "| x\\|y z |"

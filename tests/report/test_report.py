@@ -13,6 +13,7 @@ from macsql.comparison.experiment import Comparison, compare
 from macsql.comparison.figures import title
 from macsql.records import Prediction, Verdict, read_jsonl, write_jsonl
 from macsql.report.html import LONGEST, seen, write_html
+from macsql.report.notes import notes, reading
 
 HOSTILE = (
     "</pre></body><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -80,20 +81,21 @@ def test_everything_the_comparison_holds_is_on_the_page(balance, tmp_path):
         made.machine,
         made.scale_note,
         "20 Selector, 20 Decomposer, 20 Refiner test rows",
-        *comparison.notes,
-        *(reason for row in comparison.rows for reason in row.reasons),
-        *(row.poster.note for row in comparison.rows),
-        *(row.poster.text for row in comparison.rows),
+        *notes(comparison),
+        *reading(comparison),
+        *(reason.words for row in comparison.beside for reason in row.reasons),
+        *(row.poster.note for row in comparison.beside),
+        *(row.poster.text for row in comparison.beside),
         *(curve.doubt for curve in comparison.published.curves),
         *(row.name for row in comparison.systems),
         *(row.model for row in comparison.systems),
-        *(cell.note for row in comparison.systems for cell in row.cells.values() if cell.kind == "published"),
-        "Losses epoch by epoch",
+        *(of.note for row in comparison.systems for of in row.figures.values() if of.origin == "published"),
+        "Losses by epoch",
         *(f"{loss:.6f}" for curve in comparison.published.curves for loss in (*curve.train_loss, *curve.eval_loss)),
-        "Evaluation loss an epoch, all trials",
+        "Evaluation loss per epoch, all trials",
         "History",
         "Parallel coordinates",
-        "poster: training loss an epoch",
+        "poster: training loss per epoch",
     ):
         assert " ".join(words.split()) in shown.text, words
     for kind in ("measured", "poster", "published", "not"):
@@ -192,9 +194,10 @@ def test_seeds_have_a_table_of_their_own(sweeps, tmp_path):
         sweeps.trial("rates", index, point, verdicts(set(range(5 + index))), repeat=repeat)
     shown = page(compare("rates", sweeps.state), tmp_path)
     assert "Settings over their seeds" in shown.text
-    assert "by seed +0.050, +0.050: +0.050 to +0.050 (Student's t)" in shown.text
+    assert "95 % (Student, seeds) by seed" in shown.text
+    assert "+0.050 to +0.050 +0.050, +0.050" in shown.text
     assert "seed 0, the first of 2" in shown.text
-    assert shown.count("tr", "best") == 2  # both seeds of the best setting
+    assert shown.count("tr", "best") == 3  # both seeds of the best setting, and the setting itself
     assert not shown.count("p", "question")  # of a sweep that is no experiment there is none
 
 
@@ -204,8 +207,8 @@ def test_what_a_sweep_was_decided_by_stands_in_its_table(sweeps, tmp_path):
         on_eval = verdicts(set(right), questions=16)
         sweeps.trial("rates", index, {"x": index}, verdicts({1}), config=base_config(sweep=chosen), on_eval=on_eval)
     text = page(compare("rates", sweeps.state), tmp_path).text
-    assert " trial objective loss all agents Selector" in text
-    assert f"Shaded is the best by {title('eval/decomposer/execution_accuracy')};" in text
+    assert " trial objective loss all agents Decomposer" in text
+    assert f"Best by {title('eval/decomposer/execution_accuracy')}." in text
     assert "0.312" in text
     assert "0.938" in text
 

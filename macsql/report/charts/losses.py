@@ -1,4 +1,4 @@
-"""Loss curves as the poster draws them, training loss a batch and evaluation loss an epoch, with the poster's own."""
+"""Loss curves as the poster draws them: training loss per batch, evaluation loss per epoch, and the poster's own."""
 
 import math
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ def poster_losses(published: Published, report: MeasuredTrial) -> PosterLosses:
 
 
 def overview(reports: Sequence[MeasuredTrial], published: Published, *, ranked: bool = True) -> Chart | None:
-    """Evaluation loss an epoch of every trial in one chart; None where none has been evaluated.
+    """Evaluation loss per epoch of every trial in one chart; None where none has been evaluated.
 
     `ranked`: the trials' losses compare, and the lowest comes first; else they stay in the order of the plan.
     """
@@ -109,7 +109,7 @@ def overview(reports: Sequence[MeasuredTrial], published: Published, *, ranked: 
     legend += _poster_legend(published, posters, with_training=False)
     words = "evaluation loss (log scale)" if plot.y.log else "evaluation loss"
     axes = plot.axes("epoch", words, _whole(plot.x))
-    label = f"Evaluation loss an epoch of {len(drawn)} trials"
+    label = f"Evaluation loss per epoch of {len(drawn)} trials"
     return Chart(picture(760, 360, label, axes, *marks), tuple(legend))
 
 
@@ -135,8 +135,8 @@ def panels(reports: Sequence[MeasuredTrial], published: Published) -> Panels | N
         for report, poster in zip(drawn, posters, strict=True)
     ]
     legend = [
-        LegendEntry(swatch(TRAINING, None, width=1.4), "training loss a batch"),
-        LegendEntry(swatch(EVALUATION), "evaluation loss an epoch"),
+        LegendEntry(swatch(TRAINING, None, width=1.4), "training loss per batch"),
+        LegendEntry(swatch(EVALUATION), "evaluation loss per epoch"),
         *_poster_legend(published, _different(posters), with_training=True),
     ]
     return Panels(
@@ -172,10 +172,10 @@ def _poster_legend(published: Published, posters: Sequence[PosterLosses], *, wit
     entries = []
     if any(poster.curve for poster in posters):
         if with_training:
-            entries.append(LegendEntry(swatch(GREY, None, DOTTED, 1.4), "poster: training loss an epoch"))
+            entries.append(LegendEntry(swatch(GREY, None, DOTTED, 1.4), "poster: training loss per epoch"))
         settings = ", ".join(_ends(poster.curve) for poster in posters if poster.curve)
         entries.append(
-            LegendEntry(swatch(INK, "diamond", DASHED, 1.6), f"poster: evaluation loss an epoch ({settings})")
+            LegendEntry(swatch(INK, "diamond", DASHED, 1.6), f"poster: evaluation loss per epoch ({settings})")
         )
     levels = [figure for figure in published.figures if figure.metric.startswith("pair/")]
     if with_training and any(poster.train_level is not None for poster in posters):

@@ -1,0 +1,94 @@
+"""Whole systems by their published figures, and this sweep's best setting where it was tested on the same benchmark."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from macsql.comparison.published import Benchmark, System
+from macsql.comparison.reasons import POSTER_BASE
+from macsql.comparison.settings import Setting
+from macsql.comparison.side_by_side import Figure, Origin, measured_figure
+
+AS_PUBLISHED = "as its authors report it"  # the protocol of a figure that others have published
+OURS: Mapping[Benchmark, str] = {  # what of ours is measured by the same rule on the same questions
+    Benchmark("spider", "dev", "ex"): "decomposer/execution_accuracy",
+    Benchmark("spider", "dev", "spider_em"): "decomposer/spider_em",
+}
+
+
+@dataclass(frozen=True)
+class SystemFigures:
+    """A system with a figure for each of the benchmarks that are known of any."""
+
+    name: str
+    model: str
+    on_poster: bool
+    figures: Mapping[Benchmark, Figure]
+    note: str
+    hub_id: str | None = None
+
+
+def systems_with_ours(systems: Sequence[System], best: Setting | None) -> list[SystemFigures]:
+    """The systems with their published figures, and our best setting where it was tested on one of these."""
+    benchmarks = list(dict.fromkeys(benchmark for system in systems for benchmark in system.figures))
+    rows = []
+    for system in systems:
+        figures = {
+            benchmark: Figure(
+                Origin.PUBLISHED,
+                system.figures[benchmark],
+                protocol=AS_PUBLISHED,
+                data=benchmark.title,
+                model=system.model,
+                note=system.source,
+            )
+            if benchmark in system.figures
+            else Figure(Origin.NONE, note="not published")
+            for benchmark in benchmarks
+        }
+        rows.append(SystemFigures(system.name, system.model, system.on_poster, figures, system.note, system.hub_id))
+    if systems and best is not None:
+        rows = _with_own(rows, benchmarks, best)
+    return rows
+
+
+def _with_own(rows: list[SystemFigures], benchmarks: Sequence[Benchmark], setting: Setting) -> list[SystemFigures]:
+    """Our best setting in the row of the poster's own system where it is that model, else in a row of its own."""
+    own = _own(benchmarks, setting)
+    model = setting.trials[0].config.model
+    if model.hub_id != POSTER_BASE or model.path is not None:
+        return [*rows, own]
+    return [
+        replace(row, figures={key: _known(own.figures[key], row.figures[key]) for key in benchmarks}, note=own.note)
+        if row.on_poster and row.hub_id == model.hub_id
+        else row
+        for row in rows
+    ]
+
+
+def _known(measured: Figure, published: Figure) -> Figure:
+    return measured if measured.value is not None else published
+
+
+def _own(benchmarks: Sequence[Benchmark], setting: Setting) -> SystemFigures:
+    """Our best setting: its Decomposer alone, where it was tested on one of these benchmarks, whole."""
+    config = setting.trials[0].config
+    limited = config.data.limit is not None or config.generation.limit is not None
+    figures = {}
+    for benchmark in benchmarks:
+        metric = OURS.get(benchmark) if config.data.split_by == "published" else None
+        found = measured_figure(setting, metric) if metric and config.data.format == benchmark.corpus else None
+        if found is None or found.value is None:
+            figures[benchmark] = Figure(Origin.NONE, note=f"tested on data={config.data.format}")
+        elif limited:
+            note = "tested on a few of its questions (data.limit, generation.limit)"
+            figures[benchmark] = Figure(Origin.NONE, note=note)
+        else:
+            percent = 100 * found.value
+            seeds = f"{found.seeds} seed{'' if found.seeds == '1' else 's'}"
+            text = f"{percent:.4g} (n = {found.answers}, {seeds})"
+            figures[benchmark] = replace(found, value=percent, text=text, data=benchmark.title)
+    note = "The Decomposer alone, not the three agents end to end."
+    missing = dict.fromkeys(figure.note for figure in figures.values() if figure.value is None)
+    if len(missing) == 1 and all(figure.value is None for figure in figures.values()):
+        note = f"{note} Not applicable: {next(iter(missing))}, which is none of these benchmarks as published."
+    return SystemFigures("this sweep's best", setting.trials[0].model, False, figures, note)
