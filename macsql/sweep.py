@@ -271,7 +271,7 @@ def best_trial(ended: "list[Ended]", config: Config) -> "Ended | None":
 
     metric = config.sweep.objectives[0]
     told = [
-        (json.dumps(item.trial.point, sort_keys=True), item)
+        (json.dumps(item.trial.setting, sort_keys=True), item)
         for item in ended
         if item.result.status == "FINISHED" and metric in item.result.metrics
     ]

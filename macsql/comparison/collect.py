@@ -28,7 +28,7 @@ class StoredTrial:
     key: str
     index: int
     label: str
-    point: dict[str, Any]
+    setting: dict[str, Any]
     repeat: int
     config: Config
     result: Result | None  # None: not ended yet
@@ -133,16 +133,16 @@ def trials(name: str, state_dir: Path) -> list[StoredTrial]:
 
 
 def of_one_study(trials: Sequence[StoredTrial]) -> list[StoredTrial]:
-    """The trials that were asked for as the newest one was, but for its point; others are of a study that is gone."""
+    """The trials that were asked for as the newest one was, but for its setting; others are of a study that is gone."""
     by_age = sorted(trials, key=lambda trial: (trial.told_at, trial.begun_at))
-    varied = {"seed", *(key for trial in trials for key in trial.point)}
+    varied = {"seed", *(key for trial in trials for key in trial.setting)}
     asked = _common(by_age[-1], varied)
     kept = {trial.index: trial for trial in by_age if _common(trial, varied) == asked}
     return [kept[index] for index in sorted(kept)]
 
 
 def _common(trial: StoredTrial, varied: set[str]) -> dict[str, Any]:
-    """What a trial's configuration has in common with those of its study's other trials: no key or group of a point."""
+    """What a trial's configuration shares with those of its study's other trials: no key or group of a setting."""
     groups = tuple(f"{name}." for name in varied)
     told = identity(trial.config).items()
     return {key: value for key, value in told if key not in varied and not key.startswith(groups)}
@@ -176,7 +176,7 @@ def _trial(folder: Path, about: Mapping[str, Any]) -> StoredTrial:
         key=folder.name,
         index=about["index"],
         label=about["label"],
-        point=about["point"],
+        setting=about["point"],
         repeat=about["repeat"],
         config=config,
         result=read_result(folder),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from macsql.comparison.paired import Difference, paired
-from macsql.comparison.settings import Setting
+from macsql.comparison.settings import TriedSetting
 from macsql.comparison.statistics import detectable_difference, holm, mcnemar, smallest_discordance, student_p
 
 YES_OR_NO = (
@@ -48,7 +48,7 @@ class MinimumDetectableDifference:
     smallest_holm: float  # the same where the error rate is shared
 
 
-def contrasts(settings: Sequence[Setting], reference: Setting) -> list[Contrast]:
+def contrasts(settings: Sequence[TriedSetting], reference: TriedSetting) -> list[Contrast]:
     """Every other setting against the reference, for each figure that both have; p-values adjusted together.
 
     With several seeds a difference has to be seen over the questions and over the seeds: the larger of the two p is
@@ -70,7 +70,7 @@ def contrasts(settings: Sequence[Setting], reference: Setting) -> list[Contrast]
     return [replace(contrast, p_holm=adjusted.get(place)) for place, contrast in enumerate(found)]
 
 
-def contrast_of(setting: Setting, reference: Setting, metric: str) -> Contrast | None:
+def contrast_of(setting: TriedSetting, reference: TriedSetting, metric: str) -> Contrast | None:
     """One setting against another in one figure; None where no question was answered by both under a common seed."""
     pairs = paired([(setting, 1.0), (reference, -1.0)], metric)
     if pairs is None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from macsql.comparison.paired import Difference, paired
-from macsql.comparison.settings import Setting
+from macsql.comparison.settings import TriedSetting
 
 METRICS = ("all/exact_match", "all/execution_accuracy")
 MOST = 36  # settings from which on a list of effects is longer than anybody reads
@@ -24,7 +24,7 @@ class Effect(Difference):
     change: str  # "agents: brief instead of mac_sql", with " x codec: …" behind it for an interaction
 
 
-def effects(settings: Sequence[Setting], reference: Setting | None) -> list[Effect]:
+def effects(settings: Sequence[TriedSetting], reference: TriedSetting | None) -> list[Effect]:
     """The effects of a sweep that tried every combination of two axes or more; none of any other sweep.
 
     The first value of each axis is the reference's, where there is one, else that of the plan's first setting.
@@ -45,25 +45,25 @@ def effects(settings: Sequence[Setting], reference: Setting | None) -> list[Effe
     return found
 
 
-def _axes(settings: Sequence[Setting], reference: Setting | None) -> dict[str, list[str]]:
+def _axes(settings: Sequence[TriedSetting], reference: TriedSetting | None) -> dict[str, list[str]]:
     """Key -> its values as text, for the keys that vary; the reference's value first."""
     axes = {}
-    for key in settings[0].point if settings else {}:
+    for key in settings[0].values if settings else {}:
         values = [_value(setting, key) for setting in (reference or settings[0], *settings)]
         if len(set(values)) > 1:
             axes[key] = list(dict.fromkeys(values))
     return axes
 
 
-def _whole(settings: Sequence[Setting], axes: Mapping[str, list[str]]) -> bool:
+def _whole(settings: Sequence[TriedSetting], axes: Mapping[str, list[str]]) -> bool:
     """Whether every combination is there, once."""
     tried = {tuple(_value(setting, key) for key in axes) for setting in settings}
     return len(settings) <= MOST and len(tried) == len(settings) and tried == set(itertools.product(*axes.values()))
 
 
 def _weights(
-    settings: Sequence[Setting], axes: Mapping[str, list[str]], term: Mapping[str, str]
-) -> list[tuple[Setting, float]]:
+    settings: Sequence[TriedSetting], axes: Mapping[str, list[str]], term: Mapping[str, str]
+) -> list[tuple[TriedSetting, float]]:
     """1 or -1 for each setting that has the new or the first value of every axis in `term`, over the others' values."""
     rest = math.prod(len(values) for key, values in axes.items() if key not in term)
     found = []
@@ -74,5 +74,5 @@ def _weights(
     return found
 
 
-def _value(setting: Setting, key: str) -> str:
-    return str(setting.point.get(key))
+def _value(setting: TriedSetting, key: str) -> str:
+    return str(setting.values.get(key))

@@ -8,7 +8,7 @@ from statistics import fmean
 from macsql.comparison.figures import Curve, title
 from macsql.comparison.measured import MeasuredTrial
 from macsql.comparison.published import Published, PublishedCurve
-from macsql.comparison.settings import Setting, find
+from macsql.comparison.settings import TriedSetting, find
 from macsql.comparison.side_by_side import Beside, Figure, Origin, place
 
 LOSSES = {"train_loss": "mean over the steps of the epoch", "eval_loss": "at the end of the epoch"}
@@ -45,7 +45,7 @@ class EpochTable:
 
 
 def epoch_tables(
-    published: Published, settings: Sequence[Setting], trials: Sequence[MeasuredTrial]
+    published: Published, settings: Sequence[TriedSetting], trials: Sequence[MeasuredTrial]
 ) -> list[EpochTable]:
     """A table for each one of the poster's, in its order."""
     found = []

@@ -20,7 +20,7 @@ from macsql.comparison.figures import disagreements
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
 from macsql.comparison.measured import MeasuredTrial, measured
 from macsql.comparison.published import EXPERIMENTS, Published, published, systems
-from macsql.comparison.settings import Setting, best_of, find, settings
+from macsql.comparison.settings import TriedSetting, best_of, find, settings
 from macsql.comparison.side_by_side import Beside, side_by_side
 from macsql.comparison.systems import SystemFigures, systems_with_ours
 from macsql.records import AGENTS, Agent
@@ -52,10 +52,10 @@ class Comparison:
     provenance: Provenance
     trials: tuple[MeasuredTrial, ...]  # that have begun, in the order of the plan
     planned: int  # trials of the whole sweep, those that have not begun included
-    settings: tuple[Setting, ...]  # with a finished trial
-    best_setting: Setting | None  # by the sweep's first objective, as a mean over an setting's seeds
+    settings: tuple[TriedSetting, ...]  # with a finished trial
+    best_setting: TriedSetting | None  # by the sweep's first objective, as a mean over an setting's seeds
     best: StoredTrial | None  # that setting's first seed: the trial whose answers are shown
-    reference: Setting | None  # what the others are held against
+    reference: TriedSetting | None  # what the others are held against
     beside: tuple[Beside, ...]  # the poster's figure, ours, the difference
     epochs: tuple[EpochTable, ...]  # the poster's tables of losses, with ours
     systems: tuple[SystemFigures, ...]
@@ -156,12 +156,12 @@ def _all(between: str, values: Sequence[str]) -> str:
     return between.join(dict.fromkeys(values))
 
 
-def _found(known: Published, found: Sequence[Setting]) -> Setting | None:
+def _found(known: Published, found: Sequence[TriedSetting]) -> TriedSetting | None:
     """The setting that the others are held against, as the experiment's file states it."""
     return find(found, known.reference) if known.reference is not None else None
 
 
-def _claim(known: Published, found: Sequence[Setting]) -> Contrast | None:
+def _claim(known: Published, found: Sequence[TriedSetting]) -> Contrast | None:
     if known.claim is None:
         return None
     better, worse = find(found, known.claim.better), find(found, known.claim.worse)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from macsql.comparison.figures import chosen, title
-from macsql.comparison.settings import Setting
+from macsql.comparison.settings import TriedSetting
 from macsql.comparison.statistics import Interval, Unit, paired_bootstrap, student_interval
 from macsql.records import Verdict
 
-Weights = Sequence[tuple[Setting, float]]  # 1 and -1 for one setting minus another; they sum to 0
+Weights = Sequence[tuple[TriedSetting, float]]  # 1 and -1 for one setting minus another; they sum to 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def paired(weights: Weights, metric: str) -> Paired | None:
     return Paired(metric, [[found[key] for key in questions] for found in units]) if questions else None
 
 
-def _verdicts(setting: Setting, repeat: int) -> Sequence[Verdict]:
+def _verdicts(setting: TriedSetting, repeat: int) -> Sequence[Verdict]:
     return next(trial.verdicts for trial in setting.trials if trial.repeat == repeat)
 
 

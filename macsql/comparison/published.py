@@ -15,7 +15,7 @@ from macsql.app import REPO
 from macsql.errors import UserError
 
 EXPERIMENTS = REPO / "experiments"
-Part = Mapping[str, Any]  # part of a point: key -> value
+Part = Mapping[str, Any]  # part of a setting, or the whole: key -> value
 Values = tuple[Any, ...]
 
 
@@ -142,9 +142,9 @@ def systems(folder: Path = EXPERIMENTS) -> list[System]:
         raise UserError(f"{path} is not a file of systems ({error}).") from error
 
 
-def matches(part: Part, point: Part) -> bool:
-    """Whether a point agrees with all that a part states, numbers by value."""
-    return all(key in point and same_value(point[key], value) for key, value in part.items())
+def matches(part: Part, setting: Part) -> bool:
+    """Whether a setting agrees with all that a part states, numbers by value."""
+    return all(key in setting and same_value(setting[key], value) for key, value in part.items())
 
 
 def same_value(one: Any, other: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A sweep's settings: the trials of one point, which differ in nothing but their seed."""
+"""A sweep's settings, each with its trials, which differ in nothing but their seed."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -22,17 +22,17 @@ SAME_TARGETS = (  # keys, or the beginnings of keys, that decide which targets a
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A point of a sweep with its finished trials, by seed."""
+class TriedSetting:
+    """A setting of a sweep with its finished trials, by seed."""
 
     label: str
-    point: dict[str, Any]
+    values: dict[str, Any]  # key -> value
     trials: tuple[StoredTrial, ...]
     by_seed: tuple[dict[str, float], ...]  # the figures of each trial
 
     @property
     def repeats(self) -> list[int]:
-        """Which seeds of the point have finished."""
+        """Which of its seeds have finished."""
         return [trial.repeat for trial in self.trials]
 
     @property
@@ -59,20 +59,20 @@ class Setting:
         return spread(values) if values else None
 
 
-def settings(told: Iterable[tuple[StoredTrial, dict[str, float]]]) -> list[Setting]:
+def settings(told: Iterable[tuple[StoredTrial, dict[str, float]]]) -> list[TriedSetting]:
     """The settings that have a finished trial, in the order of the plan, of its trials with their figures."""
     groups: dict[str, list[tuple[StoredTrial, dict[str, float]]]] = {}
     for trial, figures in told:
         if trial.finished:
-            groups.setdefault(json.dumps(trial.point, sort_keys=True), []).append((trial, figures))
+            groups.setdefault(json.dumps(trial.setting, sort_keys=True), []).append((trial, figures))
     found = []
     for group in groups.values():
         trials, by_seed = zip(*group, strict=True)
-        found.append(Setting(label(trials[0].point), trials[0].point, trials, by_seed))
+        found.append(TriedSetting(label(trials[0].setting), trials[0].setting, trials, by_seed))
     return found
 
 
-def best_of(settings: Iterable[Setting]) -> Setting | None:
+def best_of(settings: Iterable[TriedSetting]) -> TriedSetting | None:
     """The setting with the best first objective of its sweep, by the mean over its seeds; of equal ones the first."""
     told = [(setting, value) for setting in settings if (value := setting.objective) is not None]
     if not told:
@@ -82,28 +82,28 @@ def best_of(settings: Iterable[Setting]) -> Setting | None:
     return None if place is None else told[place][0]
 
 
-def label(point: Part) -> str:
-    """What a person tells a point by; "the one setting" where a sweep has but one."""
-    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in point.items()) or "the one setting"
+def label(setting: Part) -> str:
+    """What a person tells a setting by; "the one setting" where a sweep has but one."""
+    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in setting.items()) or "the one setting"
 
 
-def find(settings: Iterable[Setting], part: Part) -> Setting | None:
-    """The best of the settings that agree with part of a point, by the sweep's first objective."""
-    found = [setting for setting in settings if matches(part, setting.point)]
+def find(settings: Iterable[TriedSetting], part: Part) -> TriedSetting | None:
+    """The best of the settings that agree with part of a setting, by the sweep's first objective."""
+    found = [setting for setting in settings if matches(part, setting.values)]
     return best_of(found) or next(iter(found), None)
 
 
-def losses_comparable(settings: Sequence[Setting]) -> bool:
+def losses_comparable(settings: Sequence[TriedSetting]) -> bool:
     """Whether evaluation losses of the settings are of the same targets in the same tokens."""
     return not _differ(settings, SAME_TARGETS)
 
 
-def mixtures_differ(settings: Sequence[Setting]) -> bool:
+def mixtures_differ(settings: Sequence[TriedSetting]) -> bool:
     """Whether the settings are trained on different rows."""
     return _differ(settings, ("mixture.",))
 
 
-def _differ(settings: Sequence[Setting], prefixes: tuple[str, ...]) -> bool:
+def _differ(settings: Sequence[TriedSetting], prefixes: tuple[str, ...]) -> bool:
     found = {
         json.dumps({key: value for key, value in flatten(setting.trials[0].config).items() if key.startswith(prefixes)})
         for setting in settings

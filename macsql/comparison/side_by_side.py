@@ -7,7 +7,7 @@ from enum import StrEnum
 from macsql.comparison.figures import chosen, protocol, title
 from macsql.comparison.published import Part, Published, PublishedFigure
 from macsql.comparison.reasons import Reason, reasons
-from macsql.comparison.settings import Setting, find
+from macsql.comparison.settings import TriedSetting, find
 from macsql.comparison.settings import label as label_of
 
 
@@ -50,12 +50,12 @@ class Beside:
     reasons: tuple[Reason, ...]  # why the two are not comparable; none: nothing that is known speaks against it
 
 
-def side_by_side(published: Published, settings: Sequence[Setting], best: Setting | None) -> list[Beside]:
+def side_by_side(published: Published, settings: Sequence[TriedSetting], best: TriedSetting | None) -> list[Beside]:
     """One line per figure of the poster, in its order."""
     return [_beside(figure, published, _ours(figure, settings, best)) for figure in published.figures]
 
 
-def measured_figure(setting: Setting, metric: str) -> Figure:
+def measured_figure(setting: TriedSetting, metric: str) -> Figure:
     """Our figure for a setting: the mean over its seeds."""
     found, config = setting.figure(metric), setting.trials[0].config
     if found is None:
@@ -75,13 +75,13 @@ def measured_figure(setting: Setting, metric: str) -> Figure:
     )
 
 
-def place(stated: Part | None, setting: Setting | None) -> str:
+def place(stated: Part | None, setting: TriedSetting | None) -> str:
     """Which setting the poster states, and which one of ours stands beside it where that says more."""
     theirs = "not stated" if stated is None else label_of(stated)
     return theirs if setting is None or setting.label == theirs else f"{theirs}; ours: {setting.label}"
 
 
-def _beside(figure: PublishedFigure, published: Published, setting: Setting | None) -> Beside:
+def _beside(figure: PublishedFigure, published: Published, setting: TriedSetting | None) -> Beside:
     poster = Figure(Origin.POSTER, figure.value, figure.printed, **published.conditions, note=figure.doubt)
     where, named = place(figure.setting, setting), title(figure.metric)
     if setting is None:
@@ -93,5 +93,5 @@ def _beside(figure: PublishedFigure, published: Published, setting: Setting | No
     return Beside(figure.metric, named, where, poster, ours, difference, why)
 
 
-def _ours(figure: PublishedFigure, settings: Sequence[Setting], best: Setting | None) -> Setting | None:
+def _ours(figure: PublishedFigure, settings: Sequence[TriedSetting], best: TriedSetting | None) -> TriedSetting | None:
     return best if figure.setting is None else find(settings, figure.setting)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from macsql.comparison.published import Benchmark, System
 from macsql.comparison.reasons import POSTER_BASE
-from macsql.comparison.settings import Setting
+from macsql.comparison.settings import TriedSetting
 from macsql.comparison.side_by_side import Figure, Origin, measured_figure
 
 AS_PUBLISHED = "as its authors report it"  # the protocol of a figure that others have published
@@ -27,7 +27,7 @@ class SystemFigures:
     hub_id: str | None = None
 
 
-def systems_with_ours(systems: Sequence[System], best: Setting | None) -> list[SystemFigures]:
+def systems_with_ours(systems: Sequence[System], best: TriedSetting | None) -> list[SystemFigures]:
     """The systems with their published figures, and our best setting where it was tested on one of these."""
     benchmarks = list(dict.fromkeys(benchmark for system in systems for benchmark in system.figures))
     rows = []
@@ -51,7 +51,7 @@ def systems_with_ours(systems: Sequence[System], best: Setting | None) -> list[S
     return rows
 
 
-def _with_own(rows: list[SystemFigures], benchmarks: Sequence[Benchmark], setting: Setting) -> list[SystemFigures]:
+def _with_own(rows: list[SystemFigures], benchmarks: Sequence[Benchmark], setting: TriedSetting) -> list[SystemFigures]:
     """Our best setting in the row of the poster's own system where it is that model, else in a row of its own."""
     own = _own(benchmarks, setting)
     model = setting.trials[0].config.model
@@ -69,7 +69,7 @@ def _known(measured: Figure, published: Figure) -> Figure:
     return measured if measured.value is not None else published
 
 
-def _own(benchmarks: Sequence[Benchmark], setting: Setting) -> SystemFigures:
+def _own(benchmarks: Sequence[Benchmark], setting: TriedSetting) -> SystemFigures:
     """Our best setting: its Decomposer alone, where it was tested on one of these benchmarks, whole."""
     config = setting.trials[0].config
     limited = config.data.limit is not None or config.generation.limit is not None

@@ -6,7 +6,7 @@ from macsql.comparison.contrasts import Contrast
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.reasons import Kind
-from macsql.comparison.settings import Setting, label
+from macsql.comparison.settings import TriedSetting, label
 from macsql.comparison.statistics import Interval, exact_interval
 
 FEWEST = 20  # questions from which on an interval made of them by drawing anew is to be believed
@@ -102,7 +102,7 @@ def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
-def _best(setting: Setting) -> str:
+def _best(setting: TriedSetting) -> str:
     """The setting that won, by what and with which value."""
     seeds = f", mean of {len(setting.trials)} seeds" if len(setting.trials) > 1 else ""
     value = "" if setting.objective is None else f" ({setting.objective:.3f}{seeds})"

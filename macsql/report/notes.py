@@ -8,7 +8,7 @@ from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import title
 from macsql.comparison.measured import MeasuredTrial
 from macsql.comparison.published import matches
-from macsql.comparison.settings import Setting, label, losses_comparable, mixtures_differ
+from macsql.comparison.settings import TriedSetting, label, losses_comparable, mixtures_differ
 from macsql.records import AGENTS, Agent
 
 UNEQUAL = 1.5  # the largest agent's training rows over the smallest's from which on there is a balance to speak of
@@ -43,7 +43,7 @@ def notes(comparison: Comparison) -> list[str]:
     ]
 
 
-def loss_notes(settings: Sequence[Setting]) -> list[str]:
+def loss_notes(settings: Sequence[TriedSetting]) -> list[str]:
     """Which losses of the settings may be compared, in sentences."""
     lines = []
     if mixtures_differ(settings):
@@ -94,13 +94,13 @@ def _several(comparison: Comparison) -> list[str]:
     """That more than one setting could stand beside a figure of the poster."""
     stated = [figure.setting for figure in comparison.published.figures if figure.setting is not None]
     found = comparison.settings
-    if not any(sum(matches(part, setting.point) for setting in found) > 1 for part in stated):
+    if not any(sum(matches(part, setting.values) for setting in found) > 1 for part in stated):
         return []
     objective = title(found[0].trials[0].config.sweep.objectives[0])
     return [f"Several settings match what the poster states of a figure: the best of them by {objective} is shown."]
 
 
-def _kept(best: Setting | None) -> list[str]:
+def _kept(best: TriedSetting | None) -> list[str]:
     """How much of the schemas the best setting's Selector keeps: one that keeps everything is never wrong."""
     kept = best.figure("selector/compression") if best is not None else None
     if best is None or kept is None:
@@ -143,7 +143,7 @@ def _stopped_early(each: MeasuredTrial) -> bool:
     return step < trainer.max_steps if trainer.max_steps > 0 else epoch < trainer.num_train_epochs
 
 
-def _seeds(settings: Sequence[Setting]) -> list[str]:
+def _seeds(settings: Sequence[TriedSetting]) -> list[str]:
     """What the seeds that have finished let p and the intervals say."""
     counts = sorted({len(setting.trials) for setting in settings})
     if not counts:
@@ -182,7 +182,7 @@ def _shares(trials: Sequence[MeasuredTrial]) -> list[str]:
             trained.setdefault(_rows(each.train_rows), each)
     if not any(_differ(each.train_rows, tested) for each in trained.values()):
         return []
-    shown = "; ".join(f"{label(each.trial.point)}: {rows}" for rows, each in trained.items())
+    shown = "; ".join(f"{label(each.trial.setting)}: {rows}" for rows, each in trained.items())
     return [
         f"Figures of all agents weigh the agents as the test part does ({_rows(tested)}), and eval loss weighs them as "
         f"the eval part does, whatever the training took. Training rows per epoch: {shown}."
@@ -200,7 +200,7 @@ def _rows(counts: Mapping[Agent, int]) -> str:
     return ", ".join(f"{counts[agent]} {agent}" for agent in AGENTS if counts.get(agent))
 
 
-def _steps(settings: Sequence[Setting]) -> list[str]:
+def _steps(settings: Sequence[TriedSetting]) -> list[str]:
     """That settings were trained for different numbers of steps."""
     steps = {setting.label: setting.steps for setting in settings}
     if len(set(steps.values())) < 2:

@@ -92,7 +92,7 @@ def _search(comparison: Comparison) -> dict[str, Any]:
     config = comparison.trials[0].trial.config
     objective = search.Objective(config.sweep.objectives[0], config.sweep.sign() > 0)
     values = [(each, search.value_of(each, objective)) for each in comparison.trials]
-    tried = [(each.trial.point, value) for each, value in values if value is not None]
+    tried = [(each.trial.setting, value) for each, value in values if value is not None]
     if len(comparison.trials) < 2 or not tried:
         return {"history": None}
     space = read_space(config.search.space)

@@ -289,7 +289,7 @@ def test_the_best_setting_is_best_on_average_and_its_first_seed_speaks_for_it(sw
     found = compare("generation", sweeps.state)
     assert found.best_setting.label == "learning_rate=2.0"
     assert found.best_setting.objective == pytest.approx(1.4 / 3 + 0.01)
-    assert (found.best.repeat, found.best.point["trainer.learning_rate"]) == (0, 2.0)
+    assert (found.best.repeat, found.best.setting["trainer.learning_rate"]) == (0, 2.0)
     assert {row.correct for row in found.answers} == {10}
     assert "Refiner 10 of 20 (seed 0, the first of 3)" in ours_in_words(found)
     assert "(seed 0, the first of 3). The poster's 0 of 2" in conclusion(found)

@@ -215,7 +215,7 @@ def test_what_a_sweep_was_decided_by_stands_in_its_table(sweeps, tmp_path):
 
 def test_pruned_and_unfinished_trials_are_called_so(sweeps, tmp_path):
     sweeps.trial("rates", 0, {"x": 0}, verdicts({1}))
-    for index, reason in ((1, "pruned after epoch 2"), (2, "it broke")):
+    for index, reason in ((1, "pruned: after epoch 2"), (2, "it broke")):
         sweeps.trial("rates", index, {"x": index}, [], status="KILLED", losses=(0.1,), reason=reason)
     text = page(compare("rates", sweeps.state), tmp_path).text
     assert "1 of 3 planned trials have finished, 1 pruned, 1 killed" in text

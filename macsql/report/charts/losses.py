@@ -61,12 +61,12 @@ class PosterLosses:
 
 def poster_losses(published: Published, report: MeasuredTrial) -> PosterLosses:
     """The poster's losses beside a trial: of the same setting, or of a setting that the poster does not state."""
-    point = report.trial.point
-    curve = next((item for item in published.curves if matches(item.setting, point)), None)
+    setting = report.trial.setting
+    curve = next((item for item in published.curves if matches(item.setting, setting)), None)
     levels = {
         figure.metric: figure.value
         for figure in published.figures
-        if curve is None and (figure.setting is None or matches(figure.setting, point))
+        if curve is None and (figure.setting is None or matches(figure.setting, setting))
     }
     return PosterLosses(curve, levels.get("pair/train_loss"), levels.get("pair/eval_loss"))
 

@@ -60,18 +60,18 @@ def history(reports: Sequence[MeasuredTrial], objective: Objective) -> Markup | 
 def parallel(reports: Sequence[MeasuredTrial], objective: Objective, space: Space) -> Markup | None:
     """A line per trial through its axes to its objective; None where fewer than two trials have one."""
     told = [(report, value) for report in reports if (value := value_of(report, objective)) is not None]
-    keys = varied([report.trial.point for report, _ in told])
+    keys = varied([report.trial.setting for report, _ in told])
     if len(told) < 2 or not keys:
         return None
     top, bottom, left, right = 44.0, 270.0, 70.0, 690.0
     gap = (right - left) / len(keys)
     values = [value for _, value in told]
     last = scale(values, *((top, bottom) if objective.minimize else (bottom, top)))
-    axes = [_axis(key, [report.trial.point[key] for report, _ in told], space, top, bottom) for key in keys]
+    axes = [_axis(key, [report.trial.setting[key] for report, _ in told], space, top, bottom) for key in keys]
     ranked = sorted(told, key=lambda item: item[1], reverse=objective.minimize)  # the best is drawn last
     lines = []
     for rank, (report, value) in enumerate(ranked):
-        heights = [axis.height(report.trial.point[key]) for key, axis in zip(keys, axes, strict=True)] + [last(value)]
+        heights = [axis.height(report.trial.setting[key]) for key, axis in zip(keys, axes, strict=True)] + [last(value)]
         points = " ".join(f"{left + place * gap:.1f},{height:.1f}" for place, height in enumerate(heights))
         is_best = rank == len(ranked) - 1
         colour = "#d55e00" if is_best else _ramp(1 - rank / (len(ranked) - 1))
@@ -108,10 +108,10 @@ def value_of(report: MeasuredTrial, objective: Objective) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def varied(points: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys that all points name and that are not the same in all, in the order of the first."""
-    keys = [key for key in (points[0] if points else {}) if all(key in point for point in points)]
-    return [key for key in keys if len({str(point[key]) for point in points}) > 1]
+def varied(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The keys that all settings name and that are not the same in all, in the order of the first."""
+    keys = [key for key in (settings[0] if settings else {}) if all(key in setting for setting in settings)]
+    return [key for key in keys if len({str(setting[key]) for setting in settings}) > 1]
 
 
 def short(key: str) -> str:

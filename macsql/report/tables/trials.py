@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import LAST, title
 from macsql.comparison.measured import MeasuredTrial
-from macsql.comparison.settings import Setting, losses_comparable
+from macsql.comparison.settings import TriedSetting, losses_comparable
 from macsql.report.table import Cell, Column, Nature, Row, Table, figure, text
 
 COLUMNS = {  # of the trials' tables: group -> figure -> heading
@@ -87,7 +87,7 @@ def settings_in_short(comparison: Comparison) -> Table:
 
 def results_table(comparison: Comparison) -> Table:
     """A row per trial: what was asked, by what command, on what; how it ended; every figure, derived again."""
-    keys = sorted({key for each in comparison.trials for key in each.trial.point})
+    keys = sorted({key for each in comparison.trials for key in each.trial.setting})
     names = sorted({name for each in comparison.trials for name in each.figures})
     heads = ["trial", "repeat", "seed", *keys, "status", "reason", "steps", "seconds", *ABOUT, *names]
     rows = [_result(each, keys, names) for each in comparison.trials]
@@ -123,7 +123,7 @@ def _several(comparison: Comparison) -> bool:
     return any(len(setting.trials) > 1 for setting in comparison.settings)
 
 
-def _mean(setting: Setting, metric: str) -> Cell:
+def _mean(setting: TriedSetting, metric: str) -> Cell:
     found = setting.figure(metric)
     if found is None:
         return figure(None)
@@ -142,7 +142,7 @@ def _result(each: MeasuredTrial, keys: Sequence[str], names: Sequence[str]) -> R
     about = [config.data.format, trial.fingerprint, trial.model, config.scale.name, trial.machine, trial.code]
     values = [
         *(trial.key, trial.repeat, config.seed),
-        *(trial.point.get(key) for key in keys),
+        *(trial.setting.get(key) for key in keys),
         *(trial.state, *ended, *about, trial.command, " ".join(result.notes) if result else ""),
         *(each.figures.get(name) for name in names),
     ]
