@@ -23,3 +23,9 @@ def with_type(error: BaseException) -> str:
     """The same with the error's type in front, which often says more: "ValueError: 3 is too few"."""
     name, line = type(error).__name__, first_line(error)
     return line if line == name else f"{name}: {line}"
+
+
+def shown(value: object) -> str:
+    """A value as a sentence quotes it, cut to 60 letters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

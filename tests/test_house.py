@@ -11,7 +11,7 @@ from macsql.app import CONF, REPO
 PACKAGE = REPO / "macsql"
 # a module may import its own floor and the floors above it in this list, never one below
 FLOORS = [
-    {"errors", "files", "manifest", "records", "config", "file_lock", "revision", "streams"},
+    {"errors", "files", "manifest", "reading", "records", "config", "file_lock", "revision", "streams"},
     {"app", "database", "trials"},
     {"agents", "corpora"},
     {"factory", "protocols"},

@@ -1,10 +1,9 @@
-"""Chat JSONL: SQL-Llama's instruct file, what `python -m macsql.build` writes, and any other file with `messages`.
+"""Chat files: SQL-Llama's instruct file, what `python -m macsql.build` writes, and others with the same content.
 
-A row is an example already: the user turn is its source and the assistant turn its target.
+A row is an example already: the user turn is its source and the assistant turn its target. Layouts: chat_rows.py.
 """
 
 import dataclasses
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,13 +13,15 @@ from typing import Any
 
 from macsql.config import DataConfig
 from macsql.corpora import chat_prompts
+from macsql.corpora.chat_rows import MalformedError, read_rows, turns_of
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.splits import limited, normal_text, rank, tell_apart
+from macsql.corpora.splits import limited, normal_text, rank, split_called, tell_apart
 from macsql.database.schema import Database, read_sqlite_schema
-from macsql.errors import UserError
-from macsql.records import AGENTS, SPLITS, Agent, Example, Question, Split
+from macsql.errors import UserError, shown
+from macsql.reading import text_of
+from macsql.records import AGENTS, Agent, Example, Question, Split
 
-LAYOUT = "one or more *.jsonl files, each line an object with `messages`"
+LAYOUT = "one or more *.jsonl files, each line an object with `messages`, or *.json files, each a list of such objects"
 SQL_LLAMA = {"decomposer": 2029, "selector": 1009, "refiner": 337}  # rows of the instruct set, v0.5
 
 _TEXTS = ("question", "gold_sql", "broken_sql", "error")  # keys beside `messages` that say what a prompt may not
@@ -43,6 +44,15 @@ class ChatFile:
         """Whether the counts are those of the true SQL-Llama instruct file, 2029 / 1009 / 337."""
         return dict(self.counts) == SQL_LLAMA
 
+    def under(self, name: str) -> "ChatFile":
+        """The same with a name before each example's id."""
+        return dataclasses.replace(
+            self,
+            examples=tuple(dataclasses.replace(example, id=f"{name}/{example.id}") for example in self.examples),
+            splits={f"{name}/{key}": split for key, split in self.splits.items()},
+            evidence={f"{name}/{key}": hint for key, hint in self.evidence.items()},
+        )
+
     def sentences(self) -> list[str]:
         """What was read, whether it is as many as SQL-Llama's file has, and which lines are no examples."""
         told = [f"{self.counts[agent]} {agent.capitalize()}" for agent in SQL_LLAMA]  # type: ignore[index]
@@ -59,9 +69,9 @@ class ChatFile:
 def read_examples(path: Path, strict: bool = False) -> ChatFile:
     """The examples of a chat file.
 
-    A row has a user and an assistant turn, with a system turn before them where it likes; a system turn that is not
-    blank becomes the head of the source. The agent is the row's own `agent` where it names one of the three, else what
-    the user turn shows. Keys that nobody knows are let be. Raises UserError at the first malformed line where `strict`.
+    System turns that are not blank become the head of the source. The agent is the row's own `agent` where it names
+    one, else what the user turn shows; keys that nobody knows are let be. Raises UserError where the file cannot be
+    read and, where `strict`, at the first malformed line.
     """
     examples: list[Example] = []
     unknown: list[int] = []
@@ -69,27 +79,26 @@ def read_examples(path: Path, strict: bool = False) -> ChatFile:
     splits: dict[str, Split] = {}
     evidence: dict[str, str] = {}
     ids: set[str] = set()
-    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
-        if not line.strip():
-            continue
+    for number, row in read_rows(path):
         try:
-            row = _row(line)
-            system, prompt, answer = _turns(row)
-        except ValueError as error:
+            if isinstance(row, MalformedError):
+                raise row
+            system, prompt, answer = turns_of(row)
+            agent, split = _agent(row, prompt), _split(row)
+        except MalformedError as error:
             if strict:
                 raise UserError(f"{path}, line {number}: {error} (skipped with data.strict=false).") from error
             malformed[number] = str(error)
             continue
-        agent = row["agent"] if row.get("agent") in AGENTS else chat_prompts.agent_of(prompt)
         if agent is None:
             unknown.append(number)
             continue
-        own = row.get("id")
-        name = own if isinstance(own, str) and own and own not in ids else f"{path.stem}/{number:05d}"
+        own = text_of(row.get("id"))
+        name = own if own and own not in ids else f"{path.stem}/{number:05d}"
         ids.add(name)
         examples.append(_example(name, agent, row, "\n".join(filter(None, (system, prompt))), prompt, answer))
-        if row.get("split") in SPLITS:
-            splits[name] = row["split"]
+        if split is not None:
+            splits[name] = split
         hint = row["evidence"] if isinstance(row.get("evidence"), str) else chat_prompts.evidence_of(prompt)
         if hint:
             evidence[name] = hint
@@ -115,16 +124,18 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     files = {path: read_examples(path, data.strict) for path in paths}
     examples = [example for file in files.values() for example in file.examples]
     if len({example.id for example in examples}) < len(examples):  # two files with the same ids
-        examples = [dataclasses.replace(e, id=f"{p.stem}/{e.id}") for p, file in files.items() for e in file.examples]
+        files = {path: file.under(path.stem) for path, file in files.items()}
+        examples = [example for file in files.values() for example in file.examples]
     if not examples:
-        raise UserError(f"No row in {', '.join(map(str, paths))} addresses one of the three agents.")
+        raise _no_example(files)
     databases, notes = _databases(data.database_root)
     if databases:
         examples = _shared([_placed(example, databases) for example in examples])
         lost = sum(example.db_id not in databases for example in examples)
         if lost:
             notes.append(f"{lost} rows name no database under data.database_root: nothing can be executed for them.")
-    questions = _questions(examples, files.values())
+    questions, split_notes = _questions(examples, files.values())
+    notes += split_notes
     told, told_notes = tell_apart(questions, data, eval_by="question")
     questions = limited(told, data.limit, data.seed)
     kept = {question.id for question in questions}
@@ -144,8 +155,20 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     )
 
 
-def _named(lines: Iterable[int]) -> str:
-    numbers = list(lines)
+def _no_example(files: Mapping[Path, ChatFile]) -> UserError:
+    """The error for files without an example, with the reasons."""
+    where = ", ".join(str(path) for path in list(files)[:3]) + (" …" if len(files) > 3 else "")
+    told = []
+    if unknown := sum(len(file.unknown) for file in files.values()):
+        told.append(f"{unknown} address none of the three agents")
+    if malformed := [(path, *entry) for path, file in files.items() for entry in file.malformed.items()]:
+        path, number, reason = malformed[0]
+        told.append(f"{len(malformed)} are malformed ({path.name}, line {number}: {reason})")
+    return UserError(f"No row in {where} is an example: {'; '.join(told) or 'there is none'}.")
+
+
+def _named(things: Iterable[int | str]) -> str:
+    numbers = list(things)
     return ", ".join(map(str, numbers[:_SHOWN])) + (
         f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
     )
@@ -155,40 +178,31 @@ def _files(root: str | None) -> list[Path]:
     if root and Path(root).expanduser().is_file():
         return [Path(root).expanduser()]
     folder = existing_root(root, LAYOUT)
-    paths = sorted(folder.glob("*.jsonl"))
+    paths = sorted(folder.glob("*.jsonl")) or sorted(folder.glob("*.json"))
     if not paths:
         raise other_layout(folder, LAYOUT)
     return paths
 
 
-def _row(line: bytes) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON in UTF-8 ({error})") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"an object is expected, not {type(row).__name__}")  # noqa: TRY004  (one kind for all that is malformed)
-    return row
+def _agent(row: Mapping[str, Any], prompt: str) -> Agent | None:
+    """The agent that a row names, else the one that its prompt shows. Raises MalformedError for another name."""
+    own = row.get("agent")
+    if own is None:
+        return chat_prompts.agent_of(prompt)
+    said = own.strip().lower() if isinstance(own, str) else own
+    known = next((agent for agent in AGENTS if agent == said), None)
+    if known is None:
+        raise MalformedError(f"agent {shown(own)}, which is none of {', '.join(AGENTS)}")
+    return known
 
 
-def _turns(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """(system or "", user, assistant)."""
-    messages = row.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise ValueError("no list of `messages`")
-    roles = [message.get("role") for message in messages]
-    texts = [message.get("content") for message in messages]
-    if roles[:1] == ["system"]:
-        system = texts[0] if isinstance(texts[0], str) and texts[0].strip() else ""
-        roles, texts = roles[1:], texts[1:]
-    else:
-        system = ""
-    if roles != ["user", "assistant"]:
-        raise ValueError(f"turns {roles} where a user and an assistant are expected")
-    prompt, answer = texts
-    if not (isinstance(prompt, str) and isinstance(answer, str) and prompt.strip() and answer.strip()):
-        raise ValueError("an empty turn, or one that is no text")
-    return system, prompt, answer
+def _split(row: Mapping[str, Any]) -> Split | None:
+    """The split that a row states. Raises MalformedError for a word that is none."""
+    own = row.get("split")
+    split = split_called(own)
+    if own is not None and split is None:
+        raise MalformedError(f"split {shown(own)}, which is no train, eval or test")
+    return split
 
 
 def _example(name: str, agent: Agent, row: Mapping[str, Any], source: str, prompt: str, answer: str) -> Example:
@@ -200,10 +214,7 @@ def _example(name: str, agent: Agent, row: Mapping[str, Any], source: str, promp
     }
     read |= {key: row[key] for key in _TEXTS if isinstance(row.get(key), str)}
     db_id = row["db_id"] if isinstance(row.get("db_id"), str) else chat_prompts.db_id_of(prompt)
-    own = row.get("question_id")
-    question_id = (
-        own if isinstance(own, str) and own else f"chat/{rank(0, normal_text(read['question'] or prompt))[:16]}"
-    )
+    question_id = text_of(row.get("question_id")) or f"chat/{rank(0, normal_text(read['question'] or prompt))[:16]}"
     return Example(name, agent, question_id, db_id, source, answer, **read)
 
 
@@ -222,21 +233,29 @@ def _shared(examples: Iterable[Example]) -> list[Example]:
     ]
 
 
-def _questions(examples: Iterable[Example], files: Iterable[ChatFile]) -> list[Question]:
+def _questions(examples: Iterable[Example], files: Iterable[ChatFile]) -> tuple[list[Question], list[str]]:
+    """The questions, each with the split that its first row with one states, and sentences about the others."""
     splits: dict[str, Split] = {}
     evidence: dict[str, str] = {}
     for file in files:
         splits.update(file.splits)
         evidence.update(file.evidence)
     questions: dict[str, Question] = {}
+    stated: dict[str, Split] = {}
+    torn: dict[str, None] = {}
     for example in examples:
-        if example.question_id not in questions:
-            text = example.question or example.source
-            hint, split = evidence.get(example.id, ""), splits.get(example.id, "train")
-            questions[example.question_id] = Question(
-                example.question_id, example.db_id, text, example.gold_sql, hint, split=split
-            )
-    return list(questions.values())
+        key, split = example.question_id, splits.get(example.id)
+        if split is not None and stated.setdefault(key, split) != split:
+            torn[key] = None
+        if key not in questions:
+            text, hint = example.question or example.source, evidence.get(example.id, "")
+            questions[key] = Question(key, example.db_id, text, example.gold_sql, hint)
+    notes = []
+    if torn:
+        notes.append(f"Questions whose rows state different splits, the first of them counts: {_named(torn)}.")
+    if stated and len(stated) < len(questions):
+        notes.append(f"Questions whose rows state no split belong to train: {len(questions) - len(stated)}.")
+    return [dataclasses.replace(question, split=stated.get(key, "train")) for key, question in questions.items()], notes
 
 
 def _databases(root: str | None) -> tuple[dict[str, Database], list[str]]:

@@ -14,12 +14,24 @@ from macsql.records import SPLITS, Question, Split
 
 GROUPS = ("published", "question", "query", "database")
 
+# what corpora call the three parts
+_PARTS: dict[str, Split] = {
+    "train": "train", "training": "train",
+    "eval": "eval", "evaluation": "eval", "validation": "eval", "valid": "eval", "val": "eval", "dev": "eval",
+    "development": "eval",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|\b\d+(?:\.\d+)?\b")
 
 
 def rank(seed: int, name: str) -> str:
     """A key that sorts names in an order that looks random but depends on the seed and the name alone."""
     return hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def split_called(word: object) -> Split | None:
+    """The split that a corpus's own word means; None for a word that means none of them."""
+    return _PARTS.get(word.strip().lower()) if isinstance(word, str) else None
 
 
 def check_split_by(split_by: str) -> None:

@@ -135,16 +135,28 @@ def test_reads_what_prompts_say(tmp_path):
 BAD = [
     (b"{", "not JSON"),
     (b"\xff\xfe", "not JSON in UTF-8"),
-    (b"[1]", "an object is expected, not list"),
-    (b"{}", "no list of `messages`"),
-    (b'{"messages": "x"}', "no list of `messages`"),
-    (b'{"messages": ["x"]}', "no list of `messages`"),
-    ({"messages": []}, "a user and an assistant"),
-    ({"messages": [{"role": "user", "content": "x"}]}, "a user and an assistant"),
-    (turns("【DB_ID】", ""), "empty turn"),
-    (turns("", "x"), "empty turn"),
-    (turns(["x"], "x"), "no text"),
-    (b"[" * 100_000, "not JSON"),
+    (b"[1]", "an object is expected, not [1]"),
+    (b"{}", "no `messages`"),
+    (b'{"messages": "x"}', "no list of turns under `messages`"),
+    (b'{"messages": ["x"]}', "no list of turns under `messages`"),
+    (b'{"conversations": {}}', "no list of turns under `conversations`"),
+    ({"messages": []}, "turns of []"),
+    ({"messages": [{"role": "user", "content": "x"}]}, "turns of [user]"),
+    ({"messages": turns("x", "y")["messages"] * 2}, "turns of [user, assistant, user, assistant]"),
+    ({"messages": [*turns("x", "y")["messages"], {"role": "tool", "content": "z"}]}, "of the role 'tool'"),
+    ({"messages": [{"content": "x"}]}, "of the role None"),
+    (turns("【DB_ID】", ""), "an empty assistant turn"),
+    (turns(" \n", "x"), "an empty user turn"),
+    (turns(None, "x"), "user turn: None is no text"),
+    (turns("x", 3), "assistant turn: 3 is no text"),
+    (turns([{"type": "image_url", "image_url": "x"}], "x"), "user turn: a part that is no text ('image_url')"),
+    (turns([{"type": "text", "text": None}], "x"), "a part that is no text"),
+    ({"instruction": "x", "output": ["y", None]}, "output: a part that is no text (None)"),
+    ({"instruction": "x", "output": "y", "history": [["a", "b"]]}, "`history`"),
+    (turns("【DB_ID】", "x") | {"split": "holdout"}, "split 'holdout', which is no train, eval or test"),
+    (turns("【DB_ID】", "x") | {"split": ["test"]}, "split ['test'], which"),
+    (turns("【DB_ID】", "x") | {"agent": "planner"}, "agent 'planner', which is none of selector"),
+    (b"[" * 100_000, "not JSON (it is nested too deeply)"),
 ]
 
 
@@ -158,7 +170,7 @@ def test_malformed_and_unknown_lines_are_numbered(tmp_path):
     for (_, reason), told in zip(BAD, file.malformed.values(), strict=True):
         assert reason in told
     sentences = " ".join(file.sentences())
-    assert "2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more (line 2:" in sentences
+    assert f"2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and {len(BAD) - 10} more (line 2:" in sentences
     assert f"none of the three agents: {len(BAD) + 3}" in sentences
 
 
@@ -254,11 +266,82 @@ def test_files_with_the_same_ids_do_not_collide(tmp_path):
     write(tmp_path / "b.jsonl", *rows)
     corpus = read(data(tmp_path), tmp_path)
     assert len({e.id for e in corpus.examples}) == 6
+    write(tmp_path / "b.jsonl", *(row | {"id": f"r{k}", "split": "test"} for k, row in enumerate(rows_for(2))))
+    corpus = read(data(tmp_path), tmp_path)
+    assert [question.split for question in corpus.questions] == ["train", "test"]
 
 
 def test_folders_without_rows_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds nothing; expected one or more \*.jsonl"):
         read(data(tmp_path), tmp_path)
     write(tmp_path / "rows.jsonl", turns("Sing!", "La"))
-    with pytest.raises(UserError, match=r"No row in .* addresses"):
+    with pytest.raises(UserError, match=r"No row in .* is an example: 1 address none of the three agents\.$"):
         read(data(tmp_path), tmp_path)
+    write(tmp_path / "rows.jsonl", {"messages": None}, {"x": 1})
+    with pytest.raises(UserError, match=r"an example: 2 are malformed \(rows\.jsonl, line 1: no `messages`"):
+        read(data(tmp_path), tmp_path)
+
+
+PARTS = [{"type": "text", "text": DECOMPOSER[:40]}, {"type": "text", "text": DECOMPOSER[40:]}]
+LAYOUTS = {
+    "parts": turns(PARTS, [{"type": "text", "text": STEPS}]),
+    "developer": turns(DECOMPOSER, STEPS) | {"messages": [
+        {"role": "developer", "content": ""}, *turns(DECOMPOSER, STEPS)["messages"]]},
+    "ShareGPT": {"conversations": [
+        {"from": "system", "value": " "}, {"from": "human", "value": DECOMPOSER}, {"from": "gpt", "value": STEPS}]},
+    "Alpaca": {"instruction": DECOMPOSER, "input": "", "output": STEPS},
+    "Alpaca in two": {"instruction": DECOMPOSER[:DECOMPOSER.index("\n")],
+                      "input": DECOMPOSER[DECOMPOSER.index("\n") + 1 :], "output": STEPS, "history": []},
+    "TRL": {"prompt": DECOMPOSER, "completion": STEPS},
+    "TRL, messages": {"prompt": turns(DECOMPOSER, "")["messages"][:1], "completion": turns("", STEPS)["messages"][1:]},
+    "a table's row": turns(DECOMPOSER, STEPS) | {"conversations": None, "agent": None, "split": None, "id": None},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_that_say_the_same_are_read_the_same(tmp_path, layout):
+    plain = read_examples(write(tmp_path / "rows.jsonl", turns(DECOMPOSER, STEPS))).examples
+    assert read_examples(write(tmp_path / "rows.jsonl", LAYOUTS[layout])).examples == plain
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("array", [False, True])
+def test_a_file_is_read_in_any_encoding_as_lines_or_one_array(tmp_path, encoding, array):
+    rows = [turns(DECOMPOSER, STEPS), turns(REFINER, "```sql\nSELECT 'ü😀'\n```")]
+    expected = read_examples(write(tmp_path / "rows.jsonl", *rows)).examples
+    lines = [json.dumps(row, ensure_ascii=False, indent=1 if array else None) for row in rows]
+    text = f"\n[{', '.join(lines)}]\n" if array else "\r\n".join(lines)
+    (tmp_path / "rows.jsonl").write_bytes(text.encode(encoding))
+    assert read_examples(tmp_path / "rows.jsonl").examples == expected
+
+
+def test_half_characters_are_replaced(tmp_path):
+    row = b'{"messages": [{"role": "user", "content": "\\u3010DB_ID\\u3011 \\ud83d x \\ud83d\\ude00"}, '
+    path = write(tmp_path / "rows.jsonl", row + b'{"role": "assistant", "content": "\\ude00"}], "db_id": "\\ud800"}')
+    (example,) = read_examples(path).examples
+    assert (example.source, example.target, example.db_id) == ("【DB_ID】 \ufffd x 😀", "\ufffd", "\ufffd")
+
+
+def test_a_list_of_objects_may_lie_in_a_folder(tmp_path):
+    (tmp_path / "rows.json").write_text(json.dumps(rows_for(1) + rows_for(2) + rows_for(3)))
+    assert len(read(data(tmp_path), tmp_path).examples) == 9
+
+
+@pytest.mark.parametrize(
+    ("word", "split"), [("validation", "eval"), ("dev", "eval"), ("Valid ", "eval"), ("TEST", "test")]
+)
+def test_words_for_the_parts(tmp_path, word, split):
+    rows = [row | {"split": stated} for n, stated in enumerate(["train", "test", word]) for row in rows_for(n)]
+    write(tmp_path / "rows.jsonl", *rows)
+    corpus = read(data(tmp_path), tmp_path)
+    assert corpus.questions[-1].split == split
+
+
+def test_what_rows_leave_open_or_say_twice_is_told(tmp_path):
+    first, second = rows_for(1), rows_for(2)
+    write(tmp_path / "rows.jsonl", first[0] | {"split": "test"}, first[1] | {"split": "train"}, *second)
+    corpus = read(data(tmp_path, eval_fraction=0.0), tmp_path)
+    assert [question.split for question in corpus.questions] == ["test", "train"]
+    notes = " ".join(corpus.notes)
+    assert f"state different splits, the first of them counts: {corpus.questions[0].id}." in notes
+    assert "state no split belong to train: 1." in notes
