@@ -13,7 +13,7 @@ PACKAGE = REPO / "macsql"
 FLOORS = [
     {"errors", "files", "manifest", "reading", "records", "config", "file_lock", "revision", "streams"},
     {"app", "database", "trials"},
-    {"agents", "corpora"},
+    {"agents", "corpora", "grammar"},
     {"factory", "protocols"},
     {"metrics"},
     {"models"},

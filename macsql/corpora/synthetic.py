@@ -8,11 +8,11 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.grammar import TEMPLATES, Facts, Template, read_facts
 from macsql.corpora.splits import check_split_by, divide, limited, normal_text
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError
+from macsql.grammar import TEMPLATES, Facts, Template, read_facts
 from macsql.records import Question
 
 LAYOUT = "SQLite files (*.sqlite, *.sqlite3, *.db), at its top or in folders of their own"

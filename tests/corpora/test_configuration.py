@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from macsql.config import DataConfig
 from macsql.corpora import FORMATS
-from macsql.corpora.grammar import TEMPLATES
+from macsql.grammar import TEMPLATES
 
 FOLDER = Path(__file__).resolve().parents[2] / "conf/data"
 

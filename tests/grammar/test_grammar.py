@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from macsql.corpora.grammar import TEMPLATES, read_facts
-from macsql.corpora.grammar.draft import literal, spoken
-from macsql.corpora.grammar.plurals import a, many, one
 from macsql.corpora.pocket import make_database
 from macsql.corpora.splits import normal_text
 from macsql.database.schema import Database, read_sqlite_schema
+from macsql.grammar import TEMPLATES, read_facts
+from macsql.grammar.draft import literal, spoken
+from macsql.grammar.plurals import a, many, one
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from macsql.corpora.grammar.facts import ColumnFacts, TableFacts
 from macsql.database.schema import identifier
+from macsql.grammar.facts import ColumnFacts, TableFacts
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import random
 
-from macsql.corpora.grammar.draft import Draft, literal, name, spoken
-from macsql.corpora.grammar.facts import ColumnFacts, Facts, Link
-from macsql.corpora.grammar.plurals import a, many, one
-from macsql.corpora.grammar.single_table import condition, pick, shown
+from macsql.grammar.draft import Draft, literal, name, spoken
+from macsql.grammar.facts import ColumnFacts, Facts, Link
+from macsql.grammar.plurals import a, many, one
+from macsql.grammar.single_table import condition, pick, shown
 
 
 def _joined(link: Link) -> str:

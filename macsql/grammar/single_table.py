@@ -4,9 +4,9 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from macsql.corpora.grammar.draft import Draft, literal, name, spoken
-from macsql.corpora.grammar.facts import ColumnFacts, Facts, TableFacts
-from macsql.corpora.grammar.plurals import a, many, one
+from macsql.grammar.draft import Draft, literal, name, spoken
+from macsql.grammar.facts import ColumnFacts, Facts, TableFacts
+from macsql.grammar.plurals import a, many, one
 
 T = TypeVar("T")
 

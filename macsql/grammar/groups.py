@@ -2,10 +2,10 @@
 
 import random
 
-from macsql.corpora.grammar.draft import Draft, name
-from macsql.corpora.grammar.facts import Facts
-from macsql.corpora.grammar.plurals import many
-from macsql.corpora.grammar.single_table import pick
+from macsql.grammar.draft import Draft, name
+from macsql.grammar.facts import Facts
+from macsql.grammar.plurals import many
+from macsql.grammar.single_table import pick
 
 
 def distinct_values(rng: random.Random, facts: Facts) -> Draft | None:

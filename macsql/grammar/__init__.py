@@ -6,9 +6,9 @@ A new template is one function in single_table.py, groups.py or several_tables.p
 import random
 from collections.abc import Callable
 
-from macsql.corpora.grammar.draft import Draft
-from macsql.corpora.grammar.facts import Facts, read_facts
-from macsql.corpora.grammar.groups import (
+from macsql.grammar.draft import Draft
+from macsql.grammar.facts import Facts, read_facts
+from macsql.grammar.groups import (
     aggregate,
     aggregate_by_group,
     count_by_group,
@@ -17,7 +17,7 @@ from macsql.corpora.grammar.groups import (
     frequent_groups,
     most_common,
 )
-from macsql.corpora.grammar.several_tables import (
+from macsql.grammar.several_tables import (
     in_both,
     in_either,
     in_one_only,
@@ -29,7 +29,7 @@ from macsql.corpora.grammar.several_tables import (
     referred,
     without,
 )
-from macsql.corpora.grammar.single_table import (
+from macsql.grammar.single_table import (
     above_average,
     between,
     count_filtered,
