@@ -3,7 +3,14 @@
 import re
 
 _BLOCK = re.compile(r"```[ \t]*(\w*)[ \t]*\n?(.*?)```", re.DOTALL)
-_BARE_SQL = re.compile(r"\b(?:SELECT|WITH)\b.*", re.DOTALL | re.IGNORECASE)
+# "with" is a word of prose too: it begins a query where a name and its definition follow
+_BARE_SQL = re.compile(
+    r"""\b(?:SELECT\b|WITH\s+(?:RECURSIVE\s+)?(?:\w+|"[^"]+"|`[^`]+`|\[[^\]]+\])\s*(?:\([^()]*\)\s*)?"""
+    r"""AS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\()""",
+    re.IGNORECASE,
+)
+_BEFORE_PROSE = re.compile(r"\b(?:to|I|we|you|will|must|should|can|could|would|please|then)\s+$", re.IGNORECASE)
+_BEFORE_PART = re.compile(r"(?:\(|\b(?:UNION|ALL|INTERSECT|EXCEPT))\s*$", re.IGNORECASE)
 _AFTER_SQL = re.compile(r"```|\bSub question \d|\bQuestion Solved", re.IGNORECASE)
 
 
@@ -19,6 +26,14 @@ def blocks(answer: str, language: str) -> list[tuple[int, str]]:
 
 
 def bare_sql(answer: str) -> str | None:
-    """The SQL of an answer that lost its fences, as T5's own vocabulary makes it: all from SELECT or WITH on."""
-    match = _BARE_SQL.search(answer)
-    return _AFTER_SQL.split(match[0])[0].strip() if match else None
+    """The SQL of an answer that lost its fences, as T5's own vocabulary makes it: all from SELECT or WITH on.
+
+    "To select the names, ..." is prose where another SELECT follows that is no part of the first.
+    """
+    found = list(_BARE_SQL.finditer(answer))
+    if not found:
+        return None
+    first, *others = found
+    if others and first[0] == "select" and _BEFORE_PROSE.search(answer[: first.start()]):
+        first = next((match for match in others if not _BEFORE_PART.search(answer[: match.start()])), first)
+    return _AFTER_SQL.split(answer[first.start() :])[0].strip()

@@ -6,7 +6,7 @@ is what the other parts leave over.
 
 from collections.abc import Iterable
 
-from macsql.agents.squeeze import Squeezed, Values, one_line, outline
+from macsql.agents.squeeze import Squeezed, Values, one_line, one_line_sql, outline
 from macsql.agents.tokens import estimate_tokens
 from macsql.database.schema import Schema, Table
 
@@ -58,7 +58,8 @@ def brief_prompt(
     table. Where nothing fits beside the fields, they stand alone, whole.
     """
     (_, question), *others = fields
-    stated = [f"{task}: {one_line(question)}", *(f"{label}: {one_line(text)}" for label, text in others if text)]
+    stated = [f"{task}: {one_line(question)}"]
+    stated += [f"{label}: {(one_line_sql if label == 'sql' else one_line)(text)}" for label, text in others if text]
     head = " | ".join(stated)
     whole = outline(schema, values)
     prompt = f"{head} | schema: {whole.text}" if whole.tables else head

@@ -13,6 +13,9 @@ Values = Mapping[tuple[str, str], tuple[Value, ...]]  # (table, column) -> examp
 
 _WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+|[0-9]+|[^\W_]")
 _PLAIN_NAME = re.compile(r"\w+")
+_SQL_PARTS = re.compile(
+    r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|/\*.*?\*/|--[^\n]*|\s+|.""", re.DOTALL
+)  # quoted text and names, comments, white space, and any other character
 _STEM = 5  # letters that two words must share to count as the same
 _BRIDGE = 0.5  # what joining two mentioned tables counts for a table that is not mentioned itself
 _WHOLE = 0.1  # a table as a whole outlives its best column by so much
@@ -28,6 +31,17 @@ def stems(text: str) -> frozenset[str]:
 def one_line(text: str) -> str:
     """Text with every run of white space folded into one space."""
     return " ".join(text.split())
+
+
+def one_line_sql(sql: str) -> str:
+    """The same for SQL: what stands in quotes stays as it is, and so does the line break that ends a comment."""
+    folded: list[str] = []
+    for part in _SQL_PARTS.findall(sql.strip()):
+        if part.isspace():
+            folded.append("\n" if folded and folded[-1].startswith("--") else " ")
+        else:
+            folded.append(part.rstrip() if part.startswith("--") else part)
+    return "".join(folded)
 
 
 def _name(name: str) -> str:

@@ -16,13 +16,14 @@ from macsql.corpora.corpus import Corpus, existing_root, other_layout
 from macsql.corpora.layout import Problems
 from macsql.corpora.splits import check_split_by, limited, tell_apart
 from macsql.database.sandbox import Sandbox
-from macsql.database.schema import Database, read_sqlite_schema
+from macsql.database.schema import Database, Schema, read_sqlite_schema
 from macsql.errors import UserError
 from macsql.records import Question, Split
 
 LAYOUT = "one NAME.json with its NAME-db.sqlite (or NAME-db*.sqlite), as text2sql-data publishes them"
 
 _PUBLISHED: dict[str, Split] = {"train": "train", "dev": "eval", "test": "test"}
+_NAME = re.compile(r'"[^"]+"|\w+')
 _STRING = re.compile(r"\"([^\"]*)\"|'((?:[^']|'')*)'")
 
 
@@ -40,7 +41,7 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     database = Database(source.stem, file, read_sqlite_schema(file, source.stem))
     problems = Problems(data.strict)
     by = "query" if data.split_by == "query" else "question"
-    raw = list(_questions(source, by, problems))
+    raw = list(_questions(source, by, problems, database.schema))
     questions = _with_splits(raw, data.fold, problems)
     questions = _that_run(questions, database, problems)
     if not questions:
@@ -59,10 +60,18 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     return re.sub(rf"(?<!\w)(?:{names})(?!\w)", lambda match: values[match[0]], template)
 
 
-def fill_sql(template: str, values: Mapping[str, str]) -> str:
-    """The same for a query; its strings, which the collection writes in double quotes, come out in single ones."""
+def fill_sql(template: str, values: Mapping[str, str], schema: Schema | None = None) -> str:
+    """The same for a query; its strings, which the collection writes in double quotes, come out in single ones.
+
+    What stands in double quotes and is a table that the query names, or a column of one, is a name, as SQLite reads it.
+    """
+    said = {word.strip('"').lower() for word in _NAME.findall(template)} if schema else set()
+    used = [table for table in schema.tables if table.name.lower() in said] if schema else []
+    names = {name.lower() for table in used for name in (table.name, *(column.name for column in table.columns))}
     pieces, end = [], 0
     for match in _STRING.finditer(template):
+        if match[1] is not None and match[1].lower() in names:
+            continue
         content = match[1] if match[1] is not None else match[2].replace("''", "'")
         pieces.append(fill(template[end : match.start()], values))
         pieces.append("'" + fill(content, values).replace("'", "''") + "'")
@@ -89,7 +98,7 @@ def _find(root: Path) -> tuple[Path, Path]:
     return pairs[0]
 
 
-def _questions(source: Path, by: str, problems: Problems) -> Iterator[tuple[str, Question]]:
+def _questions(source: Path, by: str, problems: Problems, schema: Schema) -> Iterator[tuple[str, Question]]:
     """(published part or fold, question) for each sentence; ids count entries and sentences as the file has them."""
     try:
         entries = json.loads(source.read_text(encoding="utf-8-sig"))
@@ -118,7 +127,7 @@ def _questions(source: Path, by: str, problems: Problems) -> Iterator[tuple[str,
                 continue
             values = {**examples, **given}  # a variable that the sentence leaves empty has the entry's example
             text = " ".join(fill(text, values).split())
-            yield part, Question(place, source.stem, text, fill_sql(gold, values))
+            yield part, Question(place, source.stem, text, fill_sql(gold, values, schema))
 
 
 def _with_splits(raw: list[tuple[str, Question]], fold: int, problems: Problems) -> list[Question]:

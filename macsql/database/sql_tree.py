@@ -102,7 +102,7 @@ def parse(sql: str) -> tuple[exp.Query, list[Token]]:
     dialect = Dialect.get_or_raise("sqlite")
     try:
         tokens = dialect.tokenize(sql)
-        trees = [tree for tree in dialect.parser().parse(tokens, sql) if tree is not None]
+        trees = [tree for tree in dialect.parser().parse(tokens, sql) if not isinstance(tree, exp.Semicolon | None)]
     except (SqlglotError, RecursionError) as error:
         raise SqlUnreadableError("does not parse") from error
     if len(trees) != 1 or not isinstance(tree := trees[0], exp.Query):

@@ -26,7 +26,7 @@ from macsql.files import new_folder, write_whole
 from macsql.manifest import manifest
 from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
 
-EXAMPLES_VERSION = 1  # raise it when the same configuration makes other examples than before
+EXAMPLES_VERSION = 2  # raise it when the same configuration makes other examples than before
 
 
 @dataclass(frozen=True)

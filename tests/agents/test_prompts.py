@@ -91,6 +91,38 @@ def test_a_refiner_prompt_holds_sql_and_error() -> None:
     assert prompt == "refine: Which? | sql: SELECT nam FROM vessel | error: no such column: nam"
 
 
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("SELECT  a\n FROM t", "SELECT a FROM t"),
+        ("-- leading\n\n  SELECT a FROM t", "-- leading\nSELECT a FROM t"),
+        ("SELECT a --  the name \t\nFROM t; -- done  ", "SELECT a --  the name\nFROM t; -- done"),
+        ("SELECT /* a\n b */ a  FROM t", "SELECT /* a\n b */ a FROM t"),
+        (
+            "SELECT a FROM t WHERE b = 'New  York --' AND  c = \"x  y\"",
+            "SELECT a FROM t WHERE b = 'New  York --' AND c = \"x  y\"",
+        ),
+        ("SELECT [a  b], `c  d`  FROM t WHERE e = 'it''s  so'", "SELECT [a  b], `c  d` FROM t WHERE e = 'it''s  so'"),
+        ("SELECT a FROM t WHERE b = 'never  closed", "SELECT a FROM t WHERE b = 'never closed"),
+    ],
+)
+def test_sql_in_a_prompt_means_what_it_meant(sql: str, shown: str) -> None:
+    prompt = refiner.prompt("brief", question="Which?", schema=Schema("", ()), sql=sql, error="none")
+    assert prompt == f"refine: Which? | sql: {shown} | error: none"
+
+
+SQL_PARTS = st.sampled_from(
+    ["SELECT", "a", "'b  c'", '"d  e"', "--", "-- x", "/* y */", "\n", "  ", " ", "'", '"', "(", "-", "`f  g`"]
+)
+
+
+@given(st.lists(SQL_PARTS, max_size=12).map("".join))
+def test_folding_sql_again_changes_nothing_and_loses_no_sign(sql: str) -> None:
+    once = squeeze.one_line_sql(sql)
+    assert squeeze.one_line_sql(once) == once
+    assert "".join(once.split()) == "".join(sql.split())
+
+
 def squeezed(database: Database, question: str, budget: int) -> str:
     return selector.prompt(
         "brief",

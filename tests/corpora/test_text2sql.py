@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from macsql.config import DataConfig
 from macsql.corpora import read
 from macsql.corpora.text2sql import fill, fill_sql
+from macsql.database.schema import Column, Schema, Table
 from macsql.errors import UserError
 
 
@@ -34,6 +35,20 @@ from macsql.errors import UserError
 )
 def test_fill_sql(template, values, expected):
     assert fill_sql(template, values) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ('SELECT "first name" FROM people WHERE n = "Ann" ;', "SELECT \"first name\" FROM people WHERE n = 'Ann'"),
+        ('SELECT p."First Name" FROM "people" AS p', 'SELECT p."First Name" FROM "people" AS p'),
+        ('SELECT n FROM other WHERE n = "first name"', "SELECT n FROM other WHERE n = 'first name'"),
+        ("SELECT n FROM people WHERE n = 'first name'", "SELECT n FROM people WHERE n = 'first name'"),
+    ],
+)
+def test_a_name_in_double_quotes_stays_a_name(template, expected):
+    tables = (Table("people", (Column("first name", "TEXT"), Column("n", ""))), Table("other", (Column("n", ""),)))
+    assert fill_sql(template, {}, Schema("set", tables)) == expected
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))

@@ -170,6 +170,22 @@ def test_a_damaged_database_is_an_outcome(sandbox: Sandbox, tmp_path: Path) -> N
     assert (outcome.status, outcome.message) == (Status.ERROR, "database disk image is malformed")
 
 
+@pytest.mark.parametrize(
+    ("sql", "status"),
+    [
+        ("SELECT 1 WHERE " + " OR ".join(["1 = 2"] * 990), Status.OK),
+        ("SELECT 1 WHERE " + " OR ".join(["1 = 2"] * 1100), Status.DENIED),
+        (" UNION ".join(["SELECT 1"] * 500), Status.OK),
+        (" UNION ".join(["SELECT 1"] * 501), Status.DENIED),
+        ("SELECT 'x' LIKE '" + "%x" * 24_000 + "'", Status.OK),
+        ("SELECT 1 WHERE 1 IN (" + ", ".join(map(str, range(100_000))) + ")", Status.OK),
+    ],
+    ids=["990 terms", "1100 terms", "500 selects", "501 selects", "a long pattern", "a long list"],
+)
+def test_what_sqlite_takes_by_itself_is_taken(sandbox: Sandbox, database: Path, sql: str, status: Status) -> None:
+    assert sandbox.run(database, sql).status is status
+
+
 def test_an_empty_file_is_an_empty_database(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "empty.sqlite").touch()
     assert sandbox.run(tmp_path / "empty.sqlite", "SELECT * FROM sqlite_master").rows == ()

@@ -143,3 +143,11 @@ def test_spider_golds_name_what_sqlite_reads(shared: Path) -> None:
     for connection in connections.values():
         connection.close()
     assert compared > 0.99 * len(rows)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT name FROM vessel; -- done", "-- first\nSELECT name FROM vessel", "SELECT name FROM vessel ; ; /* x */"],
+)
+def test_comments_and_what_ends_a_statement_are_no_statement(schema: Schema, sql: str) -> None:
+    assert resolve(sql, schema).columns == (("vessel", "name"),)
