@@ -10,14 +10,12 @@ import sys
 import time
 from contextlib import suppress
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from macsql.database.plain import PACKAGE_ROOT, load_plain
 from macsql.database.readonly import Status
 from macsql.database.worker import Answer, Request
 
-# Appended, so that nothing installed beside the package can take the place of a module of the standard library.
-PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 PROGRAM = f"import sys; sys.path.append({PACKAGE_ROOT!r}); from macsql.database.worker import main; main()"
 START = 60.0  # seconds that a new process may take to say that it is ready
 READ = 1 << 20  # bytes taken out of the pipe at a time
@@ -30,13 +28,6 @@ class Reply(NamedTuple):
     answer: Answer
     rows: tuple[tuple[Any, ...], ...]
     size: int  # bytes it came in
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain values; a name of something to import is an error, whoever wrote it."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"{module}.{name} has no place in an answer")
 
 
 class _ClosedError(Exception):
@@ -138,8 +129,8 @@ class WorkerProcess:
             raise _ClosedError(f"a frame of {size} bytes")
         frame = io.BytesIO(self._take(size, deadline))
         try:
-            answer = Answer(*_PlainUnpickler(frame).load())
-            chunks = [_PlainUnpickler(frame).load() for _ in range(answer.chunks)]
+            answer = Answer(*load_plain(frame))
+            chunks = [load_plain(frame) for _ in range(answer.chunks)]
             return Reply(answer, tuple(chain.from_iterable(chunks)), size)
         except Exception as error:
             raise _ClosedError(f"an unreadable frame ({error})") from error

@@ -1,20 +1,27 @@
 """Statements that change data, run on a copy of the database in memory, in a process that ends with them.
 
 The official scripts run whatever a model wrote, so that `DELETE FROM t` has a verdict; the sandbox refuses it. This
-script gives that verdict without harm: `python -I -S scratch_copy.py` reads one pickled `(database file, statements,
-seconds, most rows)` from stdin, runs the statements one after another on one connection, all within these seconds, and
-writes the rows of each, pickled, or None if one of them failed. It can write no file (size limit 0, no ATTACH, no
-VACUUM, no virtual table) and its memory is bounded. The standard library alone: an isolated interpreter runs it.
+module gives that verdict without harm. `run` starts a process of its own, which takes one pickled `(database file,
+statements, seconds, most rows)` from stdin, runs the statements one after another on one connection, all within these
+seconds, and writes the rows of each, pickled, or None if one of them failed. It can write no file (size limit 0, no
+ATTACH, no VACUUM, no virtual table), may call no function that the sandbox forbids, and its memory is bounded. The
+process imports light modules alone.
 """
 
 import contextlib
 import pickle
 import sqlite3
+import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from macsql.database.plain import PACKAGE_ROOT, load_plain
+from macsql.database.readonly import FORBIDDEN_FUNCTIONS, PRAGMAS
+
+PROGRAM = f"import sys; sys.path.append({PACKAGE_ROOT!r}); from macsql.database.scratch_copy import main; main()"
 MEMORY = 256 << 20  # bytes beside the copy itself
 BYTES = 64 << 20  # most that a result may take
 DENIED = {
@@ -24,12 +31,27 @@ DENIED = {
     sqlite3.SQLITE_CREATE_VTABLE,
     sqlite3.SQLITE_DROP_VTABLE,
 }
-DENIED_FUNCTIONS = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
+WRITING = "query_only=1"  # the one of the sandbox's settings that does not fit here
+
+
+def run(database: Path, statements: Sequence[str], seconds: float, rows: int) -> list[list[tuple[Any, ...]]] | None:
+    """The rows of each statement, run one after another on a copy in memory; None if one of them fails, gives more than
+    `rows` rows, or all take longer than `seconds` together."""
+    request = pickle.dumps((str(database), tuple(statements), seconds, rows))
+    command = [sys.executable, "-I", "-S", "-c", PROGRAM]
+    try:  # inside one long function of SQLite's only a kill ends it
+        done = subprocess.run(command, input=request, capture_output=True, timeout=seconds + 1, check=False)
+    except subprocess.TimeoutExpired:
+        return None
+    try:
+        return load_plain(done.stdout) if done.returncode == 0 else None
+    except (pickle.UnpicklingError, EOFError, ValueError):  # what no such process writes
+        return None
 
 
 def authorize(action: int, _first: str | None, second: str | None, _database: str | None, _trigger: str | None) -> int:
     """SQLite's question whether a statement may do something."""
-    refused = action in DENIED or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in DENIED_FUNCTIONS)
+    refused = action in DENIED or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in FORBIDDEN_FUNCTIONS)
     return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
@@ -41,7 +63,9 @@ def copy_of(database: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:")
     connection.deserialize(bytes(content))
     connection.execute(f"PRAGMA hard_heap_limit={2 * len(content) + MEMORY}")
-    connection.execute("PRAGMA temp_store=memory")
+    for pragma in PRAGMAS:
+        if pragma != WRITING:
+            connection.execute(f"PRAGMA {pragma}")
     connection.text_factory = lambda text: text.decode(errors="ignore")
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)  # VACUUM needs one
     connection.set_authorizer(authorize)
@@ -92,7 +116,3 @@ def main() -> None:
     except (sqlite3.Error, sqlite3.Warning, MemoryError, UnicodeError, OverflowError):
         answer = None
     sys.stdout.buffer.write(pickle.dumps(answer))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,6 @@
 """What a protocol is given and what it gives back: pairs of queries, databases to run them on, scores."""
 
-import contextlib
 import hashlib
-import pickle
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,13 +123,7 @@ class Bench:
         if job not in self.copies:
             self.copies[job] = None
             if database.stat().st_size <= LARGEST_COPY:
-                seconds = self.options.time_limit
-                request = pickle.dumps((str(database), statements, seconds, Limits().rows))
-                command = [sys.executable, "-I", "-S", scratch_copy.__file__]
-                # inside one long function of SQLite's only a kill ends it
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    done = subprocess.run(command, input=request, capture_output=True, timeout=seconds + 1, check=False)
-                    self.copies[job] = pickle.loads(done.stdout) if done.returncode == 0 else None
+                self.copies[job] = scratch_copy.run(database, statements, self.options.time_limit, Limits().rows)
         return self.copies[job]
 
     def forget(self) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from macsql.database.process import PROGRAM, _PlainUnpickler
+from macsql.database.plain import load_plain
+from macsql.database.process import PROGRAM
 from macsql.database.sandbox import Limits, Sandbox, Status
 
 REPO = Path(__file__).resolve().parents[2]
@@ -255,7 +256,7 @@ class _Forged:
 
 def test_an_answer_can_name_nothing_to_run() -> None:
     with pytest.raises(pickle.UnpicklingError, match="no place"):
-        _PlainUnpickler(io.BytesIO(pickle.dumps(_Forged()))).load()
+        load_plain(io.BytesIO(pickle.dumps(_Forged())))
 
 
 def test_another_limit_on_memory_takes_another_worker(database: Path) -> None:

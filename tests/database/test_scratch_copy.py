@@ -1,12 +1,14 @@
 """Statements that change data, on the copy: they see each other's changes, and nothing outside sees any."""
 
 import os
+import pickle
 import sqlite3
 import time
 from pathlib import Path
 
 import pytest
 
+from macsql.database import readonly, scratch_copy
 from macsql.database.sandbox import Sandbox
 from macsql.protocols.bench import Bench, Options
 
@@ -22,6 +24,14 @@ HOSTILE = [
     "INSERT INTO t SELECT zeroblob(1000000000)",
     "CREATE TABLE u AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT hex(zeroblob(99)) FROM n",
     "SELECT instr(hex(zeroblob(40000000)), hex(zeroblob(20000000)) || 'x')",
+    "INSERT INTO t VALUES (randomblob(1000000))",
+    "SELECT zeroblob(10)",
+    "SELECT fts3_tokenizer('simple')",
+    "SELECT readfile('/etc/hostname')",
+    "SELECT edit('x', 'ed')",
+    "DETACH main",
+    "SELECT * FROM pragma_database_list",
+    "ALTER TABLE t RENAME TO {folder}/new",
     "SELECT \0",
     "DELETE FROM t; DELETE FROM t",
     "\udcff",
@@ -78,3 +88,27 @@ def test_no_harm_is_done(bench, statement):
 def test_a_large_file_is_not_copied(bench, monkeypatch):
     monkeypatch.setattr("macsql.protocols.bench.LARGEST_COPY", 10)
     assert bench.run_on_copy(bench.folder / "d.sqlite", "SELECT a FROM t") is None
+
+
+class Imported:
+    """What a process that was taken over would send: reading it with pickle would run a function."""
+
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+@pytest.mark.parametrize("sent", [pickle.dumps(Imported()), b"", b"no pickle", pickle.dumps([[(1,)]])[:-2]])
+def test_nothing_is_imported_from_what_the_process_sends(bench, monkeypatch, sent):
+    called = []
+    monkeypatch.setattr(os, "system", called.append)
+    monkeypatch.setattr(scratch_copy, "PROGRAM", f"import sys; sys.stdout.buffer.write({sent!r})")
+    assert bench.run_on_copy(bench.folder / "d.sqlite", "SELECT a FROM t") is None
+    assert called == []
+
+
+def test_no_function_is_allowed_that_the_sandbox_forbids():
+    for name in readonly.FORBIDDEN_FUNCTIONS:
+        for spelt in (name, name.upper()):
+            assert scratch_copy.authorize(sqlite3.SQLITE_FUNCTION, None, spelt, None, None) == sqlite3.SQLITE_DENY
+    for action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA, sqlite3.SQLITE_CREATE_VTABLE):
+        assert scratch_copy.authorize(action, "x", "y", None, None) == sqlite3.SQLITE_DENY
