@@ -6,7 +6,7 @@ ARGS ?=
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui bench
+.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui dashboard bench
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -57,10 +57,17 @@ exp4: $(READY)  ## the poster's experiment 4: are the answers right?, built-in s
 poster: $(READY)  ## all four experiments, one after the other; each leaves its row in experiments/README.md
 	$(MAKE) --keep-going --jobs=1 exp1 exp2 exp3 exp4
 
+# The first free port from PORT on.
+FREE = $$($(BIN)/python -c 'import itertools, socket; print(next(port for port in itertools.count($(PORT)) if socket.socket().connect_ex(("127.0.0.1", port))))')
+
 ui: $(READY)  ## the MLflow UI over mlruns/, at PORT (5000) or the next free one
 	@test -f mlruns/mlflow.db || { echo 'No sweep has run here yet: make demo'; exit 1; }
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --workers 1 \
-	  --port $$($(BIN)/python -c 'import itertools, socket; print(next(port for port in itertools.count($(PORT)) if socket.socket().connect_ex(("127.0.0.1", port))))') $(ARGS)
+	  --port $(FREE) $(ARGS)
+
+dashboard: $(READY)  ## optuna-dashboard over mlruns/: studies, parameters, importances; PORT as for ui
+	@test -f mlruns/optuna.db || { echo 'No sweep has run here yet: make demo'; exit 1; }
+	$(BIN)/optuna-dashboard sqlite:///mlruns/optuna.db --port $(FREE) $(ARGS)
 
 bench: $(READY)  ## what a sweep of 1,000 trials costs beside its trials (tests/bench_workers.py: what a second worker is worth)
 	$(BIN)/python tests/bench_coordinator.py $(ARGS)

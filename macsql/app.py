@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -20,10 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
+from macsql.places import CONF
 from macsql.streams import guarded
 
-REPO = Path(__file__).resolve().parent.parent
-CONF = REPO / "conf"
 OVERLAYS = ("experiment", "scale")  # groups that are added on the command line
 
 
@@ -57,7 +55,7 @@ def _composed(run: Callable[[Config], int | None]) -> int:
             refused.append(error)
 
     if not CONF.is_dir():
-        raise UserError(f"The configuration folder {CONF} is missing: install from a clone with `make setup`.")
+        raise UserError(f"The configuration folder {CONF} is missing: install macsql again, or run it from a clone.")
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:

@@ -69,12 +69,11 @@ def beside(name: str, state_dir: Path) -> Path:
 
 def _belongs(comparison: "Comparison", state_dir: Path) -> bool:
     """Whether a comparison is what came out of one of the repository's experiments, whole."""
-    from macsql.app import REPO
-    from macsql.comparison.published import EXPERIMENTS
+    from macsql.places import EXPERIMENTS, INSTALLED, REPO
     from macsql.report import csv_files as results
 
     own = state_dir.resolve() == (REPO / STATE).resolve()
-    if not own or not (EXPERIMENTS / comparison.name).is_dir() or comparison.progress:
+    if INSTALLED or not own or not (EXPERIMENTS / comparison.name).is_dir() or comparison.progress:
         return False
     there = results.read(EXPERIMENTS / comparison.name / "results.csv")
     made = comparison.provenance
@@ -115,7 +114,7 @@ def write(comparison: "Comparison", folder: Path, page: Path | None = None) -> N
 
 def publish(comparison: "Comparison") -> None:
     """Leave an experiment's files and the table of its README in its folder, and its row in experiments/README.md."""
-    from macsql.comparison.published import EXPERIMENTS
+    from macsql.places import EXPERIMENTS
     from macsql.report import readme
 
     folder = published_folder(comparison.name)
@@ -126,8 +125,10 @@ def publish(comparison: "Comparison") -> None:
 
 def published_folder(name: str) -> Path:
     """Where the repository keeps what came out of an experiment. Raises UserError for a sweep that is none."""
-    from macsql.comparison.published import EXPERIMENTS
+    from macsql.places import EXPERIMENTS, INSTALLED
 
+    if INSTALLED:
+        raise UserError("--publish writes into experiments/ of a clone: leave it out, --html FILE writes a report.")
     if not (EXPERIMENTS / name).is_dir():
         raise UserError(
             f"{name} is no experiment of this repository: leave out --publish, --html FILE writes a report."

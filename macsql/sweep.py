@@ -89,7 +89,7 @@ def in_mlflow(config: Config) -> tuple[Path, list[Path]]:
 
 def in_report(config: Config, folder: Path) -> tuple[Path, list[Path]]:
     """A mark, and all that a report was drawn from when it was left, the files drawn among it."""
-    from macsql.comparison.published import EXPERIMENTS
+    from macsql.places import EXPERIMENTS
 
     state = Path(config.tracking.state_dir)
     drawn = [*sorted(folder.glob("*.csv")), folder / "report.html"]

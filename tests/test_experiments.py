@@ -6,9 +6,10 @@ import subprocess
 
 import pytest
 
-from macsql.app import CONF, REPO, command
+from macsql.app import command
 from macsql.comparison.published import matches, published
 from macsql.comparison.reasons import POSTER_TRAINING, other_training
+from macsql.places import CONF, REPO
 from macsql.records import AGENTS
 from macsql.report.readme import BEGIN, has_marks
 from macsql.search import study

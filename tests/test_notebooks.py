@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from macsql.app import REPO
+from macsql.places import REPO
 
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 DATA = REPO / "notebooks" / "data"

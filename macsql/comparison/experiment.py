@@ -19,10 +19,11 @@ from macsql.comparison.epochs import EpochTable, epoch_tables
 from macsql.comparison.figures import disagreements
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
 from macsql.comparison.measured import MeasuredTrial, measured
-from macsql.comparison.published import EXPERIMENTS, Published, published, systems
+from macsql.comparison.published import Published, published, systems
 from macsql.comparison.settings import TriedSetting, best_of, find, settings
 from macsql.comparison.side_by_side import Beside, side_by_side
 from macsql.comparison.systems import SystemFigures, systems_with_ours
+from macsql.places import EXPERIMENTS
 from macsql.records import AGENTS, Agent
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from macsql.app import REPO
 from macsql.errors import UserError
+from macsql.places import EXPERIMENTS
 
-EXPERIMENTS = REPO / "experiments"
 Part = Mapping[str, Any]  # part of a setting, or the whole: key -> value
 Values = tuple[Any, ...]
 

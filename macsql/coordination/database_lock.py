@@ -65,7 +65,7 @@ class DatabaseLock:
             taken = bool(self._session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": self.key}))
         except (ImportError, NoSuchModuleError) as error:
             raise UserError(
-                f"tracking.storage={self.storage} needs PostgreSQL's driver: pip install 'macsql[postgres]', "
+                f"tracking.storage={self.storage} needs PostgreSQL's driver: pip install 'psycopg[binary]', "
                 "and write postgresql+psycopg://USER@HOST/DATABASE."
             ) from error
         except ArgumentError as error:

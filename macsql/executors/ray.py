@@ -85,7 +85,7 @@ class RayExecutor:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             import ray
         except ImportError as error:
-            raise UserError("executor=ray needs ray: pip install 'macsql[ray]'.") from error
+            raise UserError("executor=ray needs the library ray: pip install ray.") from error
         self.ray = ray
         self._connect()
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

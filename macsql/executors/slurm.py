@@ -123,7 +123,7 @@ class SlurmExecutor:
         try:
             import submitit
         except ImportError as error:
-            raise UserError("executor=slurm needs submitit: pip install 'macsql[slurm]'.") from error
+            raise UserError("executor=slurm needs the library submitit: pip install submitit.") from error
         self.submitit = submitit
         self.local = self.options["cluster"] == "local"
         if not self.local and submitit.SlurmExecutor.affinity() < 0:

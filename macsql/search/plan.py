@@ -15,9 +15,9 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from macsql.app import CONF
 from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
+from macsql.places import CONF
 from macsql.search.space import Setting, Space
 from macsql.search.study import samples
 

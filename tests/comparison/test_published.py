@@ -6,9 +6,10 @@ import re
 import pytest
 
 from macsql.comparison.figures import protocol
-from macsql.comparison.published import EXPERIMENTS, Benchmark, matches, published, systems
+from macsql.comparison.published import Benchmark, matches, published, systems
 from macsql.comparison.reasons import Kind
 from macsql.errors import UserError
+from macsql.places import EXPERIMENTS
 
 NAMES = sorted(path.parent.name for path in EXPERIMENTS.glob("*/published.json"))
 POSTERS = ("balance", "batch_size", "generation", "lr_bs")

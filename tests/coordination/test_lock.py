@@ -94,6 +94,6 @@ def test_work_goes_on_when_nobody_listens_any_more():
 
 
 def test_a_lock_is_asked_for_again_however_long_its_database_is_away():
-    pytest.importorskip("psycopg", reason="the driver is an extra: macsql[postgres]")
+    pytest.importorskip("psycopg", reason="the driver is an extra, postgres")
     lock = DatabaseLock("postgresql+psycopg://nobody@127.0.0.1:1/x", "a")
     assert [lock.renew() for _ in range(3)] == [False] * 3

@@ -163,6 +163,6 @@ def test_a_whole_number_on_an_axis_of_fractions_is_one_of_them(storage):
 
 
 def test_a_database_that_does_not_answer_is_named():
-    pytest.importorskip("psycopg", reason="the driver is an extra: macsql[postgres]")
+    pytest.importorskip("psycopg", reason="the driver is an extra, postgres")
     with pytest.raises(UserError, match=r"tracking\.storage=postgresql.*: Optuna cannot keep a study there"):
         exists("s", "postgresql+psycopg://nobody@127.0.0.1:1/x")

@@ -15,7 +15,7 @@ from macsql.executors.ray import RayExecutor
 from macsql.trials.process import EXIT_STOPPED
 from macsql.trials.result import read_result
 
-ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 
 
 @pytest.fixture(scope="module")

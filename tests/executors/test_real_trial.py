@@ -13,7 +13,7 @@ from macsql.executors.mirror import whole_checkpoints
 from macsql.factory.prepared import prepare
 from macsql.trials.result import read_result
 
-pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
+pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 pytestmark = pytest.mark.slow
 
 

@@ -21,7 +21,7 @@ from macsql.executors.slurm import SlurmExecutor, SlurmHandle
 from macsql.trials.process import EXIT_STOPPED
 from macsql.trials.result import read_result
 
-submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install 'macsql[slurm]'")
+submitit = pytest.importorskip("submitit", reason="submitit is not installed: pip install -e '.[slurm]'")
 
 
 def executor(cluster="local", **options):

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-pytest.importorskip("submitit", reason="submitit is not installed: pip install 'macsql[slurm]'")
+pytest.importorskip("submitit", reason="submitit is not installed: pip install -e '.[slurm]'")
 
 JOBS = {
     "executor": {"name": "slurm", "workers": 2, "options": {"cluster": "local", "module": "stub_trial"}},

@@ -9,8 +9,8 @@ from statistics import fmean
 import pytest
 from hand_made import verdicts
 
-from macsql.app import REPO
 from macsql.comparison.experiment import compare
+from macsql.places import REPO
 from macsql.report.csv_files import write_comparison, write_results
 from macsql.report.tables.poster import WHY
 

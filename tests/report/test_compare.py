@@ -12,9 +12,9 @@ from hand_made import base_config, verdicts
 from rich.console import Console
 
 from macsql import compare
-from macsql.app import REPO
 from macsql.comparison import experiment
 from macsql.errors import UserError
+from macsql.places import REPO
 from macsql.report import readme as overview
 from macsql.report import terminal as table
 from macsql.report.markdown import lines as markdown
@@ -104,7 +104,7 @@ def experiments(monkeypatch, tmp_path):
         (folder / name / "README.md").write_text(f"# {name}\n\n{BEGIN}\nNot run yet.\n{END}\n\nafter\n")
     (folder / "README.md").write_text(f"{BEGIN}\n{END}\n")
     shutil.copy(REPO / "experiments" / "systems.json", folder)
-    monkeypatch.setattr("macsql.comparison.published.EXPERIMENTS", folder)
+    monkeypatch.setattr("macsql.places.EXPERIMENTS", folder)
     return folder
 
 
@@ -124,7 +124,7 @@ def test_a_comparison_of_trials_that_lie_elsewhere_stays_beside_them(ends, balan
 
 
 def test_a_whole_experiment_of_mlruns_goes_to_its_folder(ends, balance, experiments, monkeypatch):
-    monkeypatch.setattr("macsql.app.REPO", balance.state.parent)
+    monkeypatch.setattr("macsql.places.REPO", balance.state.parent)
     monkeypatch.setattr("macsql.compare.STATE", Path(balance.state.name))
     monkeypatch.chdir(balance.state.parent)
     before = files(experiments)

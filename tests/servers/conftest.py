@@ -16,7 +16,7 @@ __all__ = ["mlflow_server", "postgres", "stub_sweep", "zygote"]
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL that lives as long as the session's tests."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'macsql[postgres]'")
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install -e '.[postgres]'")
     programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")

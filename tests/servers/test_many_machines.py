@@ -9,7 +9,7 @@ from servers import until
 from stub_sweep import Gate
 from test_mlflow_server import assert_complete
 
-ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'macsql[ray]'")
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 sys.path.append(str(Path(__file__).resolve().parent.parent / "executors"))
 
 from ray_cluster import lose_node, nodes_with_work, two_nodes  # noqa: E402

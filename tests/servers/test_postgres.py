@@ -116,7 +116,7 @@ def test_the_lock_is_the_studys_and_ends_with_its_session(storage):
 )
 def test_a_database_that_cannot_be_had_is_refused_in_a_sentence(storage, words):
     if words == "cannot be used there":
-        pytest.importorskip("psycopg", reason="the driver is an extra: macsql[postgres]")
+        pytest.importorskip("psycopg", reason="the driver is an extra, postgres")
     with pytest.raises(UserError, match=words) as refusal:
         DatabaseLock(storage, "a").acquire()
     assert "secret" not in str(refusal.value)

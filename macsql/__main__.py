@@ -1,0 +1,50 @@
+"""`macsql COMMAND ...`, the same as the module that the command is. A command is imported when it is called."""
+
+import sys
+from importlib import import_module
+
+from macsql.errors import UserError
+from macsql.streams import guarded
+
+COMMANDS = {
+    "sweep": "+experiment=lr_bs [+scale=pocket] [key=value ...]   a sweep; the same command again resumes it",
+    "train": "[key=value ...]   one fine-tune, the unit that a sweep repeats",
+    "build": "data=spider data.root=DIR out=FILE   the agents' examples as chat JSONL",
+    "audit": "[key=value ...]   can this model's tokenizer and window represent this data at all?",
+    "score": "--protocol P[,P] --gold FILE --pred FILE --db DIR   scores of prediction files",
+    "compare": "NAME [--html FILE]   an experiment's runs beside the poster's figures",
+}
+ABOUT = """macsql - sweeps of small text-to-SQL agents, compared honestly
+
+{commands}
+
+`macsql COMMAND --help` says more. `python -m macsql.sweep` and the like are the same commands.
+State is kept in mlruns/ of the current folder, or in tracking.state_dir=DIR.
+Tab completion of keys and groups in bash (zsh, fish likewise), for the commands that take key=value:
+  eval "$(python -m macsql.sweep --shell-completion install=bash)"
+"""
+
+
+def main() -> None:
+    """The console script: calls the command that the first word names."""
+    sys.exit(guarded(_run))
+
+
+def _run() -> int:
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("-h", "--help", "help"):
+        print(ABOUT.format(commands="\n".join(f"macsql {command} {line}" for command, line in COMMANDS.items())))
+        return 0
+    if name == "--version":
+        from macsql import __version__
+
+        print(f"macsql {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise UserError(f"There is no command {name!r}: choose one of {', '.join(COMMANDS)}.")
+    sys.argv[:2] = [f"macsql {name}"]
+    return import_module(f"macsql.{name}").main() or 0
+
+
+if __name__ == "__main__":
+    main()
