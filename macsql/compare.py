@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macsql.errors import UserError
-from macsql.streams import guarded
+from macsql.files import check_output
+from macsql.streams import guarded, say
 
 if TYPE_CHECKING:
     from macsql.comparison.experiment import Comparison
 
 STATE = Path("mlruns")
-PLACES = """Where the files go (results.csv, comparison.csv, report.html): into experiments/NAME of the repository, its
-README and the overview in experiments/README.md with them, where NAME is one of its experiments, every planned trial of
-mlruns/ has finished and what is there is not of more seeds, another scale or other data; else, or with --out or --html,
-beside the trials, into experiments/NAME of the state directory."""
+PLACES = """results.csv, comparison.csv and report.html go into experiments/NAME of the state directory, beside the
+trials. If NAME is one of the repository's experiments and every planned trial of mlruns/ has finished, they go into the
+repository's experiments/NAME instead, with the tables of its README. That does not overwrite results that have more
+seeds, another scale or other data, unless you pass --publish."""
 
 
 def main() -> None:
@@ -24,13 +25,13 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="+", metavar="NAME", help="the sweep's name, as in lr_bs; several are compared in turn"
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report to this file, wherever that is")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the report to this file")
     parser.add_argument("--state-dir", type=Path, default=STATE, help="where the sweep kept its trials (mlruns)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write the files into this folder alone")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write all files into this folder")
     parser.add_argument(
         "--publish",
         action="store_true",
-        help="into experiments/NAME of the repository all the same",
+        help="write into experiments/NAME of the repository, whatever is there",
     )
     sys.exit(guarded(lambda: run(parser.parse_args())))
 
@@ -41,11 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--html and --out take one NAME at a time.")
     if arguments.publish and (arguments.html or arguments.out):
         raise UserError("--publish has its own places for the files: leave out --html and --out.")
-    for path in (arguments.out, arguments.html and arguments.html.parent):
-        try:
-            (path or Path()).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written to ({error.strerror}): name another folder.") from error
+    for name in arguments.names:
+        if not name or Path(name).name != name:
+            raise UserError(f"{name!r} is no sweep's name: a name has no folder in it.")
+    if arguments.out:
+        check_output("--out", arguments.out / "results.csv")
+    if arguments.html:
+        check_output("--html", arguments.html)
     return max(_compare(name, arguments) for name in arguments.names)
 
 
@@ -81,7 +84,7 @@ def _belongs(comparison: "Comparison", state_dir: Path) -> bool:
     same = {(row["data_fingerprint"], row["scale"]) for row in there} <= {(made.fingerprint, made.scale)}
     if same and len(seeds) <= len(made.seeds):
         return True
-    print(
+    say(
         f"experiments/{comparison.name} keeps what is there, of {len(seeds)} seeds"
         f"{'' if same else ' and other data or another scale'}: --publish puts this comparison in its place."
     )
@@ -97,7 +100,7 @@ def show(name: str, state_dir: Path) -> "Comparison":
     if comparison.settings:
         table.show(comparison)
     else:
-        print(f"Sweep {name}: {comparison.progress}, so there is nothing to compare.")
+        say(f"Sweep {name}: {comparison.progress}, so there is nothing to compare.")
     return comparison
 
 
@@ -106,10 +109,10 @@ def write(comparison: "Comparison", folder: Path, page: Path | None = None) -> N
     from macsql.report import csv_files as results
     from macsql.report import html as report
 
-    print(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
+    say(f"Written: {results.write_results(comparison, folder / 'results.csv')}")
     if comparison.beside:
-        print(f"Written: {results.write_comparison(comparison, folder / 'comparison.csv')}")
-    print(f"Written: {report.write_html(comparison, page or folder / 'report.html')}")
+        say(f"Written: {results.write_comparison(comparison, folder / 'comparison.csv')}")
+    say(f"Written: {report.write_html(comparison, page or folder / 'report.html')}")
 
 
 def publish(comparison: "Comparison") -> None:
@@ -119,8 +122,8 @@ def publish(comparison: "Comparison") -> None:
 
     folder = published_folder(comparison.name)
     write(comparison, folder)
-    print(f"Written: {readme.write_results(comparison, folder / 'README.md')}")
-    print(f"Written: {readme.write_overview(comparison, EXPERIMENTS / 'README.md')}")
+    say(f"Written: {readme.write_results(comparison, folder / 'README.md')}")
+    say(f"Written: {readme.write_overview(comparison, EXPERIMENTS / 'README.md')}")
 
 
 def published_folder(name: str) -> Path:

@@ -108,9 +108,9 @@ def json_lines(rows: Iterable[Any]) -> Iterator[str]:
 
 def read_jsonl(path: Path, kind: type[Record]) -> Iterator[Record]:
     """The records of a file that `write_jsonl` wrote. Raises UserError naming the line that is not one."""
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:  # a line that is no UTF-8 is named like any other
         for number, line in enumerate(file, start=1):
             try:
                 yield kind(**json.loads(line))
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 raise UserError(f"{path}, line {number}: not a {kind.__name__} ({error}).") from error

@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from yaml import YAMLError
+
 from macsql.config import Config, from_yaml
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.factory.prepared import Prepared
 from macsql.records import Example, Prediction, Verdict, read_jsonl
 from macsql.search.plan import identity
@@ -19,6 +21,7 @@ from macsql.trials.events import Event, read_events
 from macsql.trials.result import Result, read_result
 
 NOT_RECORDED = "not recorded"
+REMOVE = "remove that trial's folder, the sweep runs it again"
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,12 @@ class StoredTrial:
 
     @cached_property
     def events(self) -> list[Event]:
-        """Losses as they were told."""
-        return read_events(self.folder / "events.jsonl")[0]
+        """Losses as they were told. Raises UserError for a file that is none of a trial's."""
+        path = self.folder / "events.jsonl"
+        try:
+            return read_events(path)[0]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise UserError(f"{path} is no list of a trial's events ({first_line(error)}): {REMOVE}.") from error
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -117,11 +124,11 @@ class StoredTrial:
 
 
 def trials(name: str, state_dir: Path) -> list[StoredTrial]:
-    """The trials of a sweep by their place in the plan. Raises UserError where there are none."""
+    """The trials of a sweep by their place in the plan. Raises UserError where there are none to be read."""
     found: list[StoredTrial] = []
     others: set[str] = set()
-    for path in sorted((state_dir / "trials").glob("*/trial.json")):
-        about = json.loads(path.read_text(encoding="utf-8"))
+    for path in _described(state_dir):
+        about = _about(path)
         if about["sweep"] == name:
             found.append(_trial(path.parent, about))
         else:
@@ -130,6 +137,30 @@ def trials(name: str, state_dir: Path) -> list[StoredTrial]:
         there = f"there are {', '.join(sorted(others))}" if others else "no sweep has run there yet"
         raise UserError(f"No trials of a sweep called {name!r} under {state_dir}: {there}.")
     return sorted(found, key=lambda trial: trial.index)
+
+
+def _described(state_dir: Path) -> list[Path]:
+    """The description of each trial. Raises UserError for a folder that cannot be read."""
+    folder = state_dir / "trials"
+    try:
+        return sorted(path for path in folder.iterdir() for path in [path / "trial.json"] if path.exists())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} cannot be read ({first_line(error)}): name another --state-dir.") from error
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What a sweep said of a trial. Raises UserError where the file says less, or is none of a sweep's."""
+    try:
+        about = dict(json.loads(path.read_text(encoding="utf-8-sig")))
+        kinds = {"sweep": str, "index": int, "label": str, "point": dict, "repeat": int}
+        missing = [key for key, kind in kinds.items() if not isinstance(about.get(key), kind)]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path} is no description of a trial ({first_line(error)}): {REMOVE}.") from error
+    if missing:
+        raise UserError(f"{path} is no description of a trial, it lacks {', '.join(missing)}: {REMOVE}.")
+    return about
 
 
 def of_one_study(trials: Sequence[StoredTrial]) -> list[StoredTrial]:
@@ -162,16 +193,17 @@ def planned(trials: Sequence[StoredTrial]) -> int:
 
 def experiment_of(trials: Sequence[StoredTrial]) -> str | None:
     """The experiment that a sweep was made of, as its command says (`+experiment=X`); None where it says none."""
-    words = [word for trial in trials for word in shlex.split(trial.command)]
+    words = [word for trial in trials for word in trial.command.split()]
     return next((word.partition("=")[2] for word in words if word.startswith("+experiment=")), None)
 
 
 def _trial(folder: Path, about: Mapping[str, Any]) -> StoredTrial:
-    words = shlex.split(about.get("command", ""))
     try:
         config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
     except UserError as error:
         raise UserError(f"{folder} is of another version: {error}") from error
+    except (OSError, ValueError, RecursionError, YAMLError) as error:
+        raise UserError(f"{folder / 'config.yaml'} cannot be read ({first_line(error)}): {REMOVE}.") from error
     return StoredTrial(
         key=folder.name,
         index=about["index"],
@@ -181,10 +213,19 @@ def _trial(folder: Path, about: Mapping[str, Any]) -> StoredTrial:
         config=config,
         result=read_result(folder),
         folder=folder,
-        command=shlex.join(word for word in words if not word.startswith(("tracking.", "executor."))),
+        command=_asked(str(about.get("command", ""))),
         tags=about.get("tags", {}),
         prepared=_prepared(folder.parents[1], about["prepared"]) if "prepared" in about else None,
     )
+
+
+def _asked(command: str) -> str:
+    """A sweep's command line without where it kept its state; as it stands where its quotes do not close."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return shlex.join(word for word in words if not word.startswith(("tracking.", "executor.")))
 
 
 def _prepared(state_dir: Path, made_at: str) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.places import EXPERIMENTS
 
 Part = Mapping[str, Any]  # part of a setting, or the whole: key -> value
@@ -111,7 +111,7 @@ def published(name: str, folder: Path = EXPERIMENTS) -> Published:
     if not path.exists():
         return Published(name, "", "", {})
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(path.read_text(encoding="utf-8-sig"))
         return Published(
             title=tree["title"],
             question=tree["question"],
@@ -126,8 +126,8 @@ def published(name: str, folder: Path = EXPERIMENTS) -> Published:
             reference=tree.get("reference"),
             notes=tuple(tree.get("notes", ())),
         )
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is not a file of published figures ({error}).") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is not a file of published figures ({first_line(error)}).") from error
 
 
 def systems(folder: Path = EXPERIMENTS) -> list[System]:
@@ -136,9 +136,9 @@ def systems(folder: Path = EXPERIMENTS) -> list[System]:
     if not path.exists():
         return []
     try:
-        return [_system(row) for row in json.loads(path.read_text(encoding="utf-8"))["systems"]]
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is not a file of systems ({error}).") from error
+        return [_system(row) for row in json.loads(path.read_text(encoding="utf-8-sig"))["systems"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UserError(f"{path} is not a file of systems ({first_line(error)}).") from error
 
 
 def matches(part: Part, setting: Part) -> bool:

@@ -5,7 +5,8 @@ import io
 from pathlib import Path
 
 from macsql.comparison.experiment import Comparison
-from macsql.files import write_whole
+from macsql.errors import UserError, first_line
+from macsql.files import write_output
 from macsql.report.table import Table
 from macsql.report.tables.poster import comparison_table
 from macsql.report.tables.trials import results_table
@@ -27,14 +28,17 @@ def write(table: Table, path: Path) -> Path:
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow([column.key for column in table.columns])
     writer.writerows([["" if cell.value is None else cell.value for cell in row.cells] for row in table.rows])
-    write_whole(path, lines.getvalue())
+    write_output("--out", path, [lines.getvalue()])
     return path
 
 
 def read(path: Path) -> list[dict[str, str]]:
-    """The lines of a results.csv; none where there is no such file, or one of an older layout."""
+    """The lines of a results.csv; none where there is no such file, or one of an older layout. Raises UserError."""
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read as a table ({first_line(error)}): remove it.") from error
     return [line for line in lines if {"seed", "data_fingerprint", "scale"} <= line.keys()]

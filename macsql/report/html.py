@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from macsql.comparison.experiment import Comparison
-from macsql.files import write_whole
+from macsql.files import write_output
 from macsql.report.page import contents
-from macsql.report.table import Cell, Row, shown
+from macsql.report.table import Cell, Row, Table, shown
 
 if TYPE_CHECKING:
     import jinja2
@@ -31,8 +31,14 @@ def write_html(comparison: Comparison, path: Path) -> Path:
     """Write the report of a comparison; returns `path`."""
     css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))  # our own file
     text = _environment().get_template("report.html.jinja").render(css=css, **contents(comparison))
-    write_whole(path, text.encode("utf-8", errors="replace"))  # an answer may hold half a surrogate pair
+    write_output("--html", path, [text])
     return path
+
+
+def render_table(table: Table) -> str:
+    """One table as the page has it."""
+    module = _environment().get_template("table.html.jinja").module
+    return str(module.table(table))  # type: ignore[attr-defined]
 
 
 def seen(text: str) -> str:

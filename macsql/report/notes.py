@@ -15,8 +15,8 @@ UNEQUAL = 1.5  # the largest agent's training rows over the smallest's from whic
 READING = (  # which figures the tables show, and why
     "EX is the strict reading of Spider's execution score (execution_accuracy): it gives the official evaluator's "
     "verdicts, so it compares with published figures.",
-    "`right` in the table of answers uses the fixed reading (execution_accuracy_fixed), which corrects plain faults of "
-    "that evaluator, because this table asks whether an answer is right.",
+    "The table of answers counts by the fixed reading (execution_accuracy_fixed), which corrects plain faults of that "
+    "evaluator, because this table asks whether an answer is right.",
     "EM (string) compares the whole answer as a string. Spider EM is the exact set match of Spider's evaluator and is "
     "of the Decomposer's SQL alone.",
     "Over all agents, EM (string) and ROUGE-L pool three agents, but EX pools two: a Selector's answer is no SQL.",

@@ -8,7 +8,7 @@ from macsql.comparison.experiment import Comparison
 from macsql.comparison.published import systems
 from macsql.comparison.systems import systems_with_ours
 from macsql.errors import UserError
-from macsql.files import write_whole
+from macsql.files import write_output
 from macsql.report.conclusion import conclusion, ours_in_words, poster_in_words
 from macsql.report.markdown import bullets, lines, markdown, with_title
 from macsql.report.notes import reading
@@ -69,7 +69,7 @@ def write_between(path: Path, text: str) -> Path:
     """Put `text` between the two marks of a README, the rest untouched. Raises UserError where a mark is missing."""
     old = _between(path)
     before, _, after = path.read_text(encoding="utf-8").partition(f"{BEGIN}{old}{END}")
-    write_whole(path, f"{before}{BEGIN}\n{text.strip()}\n{END}{after}")
+    write_output("--publish", path, [f"{before}{BEGIN}\n{text.strip()}\n{END}{after}"])
     return path
 
 

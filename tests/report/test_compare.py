@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -95,6 +97,76 @@ def test_mistakes_are_one_sentence(ends, balance, tmp_path):
     assert error.startswith("mine is no experiment of this repository: leave out --publish")
 
 
+@pytest.mark.parametrize(
+    ("flag", "name"), [("--html", "folder"), ("--html", "file/report.html"), ("--out", "file"), ("--html", "a\0b")]
+)
+def test_output_that_cannot_be_written_is_refused_before_anything_is_read(ends, tmp_path, flag, name):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("kept")
+    code, said, error = ends("balance", "--state-dir", tmp_path / "nowhere", flag, tmp_path / name)
+    assert (code, said) == (1, "")
+    assert f": {flag} names a file" in error
+    assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_link_goes_on_pointing_and_a_pipe_is_written_to(ends, balance, tmp_path):
+    page, link, pipe = tmp_path / "page.html", tmp_path / "link.html", tmp_path / "pipe"
+    page.write_text("old")
+    link.symlink_to(page)
+    assert ends("balance", "--state-dir", balance.state, "--html", link)[0] == 0
+    assert link.is_symlink()
+    assert "<html" in page.read_text()
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert ends("balance", "--state-dir", balance.state, "--html", pipe)[0] == 0
+        assert reader.communicate(timeout=30)[0] == page.read_text()
+    assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_sentence(ends, balance):
+    code, _, error = ends("balance", "--state-dir", balance.state, "--html", "/dev/full")
+    assert code == 1
+    assert error.startswith("/dev/full cannot be written (No space left on device)")
+    assert error.count("\n") == 1
+    assert Path("/dev/full").is_char_device()
+
+
+def test_nobody_listening_and_an_ascii_terminal(balance, tmp_path):
+    """The same work and the same lines, without a traceback."""
+    command = [sys.executable, "-m", "macsql.compare", "balance", "--state-dir", balance.state, "--out", tmp_path / "o"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait(timeout=120) == 0
+    assert (tmp_path / "o" / "report.html").exists()
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=plain, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert "Conclusion: Agrees with the poster" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{}", "[1]", '{"sweep": "balance"}', "\udce4"])
+@pytest.mark.parametrize("name", ["trial.json", "events.jsonl", "config.yaml", "verdicts.jsonl"])
+def test_a_broken_file_of_a_trial_is_named(ends, balance, name, text):
+    path = balance.state / "trials" / "balance-0000" / name
+    path.write_bytes(text.encode("utf-8", "surrogateescape") + b"\n")
+    code, _, error = ends("balance", "--state-dir", balance.state)
+    assert code == 1
+    assert "balance-0000" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["../balance", "a/b", ""])
+def test_a_name_has_no_folder_in_it(ends, balance, name):
+    code, _, error = ends(name, "--state-dir", balance.state)
+    assert code == 1
+    assert "is no sweep's name" in error
+
+
 @pytest.fixture
 def experiments(monkeypatch, tmp_path):
     """A folder as the repository's experiments/, with a place for balance and generation."""
@@ -159,7 +231,7 @@ def test_nothing_finished_is_said_in_one_sentence(ends, sweeps, tmp_path, status
     sweeps.trial("balance", 0, {"mixture": "real"}, verdicts({1}))
     out = tmp_path / "out"
     code, said, _ = ends("lr_bs", "--state-dir", sweeps.state, "--out", out, "--html", out / "report.html")
-    assert (code, list(out.iterdir())) == (1, [])
+    assert (code, out.exists()) == (1, False)
     ended = f"0 of 1 planned trials have finished, 1 {status.lower()}"
     assert said == f"Sweep lr_bs: {ended}, so there is nothing to compare.\n"
     code, said, _ = ends("lr_bs", "balance", "--state-dir", sweeps.state)
