@@ -89,12 +89,12 @@ def train(config: Config) -> int:
     from macsql.coordination.finalize import parameters
     from macsql.search.plan import PlannedTrial, identity
     from macsql.tracking import Tracker, check_uri
-    from macsql.training.arguments import training_arguments
+    from macsql.training.arguments import bind
     from macsql.training.check import check
 
     check(config)
     check_uri(config.tracking.uri)
-    training_arguments(config, Path("unused"))  # a wrong argument of the Trainer dies here
+    bind(config)
     digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
     state = Path(config.tracking.state_dir)
     trial = PlannedTrial(0, {}, 0, config, state / "trials" / f"train-{digest}")

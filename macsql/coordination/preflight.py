@@ -80,13 +80,12 @@ class Preflight:
             check_objectives(trial.config)
 
     def bind_arguments(self) -> None:
-        """Build the Trainer's own arguments for every known trial, so that a wrong one dies now (imports torch)."""
-        from macsql.training.arguments import training_arguments
-        from macsql.training.trainer import mixture_sampler
+        """Make of every known trial's configuration what the Trainer makes of it: what is wrong dies now (imports
+        torch)."""
+        from macsql.training.arguments import bind
 
         for trial in self.trials:
-            training_arguments(trial.config, Path("unused"))
-            mixture_sampler(["decomposer"], trial.config)
+            bind(trial.config)
 
     def prepared(self, config: Config) -> Prepared:
         """The examples for a trial's configuration, made when first asked for."""
