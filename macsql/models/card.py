@@ -22,6 +22,7 @@ class Card:
     codec: str  # verbatim | marks | tokens
     max_source_length: int  # tokens
     max_target_length: int
+    template: str  # auto: prompts stand in the tokenizer's chat template, where it has one | none: plain text
     agents: tuple[str, ...]  # the agents whose examples it was trained on
     data_fingerprint: str  # of the questions and databases it was trained on
     version: str  # of the code that trained it
@@ -35,6 +36,7 @@ class Card:
             codec=config.codec.name,
             max_source_length=config.model.max_source_length,
             max_target_length=config.model.max_target_length,
+            template=config.model.template,
             agents=tuple(config.agents.roles),
             data_fingerprint=data_fingerprint,
             version=revision(),

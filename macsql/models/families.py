@@ -9,6 +9,7 @@ from macsql.config import Config, ModelConfig
 from macsql.errors import UserError
 from macsql.models import pocket, sources
 from macsql.models.card import Card, read_card
+from macsql.models.causal_lm import DecoderOnly
 from macsql.models.codecs import codec, extend
 from macsql.models.model import Trainable
 from macsql.models.pocket import made_here as made_here
@@ -16,8 +17,14 @@ from macsql.models.seq2seq import EncoderDecoder
 from macsql.models.text import Text
 from macsql.records import Example
 
-FAMILIES = (EncoderDecoder,)
-KNOWN_SIZES = {"t5_small": 60_500_000, "t5_small_awesome": 60_500_000}  # where only the hub could say
+FAMILIES: tuple[type[EncoderDecoder] | type[DecoderOnly], ...] = (EncoderDecoder, DecoderOnly)
+TEMPLATES = ("auto", "none")  # for decoder-only models
+KNOWN_SIZES = {  # where only the hub could say
+    "t5_small": 60_500_000,
+    "t5_small_awesome": 60_500_000,
+    "smollm2": 134_500_000,
+    "qwen_coder": 494_000_000,
+}
 
 
 def check(config: ModelConfig, weights: bool = True) -> None:
@@ -28,10 +35,12 @@ def check(config: ModelConfig, weights: bool = True) -> None:
     for key in ("max_source_length", "max_target_length"):
         if getattr(config, key) < 2:
             raise UserError(f"model.{key}={getattr(config, key)}: a window has at least 2 tokens.")
+    if config.template not in TEMPLATES:
+        raise UserError(f"Unknown model.template {config.template!r}: choose one of {', '.join(TEMPLATES)}.")
     if made_here(config):
         pocket.check(config)
         return
-    _family(sources.shape(config), _name(config))
+    _family(sources.shape(config), sources.name(config))
     sources.check_tokenizer(config)
     if weights:
         sources.check_weights(config)
@@ -41,10 +50,10 @@ def parameters(config: ModelConfig) -> int | None:
     """About how many parameters the model has, without loading it; None where only the hub knows."""
     if made_here(config):
         return EncoderDecoder.parameters(config.pocket)
-    if config.path is None:
+    if sources.local(config) is None:
         return KNOWN_SIZES.get(config.name)
     shape = sources.shape(config)
-    return _family(shape, _name(config)).parameters(shape)
+    return _family(shape, sources.name(config)).parameters(shape)
 
 
 def text_of(config: Config, train: Sequence[Example]) -> Text:
@@ -78,7 +87,7 @@ def model_of(config: Config, text: Text, fingerprint: str) -> Trainable:
     if made_here(model):
         card = Card.of(config, EncoderDecoder.family, fingerprint)
         return EncoderDecoder(pocket.network(model, text.tokenizer), text, card)
-    family = _family(sources.shape(model), _name(model))
+    family = _family(sources.shape(model), sources.name(model))
     load = partial(sources.from_pretrained, place=sources.source(model), config=model)
     return family.open(load, text, Card.of(config, family.family, fingerprint))
 
@@ -105,18 +114,17 @@ def load(folder: Path, seed: int = 0) -> Trainable:
     return family.open(partial(sources.from_pretrained, place=str(folder), config=model), text, card)
 
 
-def _family(shape: Mapping[str, Any], name: str) -> type[EncoderDecoder]:
+def _family(shape: Mapping[str, Any], name: str) -> type[EncoderDecoder] | type[DecoderOnly]:
     """The family of a checkpoint. Raises UserError for one of no family here, or without the sizes that we read."""
     kind = str(shape.get("model_type") or "")
-    family = next((family for family in FAMILIES if kind in family.model_types), None)
+    family = next((family for family in FAMILIES if family.reads(kind)), None)
     if family is None:
         says = f"says model_type {kind}" if kind else "names no model_type"
-        raise UserError(f"{name} is no T5: its config.json {says}, and only encoder-decoders of T5's kind can be used.")
+        raise UserError(
+            f"{name} is no T5: its config.json {says}, and only encoder-decoders of T5's kind and decoder-only models "
+            "(Llama, Qwen2, GPT-2 ...) can be used."
+        )
     for key in family.sizes:
         if type(shape.get(key)) is not int or shape[key] < 1:
             raise UserError(f"{name}: its config.json has no usable {key} (a whole number of at least 1).")
     return family
-
-
-def _name(config: ModelConfig) -> str:
-    return f"model.path={config.path}" if config.path is not None else f"model={config.name} ({config.hub_id})"

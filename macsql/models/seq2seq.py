@@ -20,8 +20,7 @@ class EncoderDecoder:
     """A T5 with its text."""
 
     family = "encoder-decoder"
-    model_types = ("t5", "mt5", "umt5", "longt5")  # of a checkpoint's config.json
-    sizes = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")  # what its config.json must say
+    sizes = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")  # what a checkpoint's config.json must say
 
     def __init__(self, network: "PreTrainedModel", text: Text, card: Card) -> None:
         self.network, self.text, self.card = network, text, card
@@ -34,6 +33,11 @@ class EncoderDecoder:
         network = load(AutoModelForSeq2SeqLM.from_pretrained)
         extend(text.tokenizer, text.codec, network)
         return cls(network, text, card)
+
+    @staticmethod
+    def reads(kind: str) -> bool:
+        """Whether checkpoints of this model_type belong to the family."""
+        return kind in {"t5", "mt5", "umt5", "longt5"}
 
     @staticmethod
     def parameters(shape: Mapping[str, Any]) -> int:

@@ -12,6 +12,14 @@ WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin")
 TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json")  # any of them holds a vocabulary
 
 
+def local(config: ModelConfig) -> Path | None:
+    """The folder that holds the checkpoint: model.path, or what a command of ours has written; None: the hub's."""
+    if config.path is not None:
+        return Path(config.path)
+    made = Path(config.made) if config.made is not None else None
+    return made if made is not None and (made / "config.json").exists() else None
+
+
 def source(config: ModelConfig) -> str:
     """What the library's `from_pretrained` is given. Raises UserError where nothing can be meant."""
     if config.path is not None:
@@ -22,16 +30,25 @@ def source(config: ModelConfig) -> str:
         if not (folder / "config.json").exists():
             raise UserError(f"model.path={config.path} holds no config.json: a folder in the hub's layout is needed.")
         return str(folder)
+    if (made := local(config)) is not None:
+        return str(made)
     if config.hub_id is None:
         raise UserError(f"model={config.name} names neither model.path (a local folder) nor model.hub_id.")
     return config.hub_id
 
 
+def name(config: ModelConfig) -> str:
+    """What messages call the checkpoint."""
+    if config.path is not None:
+        return f"model.path={config.path}"
+    return f"model={config.name} ({local(config) or config.hub_id})"
+
+
 def shape(config: ModelConfig) -> Mapping[str, Any]:
     """The checkpoint's config.json. Raises UserError where it cannot be read, or the hub not be reached."""
     place = source(config)
-    if config.path is not None:
-        return read_shape(Path(place), f"model.path={config.path}")
+    if (folder := local(config)) is not None:
+        return read_shape(folder, name(config))
     from huggingface_hub import try_to_load_from_cache
     from transformers import AutoConfig
 
@@ -55,14 +72,16 @@ def read_shape(folder: Path, name: str) -> Mapping[str, Any]:
 
 def check_tokenizer(config: ModelConfig) -> None:
     """Raise UserError where a local folder holds no vocabulary: the library would make an empty one."""
-    if config.path is not None and not any((Path(config.path) / name).exists() for name in TOKENIZERS):
-        raise UserError(f"model.path={config.path} holds no tokenizer (tokenizer.json or spiece.model).")
+    folder = local(config)
+    if folder is not None and not any((folder / file).exists() for file in TOKENIZERS):
+        raise UserError(f"{name(config)} holds no tokenizer (tokenizer.json or spiece.model).")
 
 
 def check_weights(config: ModelConfig) -> None:
     """Raise UserError where a local folder holds a configuration and a tokenizer but nothing to fine-tune."""
-    if config.path is not None and not any(any(Path(config.path).glob(pattern)) for pattern in WEIGHTS):
-        raise UserError(f"model.path={config.path} holds no weights (model.safetensors or pytorch_model.bin).")
+    folder = local(config)
+    if folder is not None and not any(any(folder.glob(pattern)) for pattern in WEIGHTS):
+        raise UserError(f"{name(config)} holds no weights (model.safetensors or pytorch_model.bin).")
 
 
 def from_pretrained(load: Any, place: str, config: ModelConfig) -> Any:
@@ -71,11 +90,18 @@ def from_pretrained(load: Any, place: str, config: ModelConfig) -> Any:
         return load(place)
     except Exception as error:  # a damaged file dies of whatever reads it first
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        if config.path is not None:
-            raise UserError(f"model.path={config.path} could not be loaded: {reason}") from error
+        if local(config) is not None:
+            raise UserError(f"{name(config)} could not be loaded: {reason}") from error
         if not isinstance(error, OSError | ValueError):
             raise
         raise UserError(
             f"model={config.name} needs {place} from the hub, which cannot be reached from here and is not in the "
-            f"local cache: download it on a connected machine and set model.path=DIR."
+            f"local cache: {_otherwise(config)}."
         ) from error
+
+
+def _otherwise(config: ModelConfig) -> str:
+    """What helps where the hub does not."""
+    if config.made_by is not None:
+        return f"type `{config.made_by}`, which writes the model to {config.made}"
+    return "download it on a connected machine and set model.path=DIR"

@@ -56,6 +56,7 @@ def test_the_card_says_what_the_model_reads_and_where_it_comes_from(tmp_path):
         "codec": "marks",
         "max_source_length": 12,
         "max_target_length": 9,
+        "template": "auto",
         "agents": ["selector", "decomposer", "refiner"],
         "data_fingerprint": "0123456789abcdef",
         "version": revision(),

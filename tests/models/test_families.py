@@ -98,7 +98,7 @@ def holds(text: str) -> Callable[[Path], object]:
         (without("config.json"), r"holds no config\.json"),
         (without("tokenizer.json"), r"holds no tokenizer \(tokenizer\.json or spiece\.model\)"),
         (without("model.safetensors"), "holds no weights"),
-        (says(model_type="gpt2"), "is no T5: its config.json says model_type gpt2"),
+        (says(model_type="bert"), "is no T5: its config.json says model_type bert"),
         (says(model_type="bart"), "is no T5: its config.json says model_type bart"),
         (says(model_type=["t5"]), "is no T5"),
         (holds("{}"), "is no T5: its config.json names no model_type"),

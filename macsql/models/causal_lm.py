@@ -1,0 +1,207 @@
+"""Decoder-only checkpoints (Llama, Qwen2, GPT-2, SmolLM ...): prompt and answer are one text, the answer is learnt.
+
+A row is the prompt, put into the tokenizer's chat template where it has one, and the answer with the end token. Batches
+are padded on the left, in training as in generation, so that all answers end in the same place: the head, which is wide
+for these models, then runs on the last positions alone, those that hold the longest answer of the batch.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from macsql.config import GenerationConfig
+from macsql.errors import UserError
+from macsql.models.card import Card
+from macsql.models.codecs import extend
+from macsql.models.decoding import by_length
+from macsql.models.loss import token_mean
+from macsql.models.model import Answer, Row
+from macsql.models.text import Text
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+IGNORED = -100  # a label that no loss is taken on
+_HERE = "\u0001"  # stands for the prompt while the template is taken apart: no prompt holds it
+
+
+class DecoderOnly:
+    """A decoder-only model with its text."""
+
+    family = "decoder-only"
+    sizes = ("vocab_size",)  # what a checkpoint's config.json must say; the others have many names
+
+    def __init__(self, network: "PreTrainedModel", text: Text, card: Card) -> None:
+        self.network, self.text, self.card = network, text, card
+
+    @classmethod
+    def open(cls, load: Callable[[Any], Any], text: Text, card: Card) -> "DecoderOnly":
+        """The model whose weights `load` reads by the library's class, its embedding as long as the tokenizer."""
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        network = load(partial(AutoModelForCausalLM.from_pretrained, dtype=torch.float32))
+        extend(text.tokenizer, text.codec, network)
+        return cls(network, text, card)
+
+    @staticmethod
+    def reads(kind: str) -> bool:
+        """Whether checkpoints of this model_type are decoder-only."""
+        from transformers.models.auto import modeling_auto as known
+
+        others = known.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES, known.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        return kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not any(kind in names for names in others)
+
+    @staticmethod
+    def parameters(shape: Mapping[str, Any]) -> int:
+        """How many parameters a model of this shape (config.json) has, counted without memory for them."""
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        given = {key: value for key, value in shape.items() if key not in ("model_type", "quantization_config")}
+        config = AutoConfig.for_model(shape["model_type"], **given)
+        with torch.device("meta"):
+            return int(AutoModelForCausalLM.from_config(config).num_parameters())
+
+    def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
+        """{"input_ids": prompt and answer, "labels": the answer, -100 before it}; lists of equal length."""
+        end = self._end
+        rows: list[Row] = []
+        for prompt, answer in zip(self.prompts(sources), self._plain(targets), strict=True):
+            kept = [*answer, end][: self.text.max_target_length]
+            rows.append({"input_ids": [*prompt, *kept], "labels": [IGNORED] * len(prompt) + kept})
+        return rows
+
+    def prompts(self, sources: Sequence[str]) -> list[list[int]]:
+        """Token ids of prompts in their template. Of one that is too long the source is cut on the right."""
+        before, after = self._frame
+        room = self.text.max_source_length - len(before) - len(after)
+        if room < 1:
+            raise UserError(
+                f"model.max_source_length={self.text.max_source_length} leaves no room for a prompt: the chat template "
+                f"alone takes {len(before) + len(after)} tokens."
+            )
+        return [[*before, *ids[:room], *after] for ids in self._plain(sources)]
+
+    def collator(self) -> Callable[[list[Row]], Mapping[str, "torch.Tensor"]]:
+        """Pads a batch on the left: input_ids, attention_mask, position_ids and labels, each [rows, length]."""
+        return lambda rows: _padded(rows, self._pad)
+
+    def loss(
+        self, network: Any, batch: Mapping[str, "torch.Tensor"], count: "torch.Tensor | int | None", smoothing: float
+    ) -> tuple["torch.Tensor", Any]:
+        """(loss, outputs): cross-entropy summed over the answers' tokens, divided by `count`.
+
+        The outputs' logits are of the last positions only, [rows, longest answer + 1, vocabulary].
+        """
+        inputs: dict[str, Any] = dict(batch)
+        labels = inputs.pop("labels")
+        longest = int(labels.ne(IGNORED).sum(dim=1).max())
+        if "logits_to_keep" in self._takes:
+            inputs["logits_to_keep"] = longest + 1
+        if "position_ids" not in self._takes:
+            del inputs["position_ids"]  # its positions are relative: the padding before a text changes nothing
+        outputs = network(**inputs, use_cache=False)
+        # the position before a token foretells it
+        logits, wanted = outputs.logits[:, -longest - 1 : -1].contiguous(), labels[:, -longest:].contiguous()
+        return token_mean(logits, wanted, count, smoothing), outputs
+
+    def answer(
+        self,
+        prompts: Sequence[str],
+        generation: GenerationConfig,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> list[Answer]:
+        """One answer per prompt, in their order; batches are padded on the left and sorted by length."""
+        import torch
+
+        network: Any = self.network  # the stubs hide GenerationMixin
+        network.eval()
+
+        def write(sources: list[list[int]]) -> list[list[int]]:
+            batch = _padded([{"input_ids": ids, "labels": []} for ids in sources], self._pad)
+            shown = {name: batch[name].to(network.device) for name in ("input_ids", "attention_mask")}
+            with torch.inference_mode():
+                answers = network.generate(
+                    **shown,
+                    max_new_tokens=generation.max_new_tokens,
+                    num_beams=generation.num_beams,
+                    do_sample=generation.do_sample,
+                    eos_token_id=self._end,
+                    pad_token_id=self._pad,
+                    **({"temperature": generation.temperature} if generation.do_sample else {}),
+                )
+            return answers[:, shown["input_ids"].size(1) :].tolist()
+
+        written = by_length(self.prompts(prompts), generation.batch_size, write, progress)
+        return [self._answer(ids) for ids in written]
+
+    def to(self, device: "torch.device | str") -> None:
+        """Move the weights."""
+        network: Any = self.network
+        network.to(device)
+
+    def _answer(self, ids: list[int]) -> Answer:
+        ended = self._end in ids
+        kept = ids[: ids.index(self._end) + 1] if ended else ids
+        raw = self.text.raw(kept)
+        return Answer(raw, self.text.codec.decode(raw), truncated=not ended, tokens=len(kept))
+
+    def _plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids after the codec, without special tokens."""
+        encoded = [self.text.codec.encode(text) for text in texts]
+        tokenizer = self.text.tokenizer
+        return tokenizer(encoded, add_special_tokens=False, verbose=False).input_ids if encoded else []
+
+    @cached_property
+    def _frame(self) -> tuple[list[int], list[int]]:
+        """Token ids before and behind the source: those of the chat template, or a line break in plain text."""
+        tokenizer = self.text.tokenizer
+        if self.card.template == "auto" and tokenizer.chat_template:
+            message = [{"role": "user", "content": _HERE}]
+            shown = str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+            before, _, after = shown.partition(_HERE)
+            start: list[int] = []
+        else:
+            before, after = "", "\n"
+            start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+
+        def ids(text: str) -> list[int]:
+            return tokenizer(text, add_special_tokens=False).input_ids if text else []
+
+        return [*start, *ids(before)], ids(after)
+
+    @cached_property
+    def _takes(self) -> frozenset[str]:
+        """The names of what the network's forward takes; they differ between models."""
+        return frozenset(inspect.signature(self.network.forward).parameters)
+
+    @property
+    def _end(self) -> int:
+        end = self.text.tokenizer.eos_token_id
+        if end is None:
+            raise UserError("The model's tokenizer names no end token (eos_token): its answers would never end.")
+        return end
+
+    @property
+    def _pad(self) -> int:
+        pad = self.text.tokenizer.pad_token_id
+        return self._end if pad is None else pad  # masked out wherever it stands
+
+
+def _padded(rows: Sequence[Row], pad: int) -> dict[str, "torch.Tensor"]:
+    import torch
+
+    longest = max(len(row["input_ids"]) for row in rows)
+    gaps = [longest - len(row["input_ids"]) for row in rows]
+    mask = torch.tensor([[0] * gap + [1] * (longest - gap) for gap in gaps])
+    batch = {
+        "input_ids": torch.tensor([[pad] * gap + row["input_ids"] for gap, row in zip(gaps, rows, strict=True)]),
+        "attention_mask": mask,
+        "position_ids": (mask.cumsum(dim=1) - 1).clamp(min=0),  # models with learnt positions count from the text
+    }
+    if all(row["labels"] for row in rows):
+        batch["labels"] = torch.tensor([[IGNORED] * gap + row["labels"] for gap, row in zip(gaps, rows, strict=True)])
+    return batch
