@@ -17,6 +17,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from macsql.addresses import state_folder
 from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
 from macsql.places import CONF
@@ -50,7 +51,9 @@ def _composed(run: Callable[[Config], int | None]) -> int:
 
     def task(cfg: DictConfig) -> None:
         try:
-            codes.append(run(validate(cfg)) or 0)
+            config = validate(cfg)
+            state_folder(config.tracking.state_dir)
+            codes.append(run(config) or 0)
         except UserError as error:  # kept from Hydra, which would print its own lines about it first
             refused.append(error)
 

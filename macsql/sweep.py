@@ -112,13 +112,15 @@ def look_ahead(preflight: "Preflight") -> None:
 
 def storage_of(config: Config) -> str:
     """Where Optuna keeps the study."""
-    return config.tracking.storage or f"sqlite:///{(Path(config.tracking.state_dir) / 'optuna.db').resolve()}"
+    from macsql.addresses import sqlite_url
+
+    return config.tracking.storage or sqlite_url(Path(config.tracking.state_dir) / "optuna.db")
 
 
 def open_study(preflight: "Preflight") -> "Study":
     """The study of this sweep. Raises UserError, naming the differences, where its trials were begun otherwise."""
     from macsql.file_lock import first_touch
-    from macsql.search.plan import differences
+    from macsql.search.plan import begun_otherwise
     from macsql.search.study import Study
 
     config = preflight.config
@@ -129,12 +131,10 @@ def open_study(preflight: "Preflight") -> "Study":
     with first_touch(state):
         study = Study(config.sweep.name, storage, config.search, preflight.space, directions, repeats)
     before = study.identity
-    if study.entries() and before is not None and (changed := differences(before, preflight.identity)):
-        shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
-        raise UserError(
-            f"The sweep {config.sweep.name!r} was begun with another configuration ({shown}): "
-            "undo the change, or give the new sweep its own name with sweep.name=NAME."
-        )
+    if study.entries() and before is not None:
+        refusal = begun_otherwise(config.sweep.name, before, preflight.identity)
+        if refusal is not None:
+            raise refusal
     return study
 
 

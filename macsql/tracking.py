@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from macsql.addresses import sqlite_file, sqlite_url
 from macsql.errors import UserError, first_line
 from macsql.file_lock import first_touch
 from macsql.files import write_whole
@@ -51,7 +52,7 @@ def check_uri(uri: str | None) -> None:
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    if uri is None:
+    if uri is None or sqlite_file(uri, "tracking.uri") is not None:
         return
     server = uri.startswith(("http://", "https://"))
     try:
@@ -84,7 +85,7 @@ class Tracker:
 
         for talkative in ("mlflow", "alembic"):
             logging.getLogger(talkative).setLevel(logging.ERROR)
-        self.uri = uri or f"sqlite:///{(state_dir / 'mlflow.db').resolve()}"
+        self.uri = uri or sqlite_url(state_dir / "mlflow.db")
         self._runs: dict[str, Run] | None = None  # trial -> its run as it was when this process first looked
         self._compared: set[Path] = set()
         self.kept_back: set[Path] = set()  # trials whose files could not be put where this MLflow keeps files

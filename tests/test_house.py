@@ -11,7 +11,19 @@ from macsql.places import CONF, REPO
 PACKAGE = REPO / "macsql"
 # a module may import its own floor and the floors above it in this list, never one below
 FLOORS = [
-    {"errors", "files", "manifest", "reading", "records", "config", "file_lock", "places", "revision", "streams"},
+    {
+        "errors",
+        "addresses",
+        "files",
+        "manifest",
+        "reading",
+        "records",
+        "config",
+        "file_lock",
+        "places",
+        "revision",
+        "streams",
+    },
     {"app", "database", "trials"},
     {"agents", "corpora", "grammar"},
     {"factory", "protocols"},

@@ -6,6 +6,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+from macsql.addresses import sqlite_file
 from macsql.errors import UserError, first_line
 from macsql.file_lock import HOST
 
@@ -22,7 +23,7 @@ def check_storage(storage: str) -> None:
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    if storage.startswith("sqlite:///"):
+    if sqlite_file(storage, "tracking.storage") is not None:
         return
     wrong = UserError(f"tracking.storage={storage}: write sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.")
     if not storage.startswith("postgres"):

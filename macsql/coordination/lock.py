@@ -3,6 +3,7 @@
 from pathlib import Path
 from types import TracebackType
 
+from macsql.addresses import sqlite_file
 from macsql.coordination.database_lock import DatabaseLock, check_storage
 from macsql.errors import UserError
 from macsql.file_lock import FileLock
@@ -21,11 +22,11 @@ class StudyLock:
         self.name = name
         self.locks = [FileLock(state_dir / "locks" / f"{name}.lock")]
         self.everywhere: DatabaseLock | None = None
-        storage = storage or f"sqlite:///{state_dir / 'optuna.db'}"
-        if storage.startswith("sqlite:///"):  # another state directory's sweep may have been given this very file
-            file = Path(storage.removeprefix("sqlite:///")).resolve()
+        file = sqlite_file(storage, "tracking.storage") if storage else state_dir / "optuna.db"
+        if file is not None:  # another state directory's sweep may have been given this very file
+            file = file.resolve()
             self.locks.append(FileLock(file.parent / "locks" / f"{file.name}.{name}.lock"))
-        else:
+        elif storage:
             self.everywhere = DatabaseLock(storage, name)
 
     def __enter__(self) -> "StudyLock":

@@ -1,5 +1,6 @@
 """Everything that can be known of a sweep before its first step: what is wrong, what it will do, what it will cost."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,21 +8,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from macsql.config import Config
+from macsql.config import Config, flatten
 from macsql.coordination.database_lock import check_storage
 from macsql.corpora.leakage import suspects, warning
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.executors import Executor, executor
 from macsql.factory.prepared import Prepared, prepare
 from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
 from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
-from macsql.search.space import Choices, Setting, Space, read_space
+from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
 from macsql.tracking import check_uri
 from macsql.training.check import check, notes
 
 SHOWN = 24  # trials of the plan that are listed
+OF_THE_SWEEP = ("sweep", "search", "tracking", "executor", "build", "audit", "out", "experiment", "scale")
 
 
 @dataclass
@@ -51,9 +53,10 @@ class Preflight:
 
     @cached_property
     def trials(self) -> list[PlannedTrial]:
-        """The trials as far as they are known: all of a grid; for a sampler a few that span its space."""
+        """The trials as far as they are known: all of a grid; for a sampler its explicit ones and some that span it."""
         if self.settings is None:
-            return [self.planner.trial(place, setting, 0) for place, setting in enumerate(_span(self.space))]
+            known = [*study.listed_settings(self.config.search, self.space), *_span(self.space)]
+            return [self.planner.trial(place, setting, 0) for place, setting in enumerate(known)]
         return [
             self.planner.trial(repeat * len(self.settings) + place, setting, repeat)
             for repeat in range(self.config.sweep.repeats)
@@ -67,17 +70,40 @@ class Preflight:
             raise UserError(f"sweep.repeats={sweep.repeats}: every setting is tried at least once.")
         if sweep.max_retries < 0:
             raise UserError(f"sweep.max_retries={sweep.max_retries}: write 0 or more.")
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", sweep.name):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", sweep.name):
             raise UserError(
-                f"sweep.name={sweep.name!r} becomes a file's name: use letters, digits, dots, dashes and underscores."
+                f"sweep.name={first_line(ValueError(sweep.name))!r} becomes a file's name: use letters, digits, dots, "
+                "dashes and underscores, at most 100 together."
             )
         if self.config.tracking.storage:
             check_storage(self.config.tracking.storage)
         check_uri(self.config.tracking.uri)
         study.check(self.config.search, self.space, sweep.direction)
+        for key in (*self.space, *(key for setting in read_settings(self.config.search.points) for key in setting)):
+            if key.partition(".")[0] in OF_THE_SWEEP and key != "executor.threads":
+                raise UserError(f"{key} is the whole sweep's and cannot vary between its trials: give it one value.")
         for trial in self.trials:
             check(trial.config)
             check_objectives(trial.config)
+        self._check_effects()
+
+    def _check_effects(self) -> None:
+        """Raise UserError where two settings come to the same configuration: one of them would pass for the other."""
+        made: dict[str, PlannedTrial] = {}
+        for trial in self.trials if self.settings is not None else self._one_axis_at_a_time():
+            same = made.setdefault(json.dumps(flatten(trial.config), sort_keys=True), trial)
+            if same is not trial:
+                keys = [key for key, value in trial.setting.items() if repr(same.setting.get(key)) != repr(value)]
+                raise UserError(
+                    f"The settings {same.label!r} and {trial.label!r} come to the same configuration: change or leave "
+                    f"out {', '.join(keys)} (another override decides, or the values are equal once read)."
+                )
+
+    def _one_axis_at_a_time(self) -> list[PlannedTrial]:
+        """Trials of a sampler's space that differ in one key from the first of them, each value of each key once."""
+        first = _span(self.space)[0]
+        others = [{**first, key: value} for key, axis in self.space.items() for value in _values(axis)[1:]]
+        return [self.planner.trial(0, setting, 0) for setting in [first, *others]]
 
     def bind_arguments(self) -> None:
         """Make of every known trial's configuration what the Trainer makes of it: what is wrong dies now (imports
@@ -97,10 +123,7 @@ class Preflight:
     @property
     def fingerprints(self) -> dict[str, str]:
         """Name of each data configuration among the known trials -> its content's fingerprint."""
-        return {
-            f"{trial.config.data.format}/{trial.config.agents.style}": self.prepared(trial.config).fingerprint
-            for trial in self.trials
-        }
+        return {_data_name(trial): self.prepared(trial.config).fingerprint for trial in self.trials}
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -209,19 +232,26 @@ class Preflight:
 
 
 def _span(space: Space) -> list[Setting]:
-    """A few settings at which every value of a choice and the inside of every interval occurs."""
-    columns = {
-        key: list(axis.values)
-        if isinstance(axis, Choices)
-        else [
-            round(axis.low + (axis.high - axis.low) * 0.38)
-            if axis.integer
-            else axis.low + (axis.high - axis.low) * 0.38
-        ]
-        for key, axis in space.items()
-    }
+    """A few settings at which every value of a choice, and both ends and the inside of every range occur."""
+    columns = {key: _values(axis) for key, axis in space.items()}
     count = max(len(values) for values in columns.values())
     return [{key: values[place % len(values)] for key, values in columns.items()} for place in range(count)]
+
+
+def _values(axis: Axis) -> list[Value]:
+    """The values of a choice; of a range the inside and both ends."""
+    if isinstance(axis, Choices):
+        return list(axis.values)
+    inside = axis.low + (axis.high - axis.low) * 0.38
+    if axis.integer:
+        return list(dict.fromkeys((round(inside), int(axis.low), int(axis.high))))
+    return [inside, axis.low, axis.high]
+
+
+def _data_name(trial: PlannedTrial) -> str:
+    """What a trial's data is called among those of its sweep: "pocket/brief", with what the setting says of data."""
+    of_data = [f" {key}={value}" for key, value in trial.setting.items() if key.partition(".")[0] in {"data", "agents"}]
+    return f"{trial.config.data.format}/{trial.config.agents.style}" + "".join(of_data)
 
 
 def _roles(counts: Mapping[str, int]) -> list[Agent]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from macsql.config import Config, from_yaml
+from macsql.errors import UserError
 from macsql.records import Agent, Example
 from macsql.training import mixture
 from macsql.trials.folder import CONFIG
@@ -67,16 +68,19 @@ def finished(state_dir: Path, name: str, planned: Mapping[int, str] = {}) -> dic
     found: dict[int, Finished | None] = {}
     for path in sorted((state_dir / "trials").glob(f"{name}-*/result.json")):
         match = re.fullmatch(re.escape(name) + r"-(\d+)-[0-9a-f]{8}", path.parent.name)
+        if match is None or planned.get(int(match[1]), path.parent.name) != path.parent.name:
+            continue
         result = read_result(path.parent)
-        if match is None or result is None or result.status == "FAILED":
+        if result is None or result.status == "FAILED":
             continue
-        index = int(match[1])
-        if planned.get(index, path.parent.name) != path.parent.name:
-            continue
-        found[index] = None
+        told: Finished | None = None
         if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
-            trainer = from_yaml((path.parent / CONFIG).read_text(encoding="utf-8")).trainer
-            found[index] = Finished(Workload(result.timed_steps, trainer.rows_per_step), result)
+            try:
+                trainer = from_yaml((path.parent / CONFIG).read_text(encoding="utf-8")).trainer
+            except UserError:  # an earlier version's, with other words: of no sweep of this one
+                continue
+            told = Finished(Workload(result.timed_steps, trainer.rows_per_step), result)
+        found[int(match[1])] = told
     return found
 
 

@@ -164,6 +164,24 @@ def sweep_identity(config: Config, space: Space, data: Mapping[str, str]) -> dic
     return json.loads(json.dumps({**fixed, **{f"data fingerprint {name}": value for name, value in data.items()}}))
 
 
+def begun_otherwise(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> UserError | None:
+    """The refusal of a sweep whose trials were begun with another configuration or by an older version; else None."""
+    older = [said.rstrip(".") for key, value in sorted(before.items()) if (said := renamed(key, value))]
+    if older:
+        return UserError(
+            f"The sweep {name!r} was begun by an earlier version of macsql, whose configuration has other words "
+            f"({'; '.join(older)}): finish it with that version, or begin a new sweep with sweep.name=NAME."
+        )
+    changed = differences(before, now)
+    if not changed:
+        return None
+    shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
+    return UserError(
+        f"The sweep {name!r} was begun with another configuration ({shown}): "
+        "undo the change, or give the new sweep its own name with sweep.name=NAME."
+    )
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """One phrase for each key that differs: "trainer.num_train_epochs was 10, is 3"."""
     keys = sorted(set(before) | set(now))

@@ -12,19 +12,24 @@ This module is the only one that touches Hydra's override parser; tests/search/t
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, QuotedString, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, QuotedString, RangeSweep, Sweep
 from hydra.errors import HydraException
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 
 Value = str | int | float | bool | None
 Setting = dict[str, Value]
-FORMS = "choice(a, b, …), a list, range(start, stop[, step]), interval(low, high) or tag(log, interval(low, high))"
+MOST_VALUES = 10_000  # of a range
+FORMS = (
+    "choice(a, b, …), a list, range(start, stop[, step]), interval(low, high), int(interval(low, high)) or "
+    "tag(log, interval(low, high))"
+)
 
 
 @dataclass(frozen=True)
@@ -116,20 +121,28 @@ def _axis(key: str, expression: Any) -> Axis:
     try:
         parsed = OverridesParser.create().parse_override(f"x={expression}")
     except HydraException as error:
-        raise UserError(f"search.space.{key}={expression!r} is not a search expression: write {FORMS}.") from error
+        if "NoneType" in str(error):
+            raise UserError(f"search.space.{key}={expression!r}: only a list takes null, as in [null, 3].") from error
+        shown = first_line(ValueError(repr(expression)))
+        raise UserError(f"search.space.{key}={shown} is not a search expression: write {FORMS}.") from error
     value = parsed.value()
+    if isinstance(value, Sweep):
+        _check_tags(key, value)
     if isinstance(value, ChoiceSweep):
-        return _choices(key, [_plain(item) for item in value.list])
+        return _choices(key, value.list)
     if isinstance(value, RangeSweep):
-        return _choices(key, [_plain(item) for item in value.range()])
+        return _choices(key, _steps(key, value))
+    if isinstance(value, list):  # a list in quotes
+        return _choices(key, value)
     if isinstance(value, IntervalSweep):
         return _interval(key, value)
     if isinstance(value, Glob):
         raise UserError(f"search.space.{key}: glob(…) is not supported; write {FORMS}.")
-    return _choices(key, [_plain(value)])  # a single value: an axis of one value
+    return _choices(key, [value])  # a single value: an axis of one value
 
 
-def _choices(key: str, values: list[Value]) -> Choices:
+def _choices(key: str, items: Sequence[Any]) -> Choices:
+    values = [_plain(key, item) for item in items]
     if not values:
         raise UserError(f"search.space.{key} has no values: write {FORMS}.")
     unique = list(dict.fromkeys((type(value), value) for value in values))
@@ -141,16 +154,41 @@ def _choices(key: str, values: list[Value]) -> Choices:
 def _interval(key: str, sweep: IntervalSweep) -> Range:
     low, high = sweep.start, sweep.end
     log = "log" in sweep.tags
-    if low is None or high is None or not low < high:
-        raise UserError(f"search.space.{key}: interval({low}, {high}) is empty: the low end comes first.")
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)) or not low < high:
+        raise UserError(f"search.space.{key}: interval({low}, {high}) is empty: write two numbers, the lower first.")
     if log and low <= 0:
         raise UserError(f"search.space.{key}: a log interval starts above 0, not at {low}.")
     return Range(float(low), float(high), log, isinstance(low, int) and isinstance(high, int))
 
 
-def _plain(value: Any) -> Value:
+def _check_tags(key: str, sweep: Sweep) -> None:
+    """Raise UserError for what a sweep expression says and nobody would heed."""
+    known = {"log"} if isinstance(sweep, IntervalSweep) else set()
+    if unknown := sorted(set(sweep.tags) - known):
+        raise UserError(f"search.space.{key}: tag {unknown[0]!r} has no meaning here: write {FORMS}.")
+    if getattr(sweep, "shuffle", False):
+        raise UserError(f"search.space.{key}: shuffle(…) has no meaning, a sweep keeps its order; write {FORMS}.")
+
+
+def _steps(key: str, sweep: RangeSweep) -> list[int | float]:
+    """The numbers of a range. Raises UserError where it has no end, or more of them than a sweep can have."""
+    start, stop, step = sweep.start, sweep.stop, sweep.step
+    if start is None or stop is None or not all(map(math.isfinite, (start, stop, step))) or step == 0:
+        raise UserError(f"search.space.{key}: range({start}, {stop}, {step}) has no end: no step may be 0.")
+    if abs(stop - start) / abs(step) > MOST_VALUES:
+        raise UserError(
+            f"search.space.{key}: range({start}, {stop}, {step}) has more than {MOST_VALUES:,} values: take a larger "
+            "step, or interval(low, high) with search=tpe."
+        )
+    return list(sweep.range())
+
+
+def _plain(key: str, value: Any) -> Value:
     if isinstance(value, QuotedString):
         return value.text
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"search.space.{key}: {value} is no number that a trial can have.")
     if isinstance(value, str | int | float | bool) or value is None:
         return value
-    raise UserError(f"{value!r} is no value for a search space: numbers, words, true, false and null are.")
+    shown = first_line(ValueError(str(value)))
+    raise UserError(f"search.space.{key}: {shown} is not one value: numbers, words, true, false and null are.")

@@ -12,9 +12,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from macsql.addresses import sqlite_file
 from macsql.config import SearchConfig
 from macsql.errors import UserError, first_line
 from macsql.search.objectives import check_pruner
@@ -245,7 +245,7 @@ class Study:
 
     def _sampler(self, index: int) -> "optuna.samplers.BaseSampler":
         # Seeded for each place of the plan: one generator rebuilt on resume would propose the same settings again.
-        seed = self.config.seed * 1_000_003 + index
+        seed = (self.config.seed * 1_000_003 + index) % 2**32
         if self.config.sampler == "tpe":
             # The liar keeps several workers from trying the same place; a single one never meets it.
             return self._optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
@@ -293,8 +293,8 @@ def exists(name: str, storage: str) -> bool:
     """Whether a study of that name has been begun; asking makes no file. Raises UserError where nothing answers."""
     import optuna
 
-    file = storage.removeprefix("sqlite:///")
-    if file != storage and not Path(file).exists():
+    file = sqlite_file(storage, "tracking.storage")
+    if file is not None and not file.exists():
         return False
     try:
         return name in optuna.get_all_study_names(storage)
@@ -314,10 +314,15 @@ def samples(config: SearchConfig, space: Space) -> bool:
 
 def fixed_settings(config: SearchConfig, space: Space) -> list[Setting]:
     """The settings that are known before the first trial: the explicit ones, then a grid's own."""
-    listed = [_typed(setting, space) for setting in read_settings(config.points)]
+    listed = listed_settings(config, space)
     if samples(config, space) or not space:
         return listed
     return listed + [setting for setting in grid(space) if setting not in listed]
+
+
+def listed_settings(config: SearchConfig, space: Space) -> list[Setting]:
+    """The settings of search.points, as the database gives them back."""
+    return [_typed(setting, space) for setting in read_settings(config.points)]
 
 
 def _typed(setting: Setting, space: Space) -> Setting:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from macsql.config import Config
@@ -60,13 +59,6 @@ def check(config: Config) -> None:
     mixture.check(config.mixture)
     _check_numbers(config)
     _check_trainer(config)
-    try:
-        Path(config.tracking.state_dir).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"tracking.state_dir={config.tracking.state_dir} cannot be made ({error.strerror}): "
-            "name a folder that can be written to."
-        ) from error
     families.check(config.model)
 
 

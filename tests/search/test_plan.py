@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from macsql.config import flatten, validate
 from macsql.errors import UserError
-from macsql.search.plan import Planner, differences, sweep_identity
+from macsql.search.plan import Planner, begun_otherwise, differences, sweep_identity
 from macsql.search.space import read_space
 
 
@@ -77,3 +77,17 @@ def test_repeats_belong_to_a_samplers_identity_alone(config):
     assert not differences(sweep_identity(config, {}, {}), sweep_identity(more, {}, {}))
     tpe = [dataclasses.replace(item, search=dataclasses.replace(item.search, sampler="tpe")) for item in (config, more)]
     assert differences(*(sweep_identity(item, space, {}) for item in tpe)) == ["sweep.repeats was 1, is 2"]
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ({"seed": 0}, None),
+        ({"seed": 1}, "another configuration (seed was 1, is 0): undo the change"),
+        ({"seed": 0, "agents.second_look": True}, "agents.second_look is called agents.augment now): finish it with"),
+        ({"seed": 0, "codec.name": "compact"}, "codec.name=compact is called codec.name=marks now"),
+    ],
+)
+def test_a_sweep_that_was_begun_otherwise_is_refused_with_what_to_do(before, words):
+    refusal = begun_otherwise("s", before, {"seed": 0})
+    assert refusal is None if words is None else words in str(refusal)

@@ -28,6 +28,19 @@ def test_expressions(expression, axis):
     assert read_space({"x": expression}) == {"x": axis}
 
 
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    [
+        ("[1e-3, 2e-3]", (0.001, 0.002)),  # a list in quotes
+        ("[null, 3]", (None, 3)),
+        ("choice('a, b', c)", ("a, b", "c")),
+        ("null", (None,)),
+    ],
+)
+def test_values_of_every_kind(expression, values):
+    assert read_space({"x": expression}) == {"x": Choices(values)}
+
+
 def test_nested_keys_are_dotted_and_null_takes_an_axis_away():
     tree = {"trainer": {"learning_rate": "choice(1, 2)", "seed": None}, "mixture": "choice(real)"}
     assert list(read_space(tree)) == ["trainer.learning_rate", "mixture"]
@@ -44,6 +57,20 @@ def test_nested_keys_are_dotted_and_null_takes_an_axis_away():
         ("interval(1, 1)", "empty"),
         ("tag(log, interval(0, 1))", "above 0"),
         ("glob(*)", "glob"),
+        ("range(1, 4, 0)", "no step may be 0"),
+        ("range(0, 1e12)", "more than 10,000 values"),
+        ("range(0, inf)", "no end"),
+        ("range(4, 1)", "no values"),
+        ("interval(0, inf)", "empty"),
+        ("choice(1, nan)", "no number"),
+        ("choice([1, 2], 3)", "not one value"),
+        ("choice({a: 1})", "not one value"),
+        ("tag(lgo, interval(1, 2))", "lgo"),
+        ("tag(log, choice(1, 2))", "log"),
+        ("shuffle(choice(1, 2))", "shuffle"),
+        ("shuffle(range(1, 3))", "shuffle"),
+        ("[1, 1]", "twice"),
+        ("choice(null, 3)", "as in [null, 3]"),
     ],
 )
 def test_a_bad_expression_is_named(expression, word):

@@ -1,0 +1,85 @@
+"""What a sweep refuses before it costs anything."""
+
+import dataclasses
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from macsql.config import validate
+from macsql.coordination.preflight import Preflight
+from macsql.errors import UserError
+from macsql.places import CONF
+from macsql.search.plan import Planner
+
+
+@pytest.fixture
+def composed(tmp_path):
+    """A function from overrides to the preflight of that command line."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield lambda *overrides: preflight([f"tracking.state_dir={tmp_path}", *overrides])
+
+
+def preflight(overrides: list[str]) -> Preflight:
+    config = validate(compose("config", overrides=overrides))
+    return Preflight(config, Planner(config, overrides), print)
+
+
+def axis(key: str, expression: str) -> str:
+    return f"++search.space.{key}='{expression}'"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["codec.name=tokens", axis("codec", "choice(verbatim,marks)")], "change or leave out codec"),
+        ([axis("trainer.warmup_steps", "0,0.0")], "change or leave out trainer.warmup_steps"),
+        ([axis("seed", "0,1"), "sweep.repeats=2"], "change or leave out seed"),
+        (["search=random", "codec.name=tokens", axis("codec", "choice(verbatim,marks)")], "leave out codec"),
+        ([axis("sweep.repeats", "1,2")], "sweep.repeats is the whole sweep's"),
+        ([axis("tracking.state_dir", "a,b")], "tracking.state_dir is the whole sweep's"),
+        (["search.points=[{executor.workers: 2}]"], "executor.workers is the whole sweep's"),
+        (["search=random", axis("trainer.per_device_train_batch_size", "int(interval(0,8))")], "at least 1 is needed"),
+        (
+            [
+                "search=random",
+                axis("trainer.learning_rate", "interval(0.1,0.2)"),
+                "search.points=[{trainer.learning_rate: -1}]",
+            ],
+            "trainer.learning_rate=-1",
+        ),
+        ([f"sweep.name={'x' * 120}", axis("seed", "0,1")], "at most"),
+    ],
+)
+def test_what_no_trial_could_mean_is_refused(composed, overrides, words):
+    with pytest.raises(UserError) as caught:
+        composed(*overrides).check()
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [axis("codec", "choice(verbatim,marks)"), axis("seed", "0,1")],
+        [axis("executor.threads", "1,2")],
+        [
+            "search=tpe",
+            axis("trainer.per_device_train_batch_size", "int(interval(1,2))"),
+            axis("codec", "marks,verbatim"),
+        ],
+        ["search.points=[{}]"],
+        ["data.limit=9", axis("data.limit", "[null,5]")],
+    ],
+)
+def test_settings_that_differ_pass(composed, overrides):
+    composed(*overrides).check()
+
+
+def test_data_that_differs_in_any_key_has_a_name_of_its_own(composed, monkeypatch):
+    @dataclasses.dataclass
+    class Known:
+        fingerprint: str
+
+    monkeypatch.setattr("macsql.coordination.preflight.prepare", lambda config: Known(str(config.data.limit)))
+    found = composed(axis("data.limit", "20,30"), axis("seed", "0,1")).fingerprints
+    assert found == {"pocket/brief data.limit=20": "20", "pocket/brief data.limit=30": "30"}
+    assert composed(axis("seed", "0,1")).fingerprints == {"pocket/brief": "None"}
