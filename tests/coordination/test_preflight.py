@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from hydra import compose, initialize_config_dir
 
+import macsql.app  # noqa: F401 the schema is registered there
 from macsql.config import validate
 from macsql.coordination.preflight import Preflight
 from macsql.errors import UserError
