@@ -59,6 +59,7 @@ def _composed(run: Callable[[Config], int | None]) -> int:
 
     if not CONF.is_dir():
         raise UserError(f"The configuration folder {CONF} is missing: install macsql again, or run it from a clone.")
+    sys.argv[1:] = [_free(argument) for argument in sys.argv[1:]]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
@@ -66,6 +67,12 @@ def _composed(run: Callable[[Config], int | None]) -> int:
     if refused:
         raise refused[0]
     return max(codes, default=0)
+
+
+def _free(argument: str) -> str:
+    """An argument that gives a key whose own keys are free a whole mapping; Hydra takes that with plus signs alone."""
+    key = argument.partition("={")[0]
+    return f"++{argument}" if key != argument and flatten(Config()).get(key) == {} else argument
 
 
 def sentence(error: Exception) -> str:
@@ -106,6 +113,9 @@ def _unknown(key: str) -> str:
         return f"{key} is an overlay: write it with a plus sign, +{key}=NAME."
     if said := renamed(key):
         return said
+    free = next((name for name, value in flatten(Config()).items() if value == {} and key.startswith(f"{name}.")), None)
+    if free:
+        return f"{free} has no {key.removeprefix(f'{free}.')!r} yet: write it with a plus sign, +{key}=VALUE."
     near = difflib.get_close_matches(key, flatten(Config()), n=1, cutoff=0.8)
     guess = f"did you mean {near[0]}? " if near else ""
     if key.startswith("trainer."):

@@ -17,6 +17,7 @@ from macsql.config import Config
 from macsql.errors import UserError
 from macsql.files import check_output, write_output
 from macsql.records import SPLITS, Question, json_lines
+from macsql.streams import say
 
 if TYPE_CHECKING:
     from macsql.corpora import Corpus
@@ -35,6 +36,8 @@ def main(config: Config) -> int:
     corpus = corpora.read(config.data, Path(config.tracking.state_dir))
     if corpus.examples:
         raise UserError(f"data={config.data.format} holds examples already: there is nothing to build from it.")
+    for warning in corpus.warnings:
+        say(f"Warning: {warning}")
     questions = _wanted(corpus.questions, config.build.splits)
     with Sandbox(config.metrics.workers) as sandbox, _progress(len(questions)) as progress:
         made = make_examples(questions, corpus.databases, config.agents, sandbox, progress=progress)

@@ -53,6 +53,7 @@ class DataConfig:
     templates: list[str] = field(default_factory=list)  # pocket and synthetic: of the question grammar; empty: all
     paraphrases: int | None = None  # pocket and synthetic: wordings of a template, the plainest first; null: all
     fold: int = 0  # text2sql sets published as numbered folds: this one is test, the next one eval
+    rename: dict[str, str] = field(default_factory=dict)  # text2sql: names in the queries -> names in the database
     database_root: str | None = None  # chat: folder with DB/DB.sqlite, so that answers can be executed
     seed: int = 0
     strict: bool = False  # true: refuse a file with malformed rows instead of counting and naming them

@@ -1,7 +1,6 @@
 """`python -m macsql.score`: scores prediction files by the benchmarks' own protocols."""
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -16,6 +15,7 @@ from macsql.protocols.bench import Bench, Options, Pair, Score
 from macsql.protocols.by_name import PROTOCOLS, score
 from macsql.protocols.files import read_pairs
 from macsql.protocols.tables import component_tables, level, print_table, score_table
+from macsql.reading import read_json
 from macsql.records import json_lines
 from macsql.streams import guarded
 
@@ -117,8 +117,8 @@ def _tables(args: argparse.Namespace, names: Sequence[str]) -> dict[str, dict[st
             raise UserError(f"There is no file {path}: spider-em needs Spider's tables.json, give it with --tables.")
         return {}
     try:
-        return {entry["db_id"]: entry for entry in json.loads(path.read_text(encoding="utf-8"))}
-    except (ValueError, TypeError, KeyError) as error:
+        return {entry["db_id"]: entry for entry in read_json(path)}
+    except (TypeError, KeyError) as error:
         raise UserError(f"{path} is not Spider's tables.json, a list of objects with db_id ({error}).") from error
 
 

@@ -38,6 +38,7 @@ def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]
         (["trainer.learning_rate=choice(1,2"], ["could not be composed"]),
         (["agents=compact"], ["agents=compact is called agents=brief now."]),
         (["agents.second_look=false"], ["agents.second_look is called agents.augment now."]),
+        (["data.rename.OLD=NEW"], ["data.rename has no 'OLD' yet", "+data.rename.OLD=VALUE"]),
         (["data.forms=[count_rows]"], ["data.forms is called data.templates now."]),
         (["+data.phrasings=2"], ["data.phrasings is called data.paraphrases now."]),
     ],
@@ -70,6 +71,13 @@ def test_a_good_line_reaches_the_command_with_types(capsys, monkeypatch):
     assert config.data.limit == 7
     assert config.scale.learning_rate_factor > 1
     assert config.trainer.options == {"adam_beta2": 0.98}
+
+
+@pytest.mark.parametrize("plus", ["", "+", "++"])
+def test_a_mapping_is_given_whole(capsys, monkeypatch, plus):
+    code, error, [config] = answer(capsys, monkeypatch, f"{plus}data.rename={{A.B: C}}", "mixture.ratio={selector: 2}")
+    assert (code, error) == (0, "")
+    assert (config.data.rename, config.mixture.ratio) == ({"A.B": "C"}, {"selector": 2.0})
 
 
 def test_the_overlays_apply_in_the_order_they_are_written(capsys, monkeypatch):

@@ -221,7 +221,7 @@ def test_bad_flags(files, capsys, protocol, flags, sentence):
         ("tables.json", "[]", "gold.sql, line 1: tables.json has no database 'club', spider-em needs it."),
         ("tables.json", "{}", "gold.sql, line 1: tables.json has no database 'club', spider-em needs it."),
         ("tables.json", "[5]", "tables.json is not Spider's tables.json"),
-        ("tables.json", "[", "tables.json is not Spider's tables.json"),
+        ("tables.json", "[", "tables.json is not JSON (Expecting value"),
         ("database/club/club.sqlite", "no database", "club.sqlite: not readable as an SQLite database"),
     ],
 )

@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 
 from macsql.config import DataConfig
-from macsql.corpora.corpus import Corpus, fingerprint
+from macsql.corpora.corpus import Corpus, fingerprint, place
 from macsql.errors import UserError
 
 __all__ = ["FORMATS", "Corpus", "fingerprint", "places", "read"]
@@ -21,6 +21,8 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:
     """
     if data.format not in FORMATS:
         raise UserError(f"Unknown data.format {data.format!r}: it is one of {', '.join(FORMATS)}.")
+    if data.rename and data.format != "text2sql":
+        raise UserError(f"data.rename is for data=text2sql: the queries of data={data.format} are taken as they are.")
     corpus: Corpus = importlib.import_module(f"macsql.corpora.{data.format}").read(data, Path(state_dir))
     return corpus
 
@@ -31,4 +33,5 @@ def places(data: DataConfig, state_dir: Path) -> list[Path]:
         from macsql.corpora.pocket import keep
 
         return list(keep(Path(state_dir)).values())
-    return [Path(place).expanduser() for place in (data.root, data.database_root) if place]
+    given = {"data.root": data.root, "data.database_root": data.database_root}
+    return [place(key, path) for key, path in given.items() if path]

@@ -13,6 +13,7 @@ from macsql.corpora.splits import limited, tell_apart
 from macsql.database.schema import Database, Schema, Table
 from macsql.database.tables_json import read_tables_json
 from macsql.errors import UserError
+from macsql.reading import text_of
 from macsql.records import Question, Split
 
 LAYOUT = (
@@ -64,9 +65,12 @@ def _questions_file(root: Path, part: str) -> Path | None:
 
 def _questions(source: Path, part: str, split: Split, problems: Problems) -> Iterator[Question]:
     for number, row in read_rows(source, ("db_id", "question", "SQL"), problems):
-        evidence, difficulty = (str(row.get(key) or "").strip() for key in ("evidence", "difficulty"))
+        name = f"bird/{part}/{number:05d}"
+        evidence, difficulty = (text_of(row.get(key)).strip() for key in ("evidence", "difficulty"))
+        if isinstance(row.get("evidence"), list | dict | bool):
+            problems.malformed("evidence that is no text", name)
         text, sql = row["question"].strip(), row["SQL"].strip()
-        yield Question(f"bird/{part}/{number:05d}", row["db_id"], text, sql, evidence, difficulty, split)
+        yield Question(name, row["db_id"], text, sql, evidence, difficulty, split)
 
 
 def _described(database: Database, problems: Problems) -> Database:

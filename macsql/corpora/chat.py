@@ -14,7 +14,7 @@ from typing import Any
 from macsql.config import DataConfig
 from macsql.corpora import chat_prompts
 from macsql.corpora.chat_rows import MalformedError, read_rows, turns_of
-from macsql.corpora.corpus import Corpus, existing_root, other_layout
+from macsql.corpora.corpus import Corpus, existing_root, other_layout, place
 from macsql.corpora.splits import limited, normal_text, rank, split_called, tell_apart
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError, shown
@@ -175,8 +175,8 @@ def _named(things: Iterable[int | str]) -> str:
 
 
 def _files(root: str | None) -> list[Path]:
-    if root and Path(root).expanduser().is_file():
-        return [Path(root).expanduser()]
+    if root and (path := place("data.root", root)).is_file():
+        return [path]
     folder = existing_root(root, LAYOUT)
     paths = sorted(folder.glob("*.jsonl")) or sorted(folder.glob("*.json"))
     if not paths:
@@ -261,14 +261,17 @@ def _questions(examples: Iterable[Example], files: Iterable[ChatFile]) -> tuple[
 def _databases(root: str | None) -> tuple[dict[str, Database], list[str]]:
     if root is None:
         return {}, ["No data.database_root: nothing is executed, so execution metrics do not apply."]
-    folder = Path(root).expanduser()
-    databases = {}
+    folder = place("data.database_root", root)
+    paths: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.sqlite")):
         name = re.sub(r"-db(\..*)?$", "", path.stem)  # as text2sql-data names its files
-        databases[name] = Database(name, path, read_sqlite_schema(path, name))
-    if not databases:
+        paths.setdefault(name, []).append(path)
+    if not paths:
         raise UserError(f"data.database_root={root} holds no DB/DB.sqlite.")
-    return databases, []
+    twice = [f"{name} ({same[0].relative_to(folder)})" for name, same in paths.items() if len(same) > 1]
+    notes = [f"Databases of the same name, the first of them counts: {_named(twice)}."] if twice else []
+    databases = {name: Database(name, same[0], read_sqlite_schema(same[0], name)) for name, same in paths.items()}
+    return databases, notes
 
 
 def _placed(example: Example, databases: Mapping[str, Database]) -> Example:

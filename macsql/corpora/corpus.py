@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.database.schema import Database
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.records import Example, Question, Split
 
 _WHOLE = 64 * 2**20  # bytes; a larger database is hashed by evenly spaced pieces
@@ -25,6 +25,7 @@ class Corpus:
     skipped: Mapping[str, int]  # reason -> questions left out
     notes: tuple[str, ...] = ()  # sentences a plan should show
     examples: tuple[Example, ...] = ()  # chat: rows that are examples already; empty for other formats
+    warnings: tuple[str, ...] = ()  # sentences to be said first: what makes the corpus another one than was meant
 
     def of(self, split: Split) -> tuple[Question, ...]:
         """The questions of one split, in the corpus's order."""
@@ -66,11 +67,28 @@ def _file_digest(path: Path) -> bytes:
     return digest.digest()
 
 
+def place(key: str, given: str) -> Path:
+    """A file or folder that the configuration names. Raises UserError for a text that can be no path here."""
+    try:
+        path = Path(given).expanduser()
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, the home of nobody
+        raise UserError(
+            f"{key}={given} is no path ({getattr(error, 'strerror', None) or first_line(error)})."
+        ) from error
+    return path
+
+
+def in_words(name: str) -> str:
+    """A file's name as a text: a byte that is not UTF-8, which no other file can hold, becomes a sign for it."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def existing_root(root: str | None, expected: str) -> Path:
     """data.root as a folder that is there. `expected` says in words what layout belongs into it."""
     if not root:
         raise UserError(f"data.root is not set: it should name a folder with {expected}.")
-    folder = Path(root).expanduser()
+    folder = place("data.root", root)
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"data.root={root} {what}: it should name a folder with {expected}.")

@@ -1,13 +1,13 @@
 """What Spider's and BIRD's layouts share: a JSON list of questions, and a folder of databases beside it."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from macsql.database.schema import Database, Schema, read_sqlite_schema, with_declared_types
-from macsql.errors import UserError
+from macsql.errors import UserError, shown
+from macsql.reading import read_json
 
 
 class Problems:
@@ -49,12 +49,9 @@ def read_rows(path: Path, wanted: Iterable[str], problems: Problems) -> Iterator
 
     Raises UserError where the file holds no JSON list.
     """
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}).") from error
+    rows = read_json(path)
     if not isinstance(rows, list):
-        raise UserError(f"{path} should hold a JSON list of questions, not {type(rows).__name__}.")
+        raise UserError(f"{path} should hold a JSON list of questions, not {shown(rows)}.")
     for number, row in enumerate(rows):
         if isinstance(row, dict) and all(isinstance(row.get(key), str) and row[key].strip() for key in wanted):
             yield number, row
@@ -72,9 +69,12 @@ def open_databases(
     """
     databases = {}
     for db_id in sorted(set(db_ids)):
-        path = folder / db_id / f"{db_id}.sqlite"
-        if not path.is_file():
-            continue  # its questions are counted by whoever asks for the database
+        try:
+            path = folder / db_id / f"{db_id}.sqlite"
+            if Path(db_id).name != db_id or not path.is_file():
+                continue  # its questions are counted by whoever asks for the database
+        except OSError:  # an id that is too long for a file's name
+            continue
         try:
             declared = read_sqlite_schema(path, db_id)
         except UserError as error:

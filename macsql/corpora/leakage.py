@@ -19,7 +19,6 @@ class Leakage:
     questions: tuple[str, ...]  # ids of test questions whose text, signs and case aside, is asked in train or eval too
     same_answer: int  # those of them that have the same query and database there: nothing is left to find out
     databases: tuple[str, ...]  # databases on both sides
-    suspects: tuple[str, ...]  # corpora that the base checkpoint may have seen and that this test part belongs to
 
     def sentences(self) -> list[str]:
         """What was found in words; nothing of what was not."""
@@ -34,16 +33,11 @@ class Leakage:
             told.append(
                 f"Train and test share {len(self.databases)} databases ({shown}): schemas are not new to the model."
             )
-        told += [warning(name) for name in self.suspects]
         return told
 
 
-def check(corpus: Corpus, known_training_data: Sequence[str] = ()) -> Leakage:
-    """Compare the test questions of a corpus with its other questions and with what a base checkpoint was trained on.
-
-    `known_training_data` names corpora (`model.known_training_data`); a name fits where it contains the corpus's name
-    or one of its kin: chat rows come from BIRD.
-    """
+def check(corpus: Corpus) -> Leakage:
+    """Compare the test questions of a corpus with its other questions."""
     tested = corpus.of("test")
     seen: dict[str, list[Question]] = {}
     for question in (*corpus.of("train"), *corpus.of("eval")):
@@ -53,12 +47,14 @@ def check(corpus: Corpus, known_training_data: Sequence[str] = ()) -> Leakage:
         question for question in shared if any(_same(question, other) for other in seen[normal_text(question.text)])
     ]
     databases = {question.db_id for question in tested} & {q.db_id for known in seen.values() for q in known} - {""}
-    seen_before = suspects(corpus.name, known_training_data)
-    return Leakage(len(tested), tuple(q.id for q in shared), len(same), tuple(sorted(databases)), seen_before)
+    return Leakage(len(tested), tuple(q.id for q in shared), len(same), tuple(sorted(databases)))
 
 
 def suspects(corpus: str, known_training_data: Sequence[str]) -> tuple[str, ...]:
-    """The corpora of a checkpoint's known training data that the corpus of this name belongs to."""
+    """The corpora of a checkpoint's known training data that the corpus of this name belongs to.
+
+    A name fits where it contains the corpus's name or one of its kin: chat rows come from BIRD.
+    """
     names = (corpus, *_KIN.get(corpus, ()))
     return tuple(known for known in known_training_data if any(name in known.lower() for name in names))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.config import DataConfig
-from macsql.corpora.corpus import Corpus, existing_root, other_layout
+from macsql.corpora.corpus import Corpus, existing_root, in_words, other_layout, place
 from macsql.corpora.splits import check_split_by, divide, limited, normal_text
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Database, read_sqlite_schema
@@ -155,13 +155,18 @@ def _drafts(
 
 
 def _files(root: str | None) -> list[tuple[str, Path]]:
-    """(db_id, file), sorted; the id is the file's name, with its folders before it where two files share a name."""
-    if root and Path(root).expanduser().is_file():
-        path = Path(root).expanduser()
-        return [(path.stem, path)]
+    """(db_id, file), sorted; the id is the file's name, with folders and ending where they tell it from another's."""
+    if root and (path := place("data.root", root)).is_file():
+        return [(in_words(path.stem), path)]
     folder = existing_root(root, LAYOUT)
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise other_layout(folder, LAYOUT)
+    within = {path: path.relative_to(folder) for path in paths}
     stems = Counter(path.stem for path in paths)
-    return [(p.stem if stems[p.stem] == 1 else "/".join(p.relative_to(folder).with_suffix("").parts), p) for p in paths]
+    places = Counter(path.with_suffix("") for path in paths)
+    named = []
+    for path, inner in within.items():
+        name = inner if places[path.with_suffix("")] > 1 else inner.with_suffix("")
+        named.append((in_words(path.stem if stems[path.stem] == 1 else "/".join(name.parts)), path))
+    return named

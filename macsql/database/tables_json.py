@@ -1,12 +1,12 @@
 """Schemas from a tables.json, as Spider and BIRD publish it beside their databases."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from macsql.database.schema import Column, ForeignKey, Schema, Table
 from macsql.errors import UserError
+from macsql.reading import read_json
 
 
 class _WrongError(Exception):
@@ -18,12 +18,7 @@ def read_tables_json(path: Path) -> dict[str, Schema]:
 
     Raises UserError naming the entry that lacks a key or points at a column that it does not have.
     """
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"There is no {path.name} in {path.parent} that can be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({error}).") from error
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise UserError(f"{path} is not a tables.json: it should hold a list with one object for each database.")
     schemas: dict[str, Schema] = {}

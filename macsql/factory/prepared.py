@@ -131,6 +131,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
         "fingerprint": fingerprint,
         "counts": counts,
         "skipped": skipped,
+        "warnings": list(corpus.warnings),
         "notes": notes,
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")

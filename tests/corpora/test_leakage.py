@@ -1,7 +1,7 @@
 """What test shares with training, and what a checkpoint may have seen."""
 
 from macsql.corpora import Corpus
-from macsql.corpora.leakage import check
+from macsql.corpora.leakage import check, suspects, warning
 from macsql.records import Question
 
 
@@ -10,10 +10,8 @@ def corpus(name, *questions):
 
 
 def test_nothing_shared_says_nothing():
-    found = check(
-        corpus("spider", ("1", "a", "How many?", "X", "train"), ("2", "b", "How few?", "X", "test")), ["wikisql"]
-    )
-    assert (found.questions, found.databases, found.suspects, found.sentences()) == ((), (), (), [])
+    found = check(corpus("spider", ("1", "a", "How many?", "X", "train"), ("2", "b", "How few?", "X", "test")))
+    assert (found.questions, found.databases, found.sentences()) == ((), (), [])
 
 
 def test_shared_questions_and_databases_are_named():
@@ -34,7 +32,7 @@ def test_shared_questions_and_databases_are_named():
 
 def test_known_training_data_makes_a_corpus_suspect():
     known = ["Spider", "wikisql", "BIRD train"]
-    assert check(corpus("spider"), known).suspects == ("Spider",)
-    assert check(corpus("chat"), known).suspects == ("BIRD train",)  # its rows come from there
-    assert check(corpus("pocket"), known).suspects == ()
-    assert "may have seen Spider" in check(corpus("spider"), known).sentences()[0]
+    assert suspects("spider", known) == ("Spider",)
+    assert suspects("chat", known) == ("BIRD train",)  # its rows come from there
+    assert suspects("pocket", known) == ()
+    assert "may have seen Spider" in warning("Spider")

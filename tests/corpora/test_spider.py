@@ -107,3 +107,56 @@ def test_spider_itself(shared, tmp_path):
     assert len({q.id for q in corpus.questions}) == 7475
     assert corpus.skipped == {}
     assert corpus.databases.keys() == {q.db_id for q in corpus.questions}
+
+
+@pytest.mark.parametrize("db_id", ["a" * 300, "../zoo", "zoo/../zoo", "z\0o", "."])
+def test_an_id_that_can_be_no_folders_name_has_no_file(root, write_json, db_id):
+    write_json(root / "train_spider.json", [ROW, ROW | {"db_id": db_id}])
+    corpus = read(data(root), root)
+    assert corpus.databases.keys() == {"zoo", "shop", "port"}
+    assert corpus.skipped["question to a database that has no file"] == 2
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), ["How many?"], 3, "", " "])
+def test_a_value_that_is_no_text_is_no_question(root, write_json, value):
+    write_json(root / "train_spider.json", [ROW, ROW | {"question": value}])
+    corpus = read(data(root), root)
+    assert {q.text for q in corpus.questions} == {"How many?"}
+    assert corpus.skipped["row without db_id, question, query in words"] == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_mark_at_the_beginning_is_no_part_of_it(root, encoding):
+    before = read(data(root), root).questions
+    for name in ("train_spider.json", "dev.json", "tables.json"):
+        (root / name).write_bytes((root / name).read_bytes().decode().encode(encoding))
+    assert read(data(root), root).questions == before
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[" * 100_000, r"train_spider.json is not JSON \(it is nested too deeply\)"),
+        (b"[{]", r"train_spider.json is not JSON \(Expecting"),
+        (b'["\xe9"]', r"train_spider.json is no UTF-8 text \(.* at byte 2\)"),
+        (b'{"a": "' + b"b" * 1000 + b'"}', r"not \{'a': 'b{52}….$"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_with_the_reason(root, content, reason):
+    (root / "train_spider.json").write_bytes(content)
+    with pytest.raises(UserError, match=reason):
+        read(data(root), root)
+
+
+def test_half_characters_are_replaced(root):
+    (root / "train_spider.json").write_text(
+        '[{"db_id": "zoo", "question": "How \\ud83d?", "query": "SELECT \'\\udfff\'"}]'
+    )
+    question = read(data(root), root).questions[0]
+    assert (question.text, question.sql) == ("How \ufffd?", "SELECT '\ufffd'")
+
+
+@pytest.mark.parametrize("given", ["~nobody-here/x", "a" * 5000, "a\0b"])
+def test_a_root_that_is_no_path_is_refused(given):
+    with pytest.raises(UserError, match=r"^data.root=.* (is no path|does not exist)"):
+        read(data(given), "")

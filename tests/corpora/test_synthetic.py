@@ -1,5 +1,6 @@
 """Questions for any folder of SQLite files."""
 
+import os
 import shutil
 
 import pytest
@@ -91,3 +92,19 @@ def test_a_damaged_file_is_named_with_its_reason(folder, tmp_path):
     assert corpus.databases.keys() == {"zoo", "port"}
     assert corpus.skipped["database that is damaged"] == 1
     assert any("Left out: " in note and "damaged.sqlite" in note for note in corpus.notes)
+
+
+def test_files_of_one_name_are_databases_of_their_own(tmp_path):
+    for name in ("a/zoo.sqlite", "a/zoo.db", "b/zoo.sqlite", "port.db"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(make_database("zoo"))
+    assert read(data(tmp_path), tmp_path).databases.keys() == {"a/zoo.db", "a/zoo.sqlite", "b/zoo", "port"}
+
+
+def test_a_name_that_is_not_utf_8_is_told_with_a_sign(tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.sqlite"
+    with open(path, "wb") as file:  # noqa: PTH123  (bytes)
+        file.write(make_database("zoo"))
+    corpus = read(data(tmp_path), tmp_path)
+    assert corpus.databases.keys() == {"caf\ufffd"}
+    assert len(corpus.questions) == 20

@@ -1,5 +1,6 @@
 """The sets of text2sql-data: variables, quotes, splits and folds."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from macsql.config import DataConfig
 from macsql.corpora import read
+from macsql.corpora.other_names import rename
 from macsql.corpora.text2sql import fill, fill_sql
 from macsql.database.schema import Column, Schema, Table
 from macsql.errors import UserError
@@ -174,7 +176,7 @@ def test_other_folders_are_refused(tmp_path, names, message):
 def test_wrong_content_is_refused(make, tmp_path):
     with pytest.raises(UserError, match="should hold a list"):
         read(data(make({"a": 1})), tmp_path)
-    with pytest.raises(UserError, match="holds no question whose query runs"):
+    with pytest.raises(UserError, match=r"No question in .*trips.json can be used: there is none"):
         read(data(make([])), tmp_path)
     with pytest.raises(UserError, match="has one database"):
         read(data(make([]), split_by="database"), tmp_path)
@@ -191,3 +193,134 @@ def test_geoquery(shared, tmp_path):
         "eval",
         "test",
     }
+
+
+LOVE = {"name": "place0", "example": None}
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), ""])
+def test_a_value_that_is_none_is_the_entrys_example(make, value):
+    corpus = read(data(make([entry(TRIP, [sentence("in place0", place0=value)] * 4, variables=[PLACE])])), "")
+    assert {(q.text, q.sql[-6:]) for q in corpus.questions} == {("in oslo", "'oslo'")}
+
+
+@pytest.mark.parametrize(("value", "text"), [(3, "3"), (2.5, "2.5"), ("None", "None")])
+def test_numbers_and_words_are_values(make, value, text):
+    corpus = read(data(make([entry(TRIP, [sentence("in place0", place0=value)] * 4, variables=[LOVE])])), "")
+    assert {(q.text, q.sql.rpartition("= ")[2]) for q in corpus.questions} == {(f"in {text}", f"'{text}'")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"variables": {"place0": None}}, "variable 'place0' without a value"),
+        ({"variables": {"place0": ["oslo"]}}, "sentence without"),
+        ({"variables": {"place0": True}}, "sentence without"),
+        ({"variables": ["place0"]}, "sentence without"),
+        ({"text": None}, "sentence without"),
+        ({"text": ["a"]}, "sentence without"),
+        ({"text": float("nan")}, "sentence without"),
+        ({"question-split": None}, "part ''"),
+        ({"question-split": "validate"}, "part 'validate', which is no"),
+        ({"question-split": ["train"]}, "part ''"),
+    ],
+)
+def test_a_sentence_with_another_value_is_named(make, changes, reason):
+    good = [sentence(f"in place0 {n}", place0="x") for n in range(4)]
+    root = make([entry(TRIP, [*good, sentence("in place0", place0="x") | changes], variables=[LOVE])])
+    corpus = read(data(root), "")
+    assert len(corpus.questions) == 4
+    with pytest.raises(UserError, match=f"trips/0000/004: {reason}"):
+        read(data(root, strict=True), "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sql": None}, {"sql": [None]}, {"sql": [["SELECT 1"]]}, {"sentences": "x"}, {"variables": None},
+     {"variables": [{"name": None, "example": "x"}]}, {"variables": [{"name": " "}]}, {"variables": [{}]}],
+)  # fmt: skip
+def test_an_entry_with_another_value_is_counted(make, changes):
+    good = entry("SELECT 1", [sentence(f"a {n}") for n in range(4)])
+    corpus = read(data(make([good, good | changes])), "")
+    assert corpus.skipped == {"entry without sql, sentences, variables and query-split": 1}
+
+
+def test_parts_have_the_names_that_others_give_them(make):
+    words = ["training", "Validation", "valid", "test"]
+    corpus = read(data(make([entry("SELECT 1", [sentence(f"a {word}", word) for word in words])])), "")
+    assert [q.split for q in corpus.questions] == ["train", "eval", "eval", "test"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "fold", "message"),
+    [
+        ("0", 0, "This set has fold 0 alone: one is needed for test"),
+        ("01", 0, "This set has folds 0 and 1: one is needed for test"),
+        ("012", 3, "data.fold=3 is none of this set's folds: 0, 1, 2."),
+        (["train"], 1, "data.fold=1: this set has no numbered folds, leave it out."),
+    ],
+)
+def test_a_fold_that_cannot_be_is_told_why(make, folds, fold, message):
+    root = make([entry("SELECT 1", [sentence(f"a {part}", part) for part in folds])])
+    with pytest.raises(UserError) as refused:
+        read(data(root, fold=fold), "")
+    assert str(refused.value).startswith(message)
+
+
+OLD = 'SELECT TRIPalias0.ID FROM TRIP AS TRIPalias0 WHERE TRIPalias0.ID = "trip.id ID" AND TRIPalias0.DAYS > 0'
+
+
+@pytest.fixture
+def restaurants(tmp_path, make_sqlite, write_json):
+    """Most of its queries have a name that the database has otherwise, as the public Restaurants."""
+    make_sqlite(tmp_path / "eat-db.sqlite", "CREATE TABLE TRIP (TRIP_ID TEXT, DAYS INTEGER, IDEA TEXT)")
+    old, good = entry(OLD, [sentence(f"old {n}") for n in range(7)]), [sentence(f"good {n}") for n in range(3)]
+    write_json(tmp_path / "eat.json", [old, entry("SELECT DAYS FROM TRIP", good)])
+    return tmp_path
+
+
+def test_a_set_that_does_not_fit_its_database_is_said_first_with_the_mend(restaurants):
+    corpus = read(data(restaurants), "")
+    assert corpus.warnings == (
+        "7 of the 10 questions in eat.json have a query that does not run on eat-db.sqlite: 7 times there is no column "
+        "TRIP.ID, and the nearest is TRIP.TRIP_ID (data.rename={TRIP.ID: TRIP_ID} takes it).",
+    )
+    mended = read(data(restaurants, rename={"TRIP.ID": "TRIP_ID"}), "")
+    assert (len(mended.questions), mended.warnings) == (10, ())
+    assert mended.questions[0].sql == (
+        "SELECT TRIPalias0.TRIP_ID FROM TRIP AS TRIPalias0 "
+        "WHERE TRIPalias0.TRIP_ID = 'trip.id ID' AND TRIPalias0.DAYS > 0"
+    )
+    (restaurants / "eat.json").write_text(json.dumps([entry(OLD, [sentence("a")])]))
+    with pytest.raises(UserError, match=r"^1 of the 1 questions in eat.json .* is TRIP.TRIP_ID \(data.rename="):
+        read(data(restaurants), "")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"TRIP.ID": "TRIPID"}, "the database has no TRIPID for TRIP.ID, the nearest is TRIP_ID"),
+        ({"TRIP.GHOST": "TRIP_ID"}, "no query has TRIP.GHOST"),
+    ],
+)
+def test_a_rename_that_cannot_be_meant_is_refused(restaurants, names, message):
+    with pytest.raises(UserError, match=message):
+        read(data(restaurants, rename=names), "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "names", "expected"),
+    [
+        ("SELECT ID FROM trips", {"trips": "TRIP", "ID": "trip id"}, 'SELECT "trip id" FROM TRIP'),
+        ("SELECT T.id, U.id FROM TRIP T JOIN U", {"TRIP.ID": "N"}, "SELECT T.N, U.id FROM TRIP T JOIN U"),
+        ("SELECT trip . ID FROM trip WHERE 'trip.ID'", {"TRIP.ID": "N"}, "SELECT trip . N FROM trip WHERE 'trip.ID'"),
+        ("SELECT T.IDS FROM TRIP AS T", {"TRIP.ID": "N"}, "SELECT T.IDS FROM TRIP AS T"),
+    ],
+)  # fmt: skip
+def test_rename(sql, names, expected):
+    assert rename(sql, names) == expected
+
+
+def test_rename_is_for_these_sets_alone(tmp_path):
+    with pytest.raises(UserError, match=r"data\.rename is for data=text2sql"):
+        read(DataConfig(format="spider", root=str(tmp_path), rename={"A": "B"}), tmp_path)
