@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from macsql.comparison.collect import StoredTrial
 from macsql.metrics import summary
-from macsql.metrics.taxonomy import UNJUDGED, Finding
+from macsql.metrics.taxonomy import UNJUDGED, AnswerOutcome
 from macsql.records import AGENTS, Agent, Verdict
 from macsql.trials.events import Event
 
@@ -112,7 +112,7 @@ def curve(events: Sequence[Event]) -> Curve:
 def score_of(verdict: Verdict, metric: str) -> float | None:
     """A verdict's value for a metric without its agent's prefix; None: does not apply."""
     if metric == "accuracy":
-        return None if verdict.outcome in UNJUDGED else float(verdict.outcome == Finding.RIGHT)
+        return None if verdict.outcome in UNJUDGED else float(verdict.outcome == AnswerOutcome.RIGHT)
     return verdict.scores.get(metric)
 
 

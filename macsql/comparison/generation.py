@@ -10,7 +10,7 @@ from macsql.comparison.figures import agents_of
 from macsql.comparison.published import Published, PublishedFigure
 from macsql.comparison.statistics import Interval, exact_interval
 from macsql.database.schema import Schema
-from macsql.metrics.taxonomy import UNJUDGED, Finding
+from macsql.metrics.taxonomy import UNJUDGED, AnswerOutcome
 from macsql.records import Agent, Prediction, Verdict
 
 EXAMPLES = 6  # an agent
@@ -58,10 +58,10 @@ def answers(verdicts: Sequence[Verdict], published: Published) -> list[AgentAnsw
     for agent in agents_of(verdicts):
         words = Counter(verdict.outcome for verdict in verdicts if verdict.agent == agent)
         unjudged = sum(words[word] for word in UNJUDGED)
-        correct = words[Finding.RIGHT]
+        correct = words[AnswerOutcome.RIGHT]
         incorrect = sum(words.values()) - correct - unjudged
         accuracy = exact_interval(correct, correct + incorrect) if correct + incorrect else None
-        wrong = [(word, count) for word, count in _by_count(words) if word != Finding.RIGHT]
+        wrong = [(word, count) for word, count in _by_count(words) if word != AnswerOutcome.RIGHT]
         rows.append(
             AgentAnswers(agent, correct, incorrect, unjudged, accuracy, tuple(wrong), poster.get(f"{agent}/accuracy"))
         )
@@ -103,7 +103,7 @@ def schema_lines(schema: Schema) -> str:
 
 
 def _by_count(words: Counter[str]) -> list[tuple[str, int]]:
-    order = {finding.value: place for place, finding in enumerate(Finding)}
+    order = {word.value: place for place, word in enumerate(AnswerOutcome)}
     return sorted(words.items(), key=lambda item: (-item[1], order.get(item[0], len(order)), item[0]))
 
 

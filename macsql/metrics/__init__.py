@@ -65,20 +65,20 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, float]:
 
 
 def _summary(agent: Agent, verdicts: Sequence[Verdict]) -> dict[str, float]:
-    from macsql.metrics.taxonomy import SELECTOR_FINDINGS, SQL_FINDINGS, Finding
+    from macsql.metrics.taxonomy import SELECTOR_OUTCOMES, SQL_OUTCOMES, AnswerOutcome
 
     metrics: dict[str, float] = {"count": len(verdicts)}
     for name in verdicts[0].scores:
         values = [value for verdict in verdicts if (value := verdict.scores[name]) is not None]
         if values:
             metrics[name] = sum(values) / len(values)
-    metrics["gold_errors"] = sum(verdict.outcome == Finding.GOLD_ERROR for verdict in verdicts)
+    metrics["gold_errors"] = sum(verdict.outcome == AnswerOutcome.GOLD_ERROR for verdict in verdicts)
     if agent == "decomposer":
-        judged = [verdict for verdict in verdicts if verdict.outcome != Finding.NO_DATABASE]
+        judged = [verdict for verdict in verdicts if verdict.outcome != AnswerOutcome.NO_DATABASE]
         metrics["spider_em_gold_errors"] = sum(verdict.scores["spider_em"] is None for verdict in judged)
-    for finding in SELECTOR_FINDINGS if agent == "selector" else SQL_FINDINGS:
-        share = sum(verdict.outcome == finding for verdict in verdicts) / len(verdicts)
-        metrics[f"outcome/{finding.key}"] = share
+    for outcome in SELECTOR_OUTCOMES if agent == "selector" else SQL_OUTCOMES:
+        share = sum(verdict.outcome == outcome for verdict in verdicts) / len(verdicts)
+        metrics[f"outcome/{outcome.key}"] = share
     return metrics
 
 
@@ -95,7 +95,7 @@ def _verdict(row: Prediction, judgement: "Judgement") -> Verdict:
         agent=row.agent,
         question_id=row.question_id,
         db_id=row.db_id,
-        outcome=judgement.finding.value,
+        outcome=judgement.outcome.value,
         scores={**scores, **judgement.scores},
         sql=judgement.sql,
         message=judgement.message,

@@ -8,7 +8,7 @@ from macsql.agents import decomposer
 from macsql.agents.decomposer import Decomposition
 from macsql.database.sandbox import Outcome, Sandbox
 from macsql.database.schema import Database, Schema
-from macsql.metrics.sql_answers import NOT_COMPARED, Comparison, compare, run_rows, statements
+from macsql.metrics.sql_answers import NOT_COMPARED, AgainstGold, compare, run_rows, statements
 from macsql.metrics.taxonomy import Judgement
 from macsql.protocols.spider import em as spider_em
 from macsql.protocols.spider.em import SpiderSchema
@@ -32,7 +32,7 @@ def step_texts(answer: Decomposition) -> tuple[str, ...]:
 
 
 def decomposer_scores(
-    answer: Decomposition, exact: bool | None, comparison: Comparison, outcomes: Mapping[str, Outcome] | None
+    answer: Decomposition, exact: bool | None, comparison: AgainstGold, outcomes: Mapping[str, Outcome] | None
 ) -> DecomposerScores:
     """The values of one answer from the outcomes of its statements, by text; without a database there are none."""
     texts = step_texts(answer)
@@ -78,7 +78,7 @@ def judge(
             comparison = compare(job, outcomes, row.output, row.truncated)
             exact = exact_match(schemas[row.db_id], row.gold_sql, answer.sql)
         scores = decomposer_scores(answer, exact, comparison, outcomes)
-        yield Judgement(comparison.finding, asdict(scores), answer.sql or "", comparison.message)
+        yield Judgement(comparison.outcome, asdict(scores), answer.sql or "", comparison.message)
 
 
 def spider_schema(database: Database) -> SpiderSchema:

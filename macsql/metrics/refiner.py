@@ -7,7 +7,7 @@ from macsql.agents import refiner
 from macsql.agents.refiner import Fix
 from macsql.database.sandbox import Outcome, Sandbox
 from macsql.database.schema import Database
-from macsql.metrics.sql_answers import NOT_COMPARED, Comparison, compare, run_rows, statements
+from macsql.metrics.sql_answers import NOT_COMPARED, AgainstGold, compare, run_rows, statements
 from macsql.metrics.taxonomy import Judgement
 from macsql.records import Prediction
 
@@ -30,7 +30,7 @@ class RefinerScores:
 
 
 def refiner_scores(
-    answer: Fix, broken_sql: str, before: Comparison | None, after: Comparison, outcome: Outcome | None
+    answer: Fix, broken_sql: str, before: AgainstGold | None, after: AgainstGold, outcome: Outcome | None
 ) -> RefinerScores:
     """The values of one answer. `before`: the old SQL against gold, None without old SQL or database; `outcome`: of
     the new SQL as it stands."""
@@ -75,4 +75,4 @@ def judge(
             before = compare(old_jobs, outcomes, row.broken_sql) if row.broken_sql else None
             outcome = outcomes[answer.sql] if answer.sql is not None else None
         scores = refiner_scores(answer, row.broken_sql, before, after, outcome)
-        yield Judgement(after.finding, asdict(scores), answer.sql or "", after.message)
+        yield Judgement(after.outcome, asdict(scores), answer.sql or "", after.message)

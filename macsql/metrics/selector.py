@@ -9,7 +9,7 @@ from macsql.agents.selector import Selection
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, Schema
 from macsql.database.sql_tree import SqlUnreadableError, resolve
-from macsql.metrics.taxonomy import Finding, Judgement, selector_finding
+from macsql.metrics.taxonomy import AnswerOutcome, Judgement, selector_outcome
 from macsql.records import Prediction
 
 
@@ -105,14 +105,14 @@ def judge(
 def _judge(prediction: Prediction, schema: Schema | None) -> Judgement:
     selection = selector.parse(prediction.output)
     if schema is None:
-        return Judgement(Finding.NO_DATABASE, asdict(SelectorScores(float(selection.readable))))
+        return Judgement(AnswerOutcome.NO_DATABASE, asdict(SelectorScores(float(selection.readable))))
     try:
         gold = needed(prediction.gold_sql, schema)
     except SqlUnreadableError as error:
-        return Judgement(Finding.GOLD_ERROR, asdict(scores_without_gold(selection, schema)), message=str(error))
+        return Judgement(AnswerOutcome.GOLD_ERROR, asdict(scores_without_gold(selection, schema)), message=str(error))
     scores = selector_scores(selection, schema, gold)
     unknown, missing = unknown_names(selection, schema), missing_names(selection, schema, gold)
-    finding = selector_finding(
+    outcome = selector_outcome(
         prediction.truncated,
         readable=selection.readable,
         unknown_tables=bool(unknown[0]),
@@ -121,7 +121,7 @@ def _judge(prediction: Prediction, schema: Schema | None) -> Judgement:
     )
     faults = {"not in the schema": unknown, "needed and dropped": missing}
     message = "; ".join(f"{fault}: {_listed(*names)}" for fault, names in faults.items() if any(names))
-    return Judgement(finding, asdict(scores), message=message)
+    return Judgement(outcome, asdict(scores), message=message)
 
 
 def _against(gold: Set[Any], chosen: Set[Any]) -> tuple[float | None, float | None, float | None]:

@@ -1,7 +1,7 @@
 """SQL that an agent answered, run beside its gold: what the Decomposer's and the Refiner's metrics share.
 
 Both readings of `spider-ex` are taken, on the question's own database file: the strict one, which damages every name
-with the letters `value` in it, and the fixed one, which the findings follow. Unlike the official script, a statement
+with the letters `value` in it, and the fixed one, which the outcomes follow. Unlike the official script, a statement
 that the sandbox refuses is wrong even where gold gives no rows.
 """
 
@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from macsql.database.sandbox import Outcome, Sandbox
-from macsql.metrics.taxonomy import Finding, sql_finding
+from macsql.metrics.taxonomy import AnswerOutcome, sql_outcome
 from macsql.protocols.rows import columns_match, spider_equal
 from macsql.protocols.spider.ex import as_run
 
@@ -30,10 +30,10 @@ class Statements:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AgainstGold:
     """How one SQL stands against its gold. Both verdicts are None where gold does not run, False without SQL."""
 
-    finding: Finding
+    outcome: AnswerOutcome
     strict: bool | None
     fixed: bool | None
     message: str = ""  # SQLite's, on the SQL or, where that is the fault, on gold
@@ -44,7 +44,7 @@ class Comparison:
         return {"execution_accuracy": _number(self.strict), "execution_accuracy_fixed": _number(self.fixed)}
 
 
-NOT_COMPARED = Comparison(Finding.NO_DATABASE, None, None)
+NOT_COMPARED = AgainstGold(AnswerOutcome.NO_DATABASE, None, None)
 
 
 def statements(gold: str, sql: str | None) -> Statements:
@@ -56,16 +56,16 @@ def statements(gold: str, sql: str | None) -> Statements:
     return Statements(run, as_run(sql.replace("value", "1")), as_run(sql), ordered)
 
 
-def compare(jobs: Statements, outcomes: Mapping[str, Outcome], answer: str, truncated: bool = False) -> Comparison:
+def compare(jobs: Statements, outcomes: Mapping[str, Outcome], answer: str, truncated: bool = False) -> AgainstGold:
     """Judge one SQL by the outcomes of its statements; `answer` is the text that it was found in."""
     gold = outcomes[jobs.gold]
     if not gold.ok:
-        return Comparison(Finding.GOLD_ERROR, None, None, f"{gold.status}: {gold.message}")
+        return AgainstGold(AnswerOutcome.GOLD_ERROR, None, None, f"{gold.status}: {gold.message}")
     strict = outcomes[jobs.strict] if jobs.strict is not None else None
     fixed = outcomes[jobs.fixed] if jobs.fixed is not None else None
     right = fixed is not None and fixed.ok and columns_match(gold.rows, fixed.rows, jobs.ordered)
-    return Comparison(
-        sql_finding(answer, truncated, fixed, gold, right=right, ordered=jobs.ordered),
+    return AgainstGold(
+        sql_outcome(answer, truncated, fixed, gold, right=right, ordered=jobs.ordered),
         strict=strict is not None and strict.ok and spider_equal(gold.rows, strict.rows, jobs.ordered),
         fixed=right,
         message=fixed.message if fixed is not None else "",

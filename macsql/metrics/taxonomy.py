@@ -34,7 +34,7 @@ from macsql.database.sandbox import Outcome, Status
 from macsql.protocols.rows import columns_match
 
 
-class Finding(StrEnum):
+class AnswerOutcome(StrEnum):
     """The words, in the order in which the rules are tried."""
 
     NO_DATABASE = "no database"
@@ -64,71 +64,72 @@ class Finding(StrEnum):
 class Judgement:
     """What an agent's metrics say of one answer."""
 
-    finding: Finding
+    outcome: AnswerOutcome
     scores: Mapping[str, float | None] = field(default_factory=dict)  # metric -> value; None: does not apply
     sql: str = ""  # found in the answer
     message: str = ""  # the database's own, or what is wrong with the answer
 
 
-UNJUDGED = (Finding.NO_DATABASE, Finding.GOLD_ERROR)  # says something about the question, nothing about the answer
-SELECTOR_FINDINGS = (
+# They say something about the question and nothing about the answer.
+UNJUDGED = (AnswerOutcome.NO_DATABASE, AnswerOutcome.GOLD_ERROR)
+SELECTOR_OUTCOMES = (
     *UNJUDGED,
-    Finding.RIGHT,
-    Finding.TRUNCATED,
-    Finding.MALFORMED,
-    Finding.UNKNOWN_TABLE,
-    Finding.UNKNOWN_COLUMN,
-    Finding.MISSING_COLUMN,
+    AnswerOutcome.RIGHT,
+    AnswerOutcome.TRUNCATED,
+    AnswerOutcome.MALFORMED,
+    AnswerOutcome.UNKNOWN_TABLE,
+    AnswerOutcome.UNKNOWN_COLUMN,
+    AnswerOutcome.MISSING_COLUMN,
 )
-SQL_FINDINGS = tuple(finding for finding in Finding if finding is not Finding.MISSING_COLUMN)
+SQL_OUTCOMES = tuple(word for word in AnswerOutcome if word is not AnswerOutcome.MISSING_COLUMN)
 
 _BY_STATUS = {
-    Status.DENIED: Finding.DENIED,
-    Status.TIMEOUT: Finding.TIMEOUT,
-    Status.NO_SUCH_TABLE: Finding.UNKNOWN_TABLE,
-    Status.NO_SUCH_COLUMN: Finding.UNKNOWN_COLUMN,
-    Status.SYNTAX: Finding.SYNTAX,
+    Status.DENIED: AnswerOutcome.DENIED,
+    Status.TIMEOUT: AnswerOutcome.TIMEOUT,
+    Status.NO_SUCH_TABLE: AnswerOutcome.UNKNOWN_TABLE,
+    Status.NO_SUCH_COLUMN: AnswerOutcome.UNKNOWN_COLUMN,
+    Status.SYNTAX: AnswerOutcome.SYNTAX,
 }
 _SELECT = re.compile(r"\bselect\b", re.IGNORECASE)
 _NOT_TELLING = re.compile(r"\s+|\w+\.")  # in a result's column name: blanks, and the table or alias before a dot
 
 
-def sql_finding(
+def sql_outcome(
     answer: str, truncated: bool, outcome: Outcome | None, gold: Outcome, *, right: bool, ordered: bool
-) -> Finding:
+) -> AnswerOutcome:
     """The word for an answer of SQL whose database is at hand.
 
     `outcome`: of the SQL found in the answer, None where there was none. `right`: the execution score's verdict.
     `ordered`: whether that score takes gold's rows as a list.
     """
     if not gold.ok:
-        return Finding.GOLD_ERROR
+        return AnswerOutcome.GOLD_ERROR
     if right:
-        return Finding.RIGHT
+        return AnswerOutcome.RIGHT
     if truncated:
-        return Finding.TRUNCATED
+        return AnswerOutcome.TRUNCATED
     if outcome is None:
-        return Finding.MALFORMED if _SELECT.search(answer) else Finding.NO_SQL
+        return AnswerOutcome.MALFORMED if _SELECT.search(answer) else AnswerOutcome.NO_SQL
     if not outcome.ok:
-        return _BY_STATUS.get(outcome.status, Finding.OTHER_ERROR)
+        return _BY_STATUS.get(outcome.status, AnswerOutcome.OTHER_ERROR)
     if ordered and columns_match(gold.rows, outcome.rows, ordered=False):
-        return Finding.WRONG_ORDER
-    return Finding.WRONG_ROWS if columns_correspond(gold, outcome) else Finding.WRONG_COLUMNS
+        return AnswerOutcome.WRONG_ORDER
+    return AnswerOutcome.WRONG_ROWS if columns_correspond(gold, outcome) else AnswerOutcome.WRONG_COLUMNS
 
 
-def selector_finding(
+def selector_outcome(
     truncated: bool, *, readable: bool, unknown_tables: bool, unknown_columns: bool, missing: bool
-) -> Finding:
+) -> AnswerOutcome:
     """The word for an answer of a schema whose database is at hand and whose gold SQL can be read."""
     if readable and not (unknown_tables or unknown_columns or missing):
-        return Finding.RIGHT
+        return AnswerOutcome.RIGHT
     if truncated:
-        return Finding.TRUNCATED
+        return AnswerOutcome.TRUNCATED
     if not readable:
-        return Finding.MALFORMED
+        return AnswerOutcome.MALFORMED
     if unknown_tables:
-        return Finding.UNKNOWN_TABLE
-    return Finding.UNKNOWN_COLUMN if unknown_columns else Finding.MISSING_COLUMN
+        return AnswerOutcome.UNKNOWN_TABLE
+    return AnswerOutcome.UNKNOWN_COLUMN if unknown_columns else AnswerOutcome.MISSING_COLUMN
 
 
 def columns_correspond(gold: Outcome, outcome: Outcome) -> bool:

@@ -16,7 +16,7 @@ GOLD_ERROR = "gold error"
 LARGEST_COPY = 512 << 20  # bytes
 KEPT = 2000  # outcomes remembered: enough for the golds of one portion, and bounded
 
-Job = tuple[Path, str]  # a database file and a statement
+Statement = tuple[Path, str]  # a database file and a statement
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Bench:
     sandbox: Sandbox
     options: Options = Options()
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # db_id -> its object in Spider's tables.json
-    outcomes: dict[Job, Outcome] = field(default_factory=dict)
-    ratios: dict[tuple[Job, Job], tuple[float, ...]] = field(default_factory=dict)
+    outcomes: dict[Statement, Outcome] = field(default_factory=dict)
+    ratios: dict[tuple[Statement, Statement], tuple[float, ...]] = field(default_factory=dict)
     copies: dict[tuple[Path, tuple[str, ...]], list[list[Row]] | None] = field(default_factory=dict)
     known_files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     known_schemas: dict[str, SpiderSchema] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Bench:
             self.known_schemas[db_id] = read_spider_schema(self.database(db_id), self.tables.get(db_id))
         return self.known_schemas[db_id]
 
-    def run(self, jobs: Iterable[Job]) -> dict[Job, Outcome]:
+    def run(self, jobs: Iterable[Statement]) -> dict[Statement, Outcome]:
         """The outcomes of these jobs, among others that are still remembered."""
         if len(self.outcomes) > KEPT:
             self.outcomes.clear()
@@ -105,7 +105,7 @@ class Bench:
         self.outcomes.update(zip(new, self.sandbox.run_many(new, limits), strict=True))
         return self.outcomes
 
-    def time_ratios(self, gold: Job, pred: Job) -> tuple[float, ...]:
+    def time_ratios(self, gold: Statement, pred: Statement) -> tuple[float, ...]:
         """Seconds of gold over seconds of the prediction, run by run; measured alone, nothing beside it."""
         if (gold, pred) not in self.ratios:
             repeats = self.options.ves_repeats

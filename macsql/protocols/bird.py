@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from macsql.database.sandbox import Outcome, Status
-from macsql.protocols.bench import Bench, Job, Pair, Score, gold_error
+from macsql.protocols.bench import Bench, Pair, Score, Statement, gold_error
 from macsql.protocols.rows import bird_equal, soft_f1
 
 REWARDS = ((2.0, 1.25), (1.0, 1.0), (0.5, 0.75), (0.25, 0.5))  # at least this mean ratio of times -> this reward
 LEAST_REWARD = 0.25
 
-Jobs = tuple[Job, Job]  # gold, prediction
-Value = Callable[[Outcome, Outcome, Jobs], bool | float]
+Both = tuple[Statement, Statement]  # gold, prediction
+Value = Callable[[Outcome, Outcome, Both], bool | float]
 
 
 def execution_accuracy(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
@@ -32,7 +32,7 @@ def execution_accuracy(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
 def execution_accuracy_fixed(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
     """`bird-ex-fixed`: a statement that is not a query is wrong whatever it does to gold, and a gold query that fails
     gives no verdict instead of a 0."""
-    scores = _score(pairs, bench, False, lambda gold, pred, jobs: bool(pred.columns) and _equal(gold, pred, jobs))
+    scores = _score(pairs, bench, False, lambda gold, pred, both: bool(pred.columns) and _equal(gold, pred, both))
     return [replace(score, value=None) if score.of_gold else score for score in scores]
 
 
@@ -50,8 +50,8 @@ def step_efficiency(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
     """`bird-steps`: VES of one run, with the steps of SQLite's virtual machine in place of seconds, so that it is the
     same every time. The sandbox rounds steps down; both counts get one more, so that the shortest have a ratio."""
 
-    def value(gold: Outcome, pred: Outcome, jobs: Jobs) -> float:
-        return math.sqrt((gold.steps + 1) / (pred.steps + 1)) if _equal(gold, pred, jobs) else 0.0
+    def value(gold: Outcome, pred: Outcome, both: Both) -> float:
+        return math.sqrt((gold.steps + 1) / (pred.steps + 1)) if _equal(gold, pred, both) else 0.0
 
     return _score(pairs, bench, 0.0, value)
 
@@ -80,12 +80,12 @@ def reward(ratio: float) -> float:
     return next((given for least, given in REWARDS if ratio >= least), LEAST_REWARD)
 
 
-def _equal(gold: Outcome, pred: Outcome, _: Jobs) -> bool:
+def _equal(gold: Outcome, pred: Outcome, _: Both) -> bool:
     return bird_equal(gold.rows, pred.rows)
 
 
-def _mean_ratio(gold: Outcome, pred: Outcome, jobs: Jobs, bench: Bench) -> float:
-    return mean_ratio(bench.time_ratios(*jobs)) if _equal(gold, pred, jobs) else 0.0
+def _mean_ratio(gold: Outcome, pred: Outcome, both: Both, bench: Bench) -> float:
+    return mean_ratio(bench.time_ratios(*both)) if _equal(gold, pred, both) else 0.0
 
 
 def _score(
@@ -114,9 +114,9 @@ def _score(
     return scores
 
 
-def _on_copy(jobs: Jobs, bench: Bench) -> tuple[Outcome, Outcome] | None:
+def _on_copy(both: Both, bench: Bench) -> tuple[Outcome, Outcome] | None:
     """Gold behind the prediction, and the prediction, on a copy of the database; None where one of them fails."""
-    (database, gold), (_, pred) = jobs
+    (database, gold), (_, pred) = both
     copied = bench.run_on_copy(database, pred, gold)
     if copied is None:
         return None

@@ -8,7 +8,7 @@ from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.settings import losses_comparable
-from macsql.metrics.taxonomy import UNJUDGED, Finding
+from macsql.metrics.taxonomy import UNJUDGED, AnswerOutcome
 from macsql.report.charts import losses, search
 from macsql.report.charts.answers import failure_colours
 from macsql.report.conclusion import conclusion
@@ -112,7 +112,7 @@ def _examples(shown: Sequence[ShownExample]) -> list[tuple[str, list[dict[str, A
 
 
 def _example(row: ShownExample) -> dict[str, Any]:
-    css = "right" if row.outcome == Finding.RIGHT else "unjudged" if row.outcome in UNJUDGED else "wrong"
+    css = "right" if row.outcome == AnswerOutcome.RIGHT else "unjudged" if row.outcome in UNJUDGED else "wrong"
     ended = " (cut at the token limit)" if row.truncated else ""
     same = row.output == row.raw_output
     texts = [

@@ -51,16 +51,16 @@ def agent_metrics(agent: Agent) -> list[str]:
     from macsql.metrics.decomposer import DecomposerScores
     from macsql.metrics.refiner import RefinerScores
     from macsql.metrics.selector import SelectorScores
-    from macsql.metrics.taxonomy import SELECTOR_FINDINGS, SQL_FINDINGS
+    from macsql.metrics.taxonomy import SELECTOR_OUTCOMES, SQL_OUTCOMES
 
     scores = {"selector": SelectorScores, "decomposer": DecomposerScores, "refiner": RefinerScores}[agent]
-    findings = SELECTOR_FINDINGS if agent == "selector" else SQL_FINDINGS
+    words = SELECTOR_OUTCOMES if agent == "selector" else SQL_OUTCOMES
     own = ["spider_em_gold_errors"] if agent == "decomposer" else []
     return [
         *("rouge_l", "exact_match", "truncated", "count", "gold_errors"),
         *own,
         *(item.name for item in fields(scores)),
-        *(f"outcome/{finding.key}" for finding in findings),
+        *(f"outcome/{word.key}" for word in words),
     ]
 
 

@@ -16,7 +16,7 @@ from macsql.database.tables_json import read_tables_json
 from macsql.errors import UserError
 from macsql.factory.selection import right_selection
 from macsql.metrics import score, summary
-from macsql.metrics.taxonomy import SELECTOR_FINDINGS, SQL_FINDINGS
+from macsql.metrics.taxonomy import SELECTOR_OUTCOMES, SQL_OUTCOMES
 from macsql.records import AGENTS, Prediction
 
 DATA = Path(__file__).parent / "data"
@@ -70,7 +70,7 @@ def test_verdicts_come_in_the_order_of_the_predictions(scored):
 def test_every_word_of_the_taxonomy_is_met(scored):
     for agent in AGENTS:
         met = {verdict.outcome for verdict in scored.verdicts if verdict.agent == agent}
-        words = SELECTOR_FINDINGS if agent == "selector" else SQL_FINDINGS
+        words = SELECTOR_OUTCOMES if agent == "selector" else SQL_OUTCOMES
         assert met <= set(words)
         if agent != "refiner":
             assert met == set(words)

@@ -11,13 +11,19 @@ from hypothesis import strategies as st
 
 from macsql.database.sandbox import Outcome, Status
 from macsql.metrics import taxonomy
-from macsql.metrics.taxonomy import SELECTOR_FINDINGS, SQL_FINDINGS, Finding, columns_correspond, selector_finding
-from macsql.metrics.taxonomy import sql_finding as find
+from macsql.metrics.taxonomy import (
+    SELECTOR_OUTCOMES,
+    SQL_OUTCOMES,
+    AnswerOutcome,
+    columns_correspond,
+    selector_outcome,
+    sql_outcome,
+)
 
-CASES = [json.loads(line) for line in (Path(__file__).parent / "data" / "findings.jsonl").read_text().splitlines()]
+CASES = [json.loads(line) for line in (Path(__file__).parent / "data" / "outcomes.jsonl").read_text().splitlines()]
 
 
-def outcome(given):
+def result(given):
     if given is None:
         return None
     if isinstance(given, str):
@@ -28,23 +34,23 @@ def outcome(given):
 
 @pytest.mark.parametrize("case", CASES, ids=[case["why"] for case in CASES])
 def test_answers_of_sql(case):
-    finding = find(
+    found = sql_outcome(
         case.get("answer", "SELECT 1"),
         case.get("truncated", False),
-        outcome(case["got"]),
-        outcome(case["gold"]),
+        result(case["got"]),
+        result(case["gold"]),
         right=case.get("right", False),
         ordered=case.get("ordered", False),
     )
-    assert finding == case["finding"]
+    assert found == case["outcome"]
 
 
 def test_every_word_is_reached_by_some_case():
-    assert {case["finding"] for case in CASES} | {"no database"} == set(SQL_FINDINGS)
+    assert {case["outcome"] for case in CASES} | {"no database"} == set(SQL_OUTCOMES)
 
 
 @pytest.mark.parametrize(
-    ("readable", "tables", "columns", "missing", "truncated", "finding"),
+    ("readable", "tables", "columns", "missing", "truncated", "outcome"),
     [
         (True, False, False, False, True, "right"),
         (True, False, False, False, False, "right"),
@@ -57,18 +63,18 @@ def test_every_word_is_reached_by_some_case():
         (True, False, False, True, False, "missing column"),
     ],
 )
-def test_answers_of_a_schema(readable, tables, columns, missing, truncated, finding):
-    found = selector_finding(
+def test_answers_of_a_schema(readable, tables, columns, missing, truncated, outcome):
+    found = selector_outcome(
         truncated, readable=readable, unknown_tables=tables, unknown_columns=columns, missing=missing
     )
-    assert found == finding
+    assert found == outcome
 
 
 def test_a_schema_answer_gets_only_words_of_its_own():
     for flags in product([False, True], repeat=5):
         truncated, *rest = flags
         names = ("readable", "unknown_tables", "unknown_columns", "missing")
-        assert selector_finding(truncated, **dict(zip(names, rest, strict=True))) in SELECTOR_FINDINGS
+        assert selector_outcome(truncated, **dict(zip(names, rest, strict=True))) in SELECTOR_OUTCOMES
 
 
 RESULTS = st.integers(1, 3).flatmap(
@@ -99,8 +105,8 @@ def test_order_of_columns_and_loss_of_rows_leave_the_columns_right(result, rando
 
 
 def test_keys_can_be_metric_names_and_the_table_of_rules_has_every_word():
-    keys = [finding.key for finding in Finding]
+    keys = [outcome.key for outcome in AnswerOutcome]
     assert len(set(keys)) == len(keys)
     assert all(re.fullmatch(r"[a-z_]+", key) for key in keys)
     documented = re.findall(r"^    (\S+(?: \S+)*)  ", taxonomy.__doc__, flags=re.MULTILINE)
-    assert [word for word in documented if word in set(Finding)] == list(Finding)
+    assert [word for word in documented if word in set(AnswerOutcome)] == list(AnswerOutcome)

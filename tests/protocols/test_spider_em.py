@@ -14,13 +14,10 @@ from hypothesis import strategies as st
 from macsql.errors import UserError
 from macsql.protocols.spider.em import (
     COMPONENTS,
-    ComponentScore,
-    EmVerdict,
     GoldUnreadable,
     exact_match,
     hardness,
     read_spider_schema,
-    report,
 )
 from macsql.protocols.spider.schema import SpiderSchema, foreign_key_map
 
@@ -147,32 +144,6 @@ def test_files_that_are_no_database_are_named(tmp_path):
     (tmp_path / "text.sqlite").write_text("no database, though longer than a header of one hundred bytes would be" * 3)
     with pytest.raises(UserError, match=r"text\.sqlite: not readable"):
         read_spider_schema(tmp_path / "text.sqlite", None)
-
-
-# The table by level.
-
-
-def verdict(**scores: tuple[int, int, int]) -> EmVerdict:
-    components = {name: ComponentScore(*scores.get(name, (0, 0, 1))) for name in COMPONENTS}
-    return EmVerdict(all(one.score for one in components.values()), components, True, True)
-
-
-def test_report_averages_over_those_that_have_the_component():
-    rows = [
-        ("easy", verdict(where=(1, 1, 1))),
-        ("easy", verdict(where=(2, 0, 0))),
-        ("easy", verdict(where=(0, 1, 0))),
-        ("easy", verdict(where=(1, 1, 1))),
-        ("hard", verdict(order=(1, 1, 0))),
-    ]
-    table = report(rows)
-    assert list(table) == ["easy", "medium", "hard", "extra", "all"]
-    assert (table["easy"].count, table["easy"].exact) == (4, 0.5)
-    assert table["easy"].components["where"] == pytest.approx((2 / 3, 2 / 3, 2 / 3))
-    assert table["easy"].components["group"] == (0, 0, 1)  # in no query: F1 is 1
-    assert table["hard"].components["order"] == (0, 0, 1)  # the table's own oddity: never right, F1 1
-    assert table["medium"].count == table["medium"].exact == table["medium"].components["where"].f1 == 0
-    assert (table["all"].count, table["all"].exact) == (5, 0.4)
 
 
 # Any text.

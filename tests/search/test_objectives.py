@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from macsql.config import validate
 from macsql.errors import UserError
 from macsql.metrics import summary
-from macsql.metrics.taxonomy import Finding
+from macsql.metrics.taxonomy import AnswerOutcome
 from macsql.records import AGENTS, Verdict
 from macsql.search.objectives import agent_metrics, check_objectives
 
@@ -65,5 +65,5 @@ def test_the_names_are_those_that_scoring_gives(agent):
     }
     scores = {"rouge_l": 1.0, "exact_match": 1.0, "truncated": 0.0}
     scores |= {item.name: 1.0 for item in dataclasses.fields(kinds[agent])}
-    verdict = Verdict("1", agent, "q", "d", Finding.GOLD_ERROR.value, scores)
+    verdict = Verdict("1", agent, "q", "d", AnswerOutcome.GOLD_ERROR.value, scores)
     assert set(summary([verdict])) == {f"{agent}/{name}" for name in agent_metrics(agent)}

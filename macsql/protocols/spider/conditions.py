@@ -15,7 +15,7 @@ class UnwritableError(ValueError):
     """SQL that Spider's grammar has no words for; the text is the reason."""
 
 
-class Comparison(NamedTuple):
+class Predicate(NamedTuple):
     """`left operator values`: two values for BETWEEN, none for IS NOT NULL, one otherwise."""
 
     left: exp.Expr
@@ -23,7 +23,7 @@ class Comparison(NamedTuple):
     values: tuple[exp.Expr, ...]
 
 
-Alternatives: TypeAlias = list[list[Comparison]]  # OR of ANDs; an empty AND is true, an empty OR is false
+Alternatives: TypeAlias = list[list[Predicate]]  # OR of ANDs; an empty AND is true, an empty OR is false
 
 _OPERATORS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
@@ -76,7 +76,7 @@ def _alternatives(node: exp.Expr, negate: bool) -> Alternatives:
         return found
     if _is_true(node):
         return [] if negate else [[]]
-    return _comparison(node, negate)
+    return _predicate(node, negate)
 
 
 def _is_true(node: exp.Expr) -> bool:
@@ -86,15 +86,15 @@ def _is_true(node: exp.Expr) -> bool:
     return (isinstance(node, exp.Boolean) and bool(node.this)) or (isinstance(node, exp.Literal) and node.name == "1")
 
 
-def _comparison(node: exp.Expr, negate: bool) -> Alternatives:
+def _predicate(node: exp.Expr, negate: bool) -> Alternatives:
     if isinstance(node, exp.In):
         return _membership(node, negate)
     if isinstance(node, exp.Between):
-        return [[Comparison(node.this, "not between" if negate else "between", (node.args["low"], node.args["high"]))]]
+        return [[Predicate(node.this, "not between" if negate else "between", (node.args["low"], node.args["high"]))]]
     if isinstance(node, exp.Is) and isinstance(plain(node.expression), exp.Null):
         if not negate:
             raise UnwritableError("IS NULL")
-        return [[Comparison(plain(node.this), "is not null", ())]]
+        return [[Predicate(plain(node.this), "is not null", ())]]
     operator = _OPERATORS.get(type(node))
     if operator is None:
         raise UnwritableError(f"a condition with {described(node)}")
@@ -106,24 +106,24 @@ def _comparison(node: exp.Expr, negate: bool) -> Alternatives:
     turn = isinstance(left, (*_CONSTANT, exp.Subquery)) or isinstance(right, exp.AggFunc)
     if turn and operator in _MIRRORED and not isinstance(right, _CONSTANT):
         left, right, operator = right, left, _MIRRORED[operator]
-    return [[Comparison(left, operator, (right,))]]
+    return [[Predicate(left, operator, (right,))]]
 
 
 def _membership(node: exp.In, negate: bool) -> Alternatives:
     query = node.args.get("query")
     if query is not None:
-        return [[Comparison(node.this, "not in" if negate else "in", (query,))]]
+        return [[Predicate(node.this, "not in" if negate else "in", (query,))]]
     values = node.expressions
     if not values or (len(values) > 1 and not all(isinstance(value, _CONSTANT) for value in values)):
         raise UnwritableError("IN with something else than constants or a query")  # IN ignores a column's affinity
     if len(values) == 1:
-        return [[Comparison(node.this, "not in" if negate else "in", (values[0],))]]
+        return [[Predicate(node.this, "not in" if negate else "in", (values[0],))]]
     if negate:
-        return [[Comparison(node.this, "!=", (value,)) for value in values]]
-    return [[Comparison(node.this, "=", (value,))] for value in values]
+        return [[Predicate(node.this, "!=", (value,)) for value in values]]
+    return [[Predicate(node.this, "=", (value,))] for value in values]
 
 
-def _without_implied(together: list[Comparison]) -> list[Comparison]:
+def _without_implied(together: list[Predicate]) -> list[Predicate]:
     """Without `x IS NOT NULL` beside another comparison of x, which no NULL passes either."""
     passed = ("is", "not in")  # NULL NOT IN (nothing) is true
     compared = [one.left for one in together if one.values and one.operator not in passed]

@@ -11,10 +11,9 @@ Where the official script would stop in the middle of a run, the verdict is fals
 """
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from macsql.protocols.spider.compare import (
     COMPONENTS,
@@ -33,18 +32,15 @@ from macsql.protocols.spider.tokens import NotInGrammarError
 __all__ = [
     "COMPONENTS",
     "LEVELS",
-    "ComponentRates",
     "ComponentScore",
     "EmVerdict",
     "GoldUnreadable",
     "Hardness",
-    "LevelReport",
     "Reading",
     "SpiderSchema",
     "exact_match",
     "hardness",
     "read_spider_schema",
-    "report",
 ]
 
 Reading = Literal["strict", "fixed"]
@@ -76,23 +72,6 @@ class EmVerdict:
         return names or (() if self.tables_match else ("FROM tables",))
 
 
-class ComponentRates(NamedTuple):
-    """Averages over a level: accuracy over predictions that have the component, recall over golds that have it."""
-
-    accuracy: float
-    recall: float
-    f1: float
-
-
-@dataclass(frozen=True)
-class LevelReport:
-    """What the official table says of one level of difficulty."""
-
-    count: int
-    exact: float  # share of exact matches
-    components: dict[str, ComponentRates]
-
-
 def exact_match(schema: SpiderSchema, gold: str, pred: str, reading: Reading = "strict") -> EmVerdict:
     """Compare a prediction with its gold query; golds are remembered for each schema object.
 
@@ -118,35 +97,6 @@ def hardness(schema: SpiderSchema, gold: str) -> Hardness:
     """Spider's difficulty level of a gold query. Raises GoldUnreadable where it cannot be parsed."""
     _prepared_gold(schema, gold)  # a query that would crash the comparison has no level either
     return rate(_parsed_gold(schema, gold))
-
-
-def report(judged: Iterable[tuple[Hardness, EmVerdict]]) -> dict[str, LevelReport]:
-    """The official table from (level, verdict) pairs: a LevelReport for each level and for "all".
-
-    F1 is the harmonic mean of the two averages, and 1 where both are 0; a level without examples is all zeros.
-    """
-    rows = list(judged)
-    groups = {str(level): [verdict for rated, verdict in rows if rated == level] for level in LEVELS}
-    groups["all"] = [verdict for _, verdict in rows]
-    return {level: _level_report(verdicts) for level, verdicts in groups.items()}
-
-
-def _level_report(verdicts: list[EmVerdict]) -> LevelReport:
-    if not verdicts:
-        return LevelReport(0, 0.0, {name: ComponentRates(0.0, 0.0, 0.0) for name in COMPONENTS})
-    components = {name: _rates([verdict.components[name] for verdict in verdicts]) for name in COMPONENTS}
-    return LevelReport(len(verdicts), _mean([verdict.exact for verdict in verdicts]), components)
-
-
-def _rates(scores: list[ComponentScore]) -> ComponentRates:
-    accuracy = _mean([one.score for one in scores if one.pred_total])
-    recall = _mean([one.score for one in scores if one.gold_total])
-    f1 = 2 * accuracy * recall / (accuracy + recall) if accuracy or recall else 1.0
-    return ComponentRates(accuracy, recall, f1)
-
-
-def _mean(values: Sequence[int]) -> float:
-    return sum(values) / len(values) if values else 0.0
 
 
 @lru_cache(maxsize=16384)  # a benchmark's golds; each is judged against many predictions

@@ -23,7 +23,7 @@ GAVE_UP = "too many variants"
 
 
 @dataclass(frozen=True)
-class Trial:
+class Attempt:
     """A pair as it is run: on these files, one after another until one fails."""
 
     files: tuple[Path, ...]
@@ -53,44 +53,44 @@ def execution_match(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
 def execution_match_fixed(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
     """The same with what is plainly a fault put right: the letters `value` stay in the prediction, equal rows are not
     rejected where an int meets a float, and a statement that is not a query is wrong whatever gold gives."""
-    trials = []
+    attempts = []
     for pair in pairs:
-        trial = _prepare(pair, bench)
-        trials.append(replace(trial, pred=_cleaned(pair.pred, bench.options.keep_distinct)))
-    return _match(trials, bench, strict=False)
+        attempt = _prepare(pair, bench)
+        attempts.append(replace(attempt, pred=_cleaned(pair.pred, bench.options.keep_distinct)))
+    return _match(attempts, bench, strict=False)
 
 
-def _prepare(pair: Pair, bench: Bench) -> Trial:
+def _prepare(pair: Pair, bench: Bench) -> Attempt:
     keep = bench.options.keep_distinct
     written = pair.pred if pair.pred.strip() else EMPTY  # the official script stops at a text without a word
     gold, pred = _cleaned(pair.gold, keep), _cleaned(written.replace("value", "1"), keep)
-    return Trial(bench.files(pair.db_id), gold, pred, ordered="order by" in gold.lower())
+    return Attempt(bench.files(pair.db_id), gold, pred, ordered="order by" in gold.lower())
 
 
-def _match(trials: Sequence[Trial], bench: Bench, strict: bool) -> list[Score]:
-    scores = _run(trials, bench, strict)
+def _match(attempts: Sequence[Attempt], bench: Bench, strict: bool) -> list[Score]:
+    scores = _run(attempts, bench, strict)
     if bench.options.plug_value:
-        for place, (trial, score) in enumerate(zip(trials, scores, strict=True)):
+        for place, (attempt, score) in enumerate(zip(attempts, scores, strict=True)):
             if score.value is False:
-                scores[place] = _plug(trial, score, bench, strict)
+                scores[place] = _plug(attempt, score, bench, strict)
     return scores
 
 
-def _run(trials: Sequence[Trial], bench: Bench, strict: bool) -> list[Score]:
-    """The scores of all trials: file after file, so that a trial which failed on one does not see the next."""
-    scores = [Score(True, Status.OK)] * len(trials)
-    for turn in range(max((len(trial.files) for trial in trials), default=0)):
+def _run(attempts: Sequence[Attempt], bench: Bench, strict: bool) -> list[Score]:
+    """The scores of all attempts: file after file, so that a attempt which failed on one does not see the next."""
+    scores = [Score(True, Status.OK)] * len(attempts)
+    for turn in range(max((len(attempt.files) for attempt in attempts), default=0)):
         jobs = {}
-        for place, trial in enumerate(trials):
-            if scores[place].value and turn < len(trial.files):
-                file = trial.files[turn]
-                jobs[place] = (file, _current_year(trial.gold)), (file, _current_year(trial.pred))
+        for place, attempt in enumerate(attempts):
+            if scores[place].value and turn < len(attempt.files):
+                file = attempt.files[turn]
+                jobs[place] = (file, _current_year(attempt.gold)), (file, _current_year(attempt.pred))
         outcomes = bench.run(job for both in jobs.values() for job in both)
         for place, (gold, pred) in jobs.items():
-            scores[place] = _judge(outcomes[gold], outcomes[pred], trials[place].ordered, strict)
+            scores[place] = _judge(outcomes[gold], outcomes[pred], attempts[place].ordered, strict)
             if strict and scores[place].outcome == Status.DENIED:
                 copied = bench.run_on_copy(*pred)
-                right = copied is not None and spider_equal(outcomes[gold].rows, copied[0], trials[place].ordered)
+                right = copied is not None and spider_equal(outcomes[gold].rows, copied[0], attempts[place].ordered)
                 scores[place] = replace(scores[place], value=right)
     return scores
 
@@ -105,15 +105,15 @@ def _judge(gold: Outcome, pred: Outcome, ordered: bool, strict: bool) -> Score:
     return Score(right, pred.status, pred.message)
 
 
-def _plug(trial: Trial, plain: Score, bench: Bench, strict: bool) -> Score:
+def _plug(attempt: Attempt, plain: Score, bench: Bench, strict: bool) -> Score:
     """Right if one way of filling gold's values into the prediction is; otherwise what the prediction itself scored."""
-    candidates = variants(trial.gold, trial.pred)
+    candidates = variants(attempt.gold, attempt.pred)
     tried = 0
     while batch := list(islice(candidates, BATCH)):
         tried += len(batch)
         if tried > MAX_VARIANTS:
             return Score(False, GAVE_UP, f"more than {MAX_VARIANTS} ways to fill in gold's values")
-        if any(score.value for score in _run([replace(trial, pred=text) for text in batch], bench, strict)):
+        if any(score.value for score in _run([replace(attempt, pred=text) for text in batch], bench, strict)):
             return Score(True, Status.OK)
     return plain
 

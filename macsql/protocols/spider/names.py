@@ -24,7 +24,7 @@ _RESERVED = re.compile(
 
 
 @dataclass
-class Source:
+class FromItem:
     """A table or subquery in FROM. `name` qualifies its columns; `columns` (lower case) is None where unknown."""
 
     number: int
@@ -38,7 +38,7 @@ class Source:
 class Scope:
     """A SELECT's own names, and the scope around it."""
 
-    sources: list[Source]
+    sources: list[FromItem]
     outer: "Scope | None"
     items: list[exp.Expr] = field(default_factory=list)
     aliases: dict[str, exp.Expr] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class _Names:
         node.set("joins", joins)
         return joins
 
-    def source(self, item: exp.Expr, outer: Scope | None) -> Source:
+    def source(self, item: exp.Expr, outer: Scope | None) -> FromItem:
         self.sources += 1
         item.meta["source"] = self.sources
         number = self.sources
@@ -131,7 +131,7 @@ class _Names:
             columns = self.outputs(scopes[0])
             alias = item.alias.lower()
             item.set("alias", None)  # whoever names one of its columns is refused below
-            return Source(number, alias, "", columns, table=False)
+            return FromItem(number, alias, "", columns, table=False)
         if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
             raise UnwritableError("something in FROM that is no table")
         if item.args.get("catalog") or (item.args.get("db") and item.args["db"].name.lower() != "main"):
@@ -146,7 +146,7 @@ class _Names:
             item.set("alias", None)
         elif alias:
             item.set("alias", exp.TableAlias(this=exp.to_identifier(self.new_alias())))
-        return Source(number, alias or table, item.alias or item.name, columns)
+        return FromItem(number, alias or table, item.alias or item.name, columns)
 
     def new_alias(self) -> str:
         self.aliases += 1
@@ -258,7 +258,7 @@ class _Names:
         elif qualifier or self.schema:
             raise UnwritableError(f"no column {node.sql(dialect='sqlite')}")
 
-    def find(self, name: str, qualifier: str, scope: Scope | None) -> Source | None:
+    def find(self, name: str, qualifier: str, scope: Scope | None) -> FromItem | None:
         while scope is not None:
             if qualifier:
                 found = [one for one in scope.sources if one.alias == qualifier]
@@ -273,7 +273,7 @@ class _Names:
         return None
 
 
-def _column(source: Source, name: str) -> exp.Column:
+def _column(source: FromItem, name: str) -> exp.Column:
     column = exp.column(name, table=source.name)
     column.meta["source"] = source.number
     return column

@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from macsql.protocols.spider.conditions import Comparison, UnwritableError, alternatives, described, plain
+from macsql.protocols.spider.conditions import Predicate, UnwritableError, alternatives, described, plain
 from macsql.protocols.spider.joins import place_conditions
 from macsql.protocols.spider.names import written_name
 
@@ -175,10 +175,10 @@ def _conditions(word: str, conditions: list[exp.Expr]) -> list[str]:
         raise UnwritableError("a condition that is never true")
     if [] in found:
         return []
-    return [word, " OR ".join(" AND ".join(map(_comparison, one)) for one in found)]
+    return [word, " OR ".join(" AND ".join(map(_predicate, one)) for one in found)]
 
 
-def _comparison(one: Comparison) -> str:
+def _predicate(one: Predicate) -> str:
     if not one.values:
         raise UnwritableError("IS NOT NULL")
     return " ".join([_unit(one.left), one.operator.upper(), " AND ".join(map(_value, one.values))])

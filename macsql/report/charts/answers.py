@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.statistics import Interval
-from macsql.metrics.taxonomy import Finding
+from macsql.metrics.taxonomy import AnswerOutcome
 from macsql.report.charts.canvas import COLOURS, FAINT, INK, Scale, element, picture
 
 RIGHT, OTHER = "#009e73", "#dde2e8"
@@ -44,7 +44,7 @@ def failure_colours(rows: Sequence[AgentAnswers]) -> dict[str, str]:
 
 def answers_bar(row: AgentAnswers, colours: dict[str, str]) -> Markup:
     """An agent's answers as one bar: right ones first, then each kind of failure."""
-    pieces = [(Finding.RIGHT.value, row.correct, RIGHT)]
+    pieces = [(AnswerOutcome.RIGHT.value, row.correct, RIGHT)]
     pieces += [(word, count, colours[word]) for word, count in row.notes if word in colours]
     rest = [(word, count) for word, count in row.notes if word not in colours]
     if rest:
