@@ -27,6 +27,7 @@ FREE_KEYS = (
     "executor.",
     "tracking.",
     "metrics.workers",
+    "model.made",  # a folder under tracking.state_dir, which may be moved
     "search.n_trials",
     "sweep.repeats",
     "sweep.max_retries",
