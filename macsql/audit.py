@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from macsql.app import command
 from macsql.config import Config
+from macsql.errors import UserError
 from macsql.files import check_output, write_output
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from macsql.factory.prepared import Prepared
     from macsql.models.audit import AuditReport, FieldAudit
 
 
@@ -27,30 +29,33 @@ def main(config: Config) -> int:
     from rich.console import Console
 
     with Console(stderr=True).status("making, tokenising and counting the examples"):
-        report = audit(config)
+        prepared, report = audit(config)
     if out is not None:
         write_output("audit.out", out, [json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"])
-    _show(report, config)
+    _show(report, prepared, config)
     report.refuse_below(config.audit.fail_below)
     return 0
 
 
-def audit(config: Config) -> "AuditReport":
-    """The audit of a configuration's examples; they are made where they are not on disk yet."""
+def audit(config: Config) -> "tuple[Prepared, AuditReport]":
+    """A configuration's examples, made where they are not on disk yet, and their audit."""
     from macsql.factory.prepared import prepare
     from macsql.models import families
     from macsql.models.audit import audit_examples, check_ceiling
     from macsql.records import SPLITS
 
     check_ceiling(config.audit.fail_below)
+    if config.generation.max_new_tokens < 1:
+        raise UserError(f"generation.max_new_tokens={config.generation.max_new_tokens}: at least 1 is needed.")
     families.check(config.model, weights=False)
     prepared = prepare(config)
     examples = {split: prepared.examples(split) for split in SPLITS}
     rows = [row for split in SPLITS for row in examples[split]]
-    return audit_examples(rows, families.text_of(config, examples["train"]))
+    text = families.text_of(config, examples["train"])
+    return prepared, audit_examples(rows, text, config.generation.max_new_tokens)
 
 
-def _show(report: "AuditReport", config: Config) -> None:
+def _show(report: "AuditReport", prepared: "Prepared", config: Config) -> None:
     import sys
 
     from rich.console import Console
@@ -59,8 +64,13 @@ def _show(report: "AuditReport", config: Config) -> None:
     console.print(_table(report, config))
     for warning in report.warnings():
         console.print(f"Warning: {warning}", markup=False, soft_wrap=True)
+    for line in prepared.left_out:
+        console.print(f"Left out before the audit: {line}", markup=False, soft_wrap=True)
+    for note in prepared.about["notes"]:
+        console.print(f"Note: {note}", markup=False, soft_wrap=True)
     if not report.warnings():
-        console.print("Nothing is lost: every answer can be written and every question is read.")
+        rows = " of the rows that were read" if prepared.left_out else ""
+        console.print(f"Nothing is lost{rows}: every answer can be written and every question is read.")
 
 
 def _table(report: "AuditReport", config: Config) -> "Table":

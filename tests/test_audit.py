@@ -49,11 +49,39 @@ def test_verbatim_is_refused_but_shown_and_written(audit, tmp_path):
     assert json.loads(out.read_text(encoding="utf-8"))["selector"]["exact_match_ceiling"] == 0.0
 
 
+def test_answers_that_are_longer_than_may_be_generated_are_told(audit):
+    code, shown, _ = audit("generation.max_new_tokens=9")
+    assert code == 0
+    assert "of the answers are longer than 9 tokens (generation.max_new_tokens)" in " ".join(shown.split())
+    code, _, err = audit("generation.max_new_tokens=9", "audit.fail_below=1")
+    assert code == 1
+    assert "(generation.max_new_tokens)" in err
+
+
+def test_what_was_left_out_is_named(audit, tmp_path):
+    """An audit of the rest alone would call broken data whole."""
+    schema = "【Database schema】\n# Table: ship\n[\n(id, id.),\n]\n"
+    prompt = f"Given a {schema}【Question】\nHow many ships {{}}?\n【Evidence】\n\n"
+    lines = ['{"messages":']
+    for number in range(30):
+        asked = prompt.format(number) + "Decompose the question into sub questions"
+        turns = [("system", ""), ("user", asked), ("assistant", f"```sql\nSELECT {number}\n```")]
+        lines.append(json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]}))
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    code, shown, _ = audit("data=chat", f"data.root={file}")
+    assert code == 0
+    assert "Left out before the audit: 1 " in shown
+    assert "line 1" in shown
+    assert "Nothing is lost of the rows that were read" in shown
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
         ("audit.fail_below=2", "from 0 to 1"),
         ("audit.fail_below=often", "audit.fail_below"),
+        ("generation.max_new_tokens=0", "generation.max_new_tokens=0"),
         ("audit.out=.", "is a folder"),
         ("audit.file=x.json", "audit.file"),
         ("codec=morse", "codec"),

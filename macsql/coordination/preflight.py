@@ -10,7 +10,6 @@ from typing import Any
 
 from macsql.config import Config, flatten
 from macsql.coordination.database_lock import check_storage
-from macsql.corpora.leakage import suspects, warning
 from macsql.errors import UserError, first_line
 from macsql.executors import Executor, executor
 from macsql.factory.prepared import Prepared, prepare
@@ -20,7 +19,7 @@ from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
 from macsql.tracking import check_uri
-from macsql.training.check import check, notes
+from macsql.training.check import check, examined, notes
 
 SHOWN = 24  # trials of the plan that are listed
 OF_THE_SWEEP = ("sweep", "search", "tracking", "executor", "build", "audit", "out", "experiment", "scale")
@@ -176,25 +175,15 @@ class Preflight:
 
     def warnings(self) -> list[str]:
         """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""
-        from macsql.models.audit import audit_examples
-        from macsql.models.families import text_of
-
         said: dict[str, None] = {}
         seen = set()
         for trial in self.trials:
             config = trial.config
             said.update(dict.fromkeys(notes(config)))
-            key = repr((config.data, config.agents, config.codec, config.model))
-            if key in seen:
-                continue
-            seen.add(key)
-            prepared = self.prepared(config)
-            train = prepared.examples("train")
-            report = audit_examples(train + prepared.examples("test"), text_of(config, train))
-            said.update(dict.fromkeys(report.warnings()))
-            report.refuse_below(config.audit.fail_below)
-            corpus = prepared.about["corpus"]
-            said.update((warning(suspect), None) for suspect in suspects(corpus, config.model.known_training_data))
+            key = repr((config.data, config.agents, config.codec, config.model, config.generation.max_new_tokens))
+            if key not in seen:
+                seen.add(key)
+                said.update(dict.fromkeys(examined(config, self.prepared(config))))
         return list(said)
 
     def announce(self) -> None:
@@ -211,7 +200,7 @@ class Preflight:
         self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
         for split, counts in prepared.about["counts"].items():
             self.say(f"  {split}: " + ", ".join(f"{counts.get(agent, 0)} {agent}" for agent in AGENTS) + " examples")
-        for line in _skipped(prepared.about["skipped"]):
+        for line in prepared.left_out:
             self.say(f"  left out: {line}")
         for note in prepared.about["notes"]:
             self.say(f"  note: {note}")
@@ -258,14 +247,6 @@ def _data_name(trial: PlannedTrial) -> str:
 
 def _roles(counts: Mapping[str, int]) -> list[Agent]:
     return [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
-
-
-def _skipped(skipped: Mapping[str, Any]) -> list[str]:
-    lines = [f"{count} questions: {reason}" for reason, count in skipped.get("questions", {}).items()]
-    for split in ("train", "eval", "test"):
-        for agent, reasons in skipped.get(split, {}).items():
-            lines += [f"{count} {split} {agent} rows: {reason}" for reason, count in reasons.items()]
-    return lines
 
 
 def _duration(seconds: float) -> str:

@@ -45,6 +45,16 @@ class Prepared:
         """Content hash of the questions, schemas and databases; the same on every machine."""
         return self.about["fingerprint"]
 
+    @property
+    def left_out(self) -> list[str]:
+        """A line for each reason why questions of the corpus, or rows of an agent, are not among the examples."""
+        skipped = self.about["skipped"]
+        lines = [f"{count} questions: {reason}" for reason, count in skipped.get("questions", {}).items()]
+        for split in SPLITS:
+            for agent, reasons in skipped.get(split, {}).items():
+                lines += [f"{count} {split} {agent} rows: {reason}" for reason, count in reasons.items()]
+        return lines
+
     def examples(self, split: Split) -> list[Example]:
         """The examples of a split, in the corpus's order."""
         return list(read_jsonl(self.folder / f"{split}.jsonl", Example))

@@ -25,6 +25,7 @@ class FieldAudit:
     mean_tokens: float  # before cutting, the end-of-sequence token included
     longest: int  # tokens of the longest row
     window: int  # tokens
+    window_key: str  # the configuration key that sets it
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ class AuditReport:
         check_ceiling(ceiling)
         for audit in self.agents:
             if ceiling is not None and audit.exact_match_ceiling < ceiling:
+                reasons = " and ".join(_reasons(audit))
                 raise UserError(
                     f"The {audit.agent}'s exact match can be at most {audit.exact_match_ceiling:.4g} with "
-                    f"codec={self.codec} and this model, and audit.fail_below={ceiling} asks for more."
+                    f"codec={self.codec} and this model ({reasons}), and audit.fail_below={ceiling} asks for more."
                 )
 
 
@@ -73,21 +75,24 @@ def check_ceiling(ceiling: float | None) -> None:
         raise UserError(f"audit.fail_below={ceiling} is no share: write a number from 0 to 1.")
 
 
-def audit_examples(examples: Sequence[Example], text: Text) -> AuditReport:
-    """Count what is lost of `examples` on their way through a model's codec, tokenizer and windows."""
+def audit_examples(examples: Sequence[Example], text: Text, max_new_tokens: int) -> AuditReport:
+    """Count what is lost of `examples` on their way through a model's codec, tokenizer and windows.
+
+    An answer may take `max_new_tokens` at most, the end-of-sequence token included, whatever it was trained on.
+    """
     audits = []
     for agent in AGENTS:
         rows = [row for row in examples if row.agent == agent]
         if rows:
-            audits.append(_audit(agent, rows, text))
+            audits.append(_audit(agent, rows, text, max_new_tokens))
     return AuditReport(text.codec.name, tuple(audits))
 
 
 class _Tally:
     """Running counts over one field."""
 
-    def __init__(self, reader: Text, window: int) -> None:
-        self.reader, self.window = reader, window
+    def __init__(self, reader: Text, window: int, window_key: str) -> None:
+        self.reader, self.window, self.window_key = reader, window, window_key
         self.rows = self.tokens = self.longest = self.truncated = self.unknown = self.rows_with_unknown = self.lost = 0
         self.characters: set[str] = set()
 
@@ -121,20 +126,25 @@ class _Tally:
             mean_tokens=self.tokens / self.rows,
             longest=self.longest,
             window=self.window,
+            window_key=self.window_key,
         )
 
 
-def _audit(agent: Agent, rows: Sequence[Example], reader: Text) -> AgentAudit:
-    source_window, target_window = reader.max_source_length, reader.max_target_length
-    source, target = _Tally(reader, source_window), _Tally(reader, target_window)
+def _audit(agent: Agent, rows: Sequence[Example], reader: Text, max_new_tokens: int) -> AgentAudit:
+    source = _Tally(reader, reader.max_source_length, "model.max_source_length")
+    if max_new_tokens < reader.max_target_length:
+        target = _Tally(reader, max_new_tokens, "generation.max_new_tokens")
+    else:
+        target = _Tally(reader, reader.max_target_length, "model.max_target_length")
     reached = truncated = 0
     seen: list[bool] = []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         sources, targets = source.add([row.source for row in batch]), target.add([row.target for row in batch])
         for row, asked, answer in zip(batch, sources, targets, strict=True):
-            truncated += len(asked) > source_window or len(answer) > target_window
-            reached += exact_match(row.target, reader.text(cut(reader.tokenizer, answer, target_window)))
+            truncated += len(asked) > source.window or len(answer) > target.window
+            learnt = cut(reader.tokenizer, answer, reader.max_target_length)
+            reached += exact_match(row.target, reader.text(learnt[:max_new_tokens]))
         seen += _questions_seen(batch, sources, reader)
     return AgentAudit(
         agent=agent,
@@ -173,21 +183,27 @@ def _plain(text: str) -> str:
 
 
 def _warnings(audit: AgentAudit, codec: str) -> Iterator[str]:
-    name, source, target = f"{audit.agent.capitalize()} (codec={codec})", audit.source, audit.target
+    name, source = f"{audit.agent.capitalize()} (codec={codec})", audit.source
     if audit.exact_match_ceiling < 1:
-        reasons = []
-        if target.missing:
-            reasons.append(f"the tokenizer cannot write {' '.join(target.missing)}")
-        elif target.round_trip_loss > 0:
-            reasons.append(f"{percent(target.round_trip_loss)} of the answers do not come back as they were written")
-        if target.truncated > 0:
-            reasons.append(f"{percent(target.truncated)} of the answers are longer than {target.window} tokens")
-        yield f"{name}: exact match can be at most {percent(audit.exact_match_ceiling)}: {' and '.join(reasons)}."
+        reasons = " and ".join(_reasons(audit))
+        yield f"{name}: exact match can be at most {percent(audit.exact_match_ceiling)}: {reasons}."
     if audit.question_in_window is not None and audit.question_in_window < 1:
         seen = percent(audit.question_in_window)
         yield f"{name}: only {seen} of the questions stand whole in the model's window of {source.window} tokens."
     if source.truncated > 0:
         yield f"{name}: {percent(source.truncated)} of the prompts are longer than {source.window} tokens and are cut."
+
+
+def _reasons(audit: AgentAudit) -> Iterator[str]:
+    """Why an agent's exact match cannot be 1."""
+    target = audit.target
+    if target.missing:
+        yield f"the tokenizer cannot write {' '.join(target.missing)}"
+    elif target.round_trip_loss > 0:
+        yield f"{percent(target.round_trip_loss)} of the answers do not come back as they were written"
+    if target.truncated > 0:
+        longer = f"longer than {target.window} tokens ({target.window_key})"
+        yield f"{percent(target.truncated)} of the answers are {longer}"
 
 
 def percent(share: float) -> str:

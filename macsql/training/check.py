@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from macsql.config import Config
+from macsql.corpora.leakage import suspects, warning
 from macsql.errors import UserError
+from macsql.factory.prepared import Prepared
 from macsql.models import families
+from macsql.models.audit import audit_examples, check_ceiling
 from macsql.models.codecs import codec
 from macsql.training import mixture
 
@@ -56,6 +59,7 @@ NEEDS = (
 def check(config: Config) -> None:
     """Raise UserError for the first thing that a trial would die of."""
     codec(config.codec.name)
+    check_ceiling(config.audit.fail_below)
     mixture.check(config.mixture)
     _check_numbers(config)
     _check_trainer(config)
@@ -84,6 +88,19 @@ def _check_trainer(config: Config) -> None:
         )
     if trainer.early_stopping_patience is not None and trainer.eval_strategy == "no":
         raise UserError("trainer.early_stopping_patience counts evaluations, and trainer.eval_strategy=no makes none.")
+
+
+def examined(config: Config, prepared: Prepared) -> list[str]:
+    """A sentence for each thing that training on these examples cannot teach, or that the model may have seen before.
+
+    Raises UserError where an agent's exact match cannot reach audit.fail_below.
+    """
+    train = prepared.examples("train")
+    rows = train + prepared.examples("test")
+    report = audit_examples(rows, families.text_of(config, train), config.generation.max_new_tokens)
+    report.refuse_below(config.audit.fail_below)
+    known = suspects(prepared.about["corpus"], config.model.known_training_data)
+    return [*report.warnings(), *map(warning, known)]
 
 
 def notes(config: Config) -> list[str]:

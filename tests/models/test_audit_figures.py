@@ -52,7 +52,7 @@ def pocket(tmp_path_factory: pytest.TempPathFactory):
 
 
 def report(tokenizer, rows: list[Example], name: str = "marks", source: int = 512, target: int = 256) -> AuditReport:
-    return audit_examples(rows, Text(tokenizer, codec(name), source, target))
+    return audit_examples(rows, Text(tokenizer, codec(name), source, target), 256)
 
 
 def test_verbatim_shows_why_the_posters_exact_match_was_zero(t5):
@@ -109,8 +109,26 @@ def test_what_is_cut_cannot_match(pocket):
     assert agent.target.longest > length == agent.target.window
     assert audited.warnings() == [
         "Refiner (codec=marks): exact match can be at most 75.0 %: "
-        f"25.0 % of the answers are longer than {length} tokens."
+        f"25.0 % of the answers are longer than {length} tokens (model.max_target_length)."
     ]
+
+
+@pytest.mark.parametrize(("allowed", "ceiling"), [(0, 1.0), (-1, 1.0), (-2, 0.75)])
+def test_an_answer_has_no_more_tokens_than_may_be_generated(pocket, allowed, ceiling):
+    """Without its end-of-sequence token the longest answer is still whole, one less and it is not."""
+    short, long = row("refiner"), row("refiner", target="```sql\nSELECT a FROM t WHERE a <= 5 AND b = 'x'\n```")
+    text = Text(pocket, codec("marks"), 512, 256)
+    longest = len(text.ids([long.target])[0])
+    audited = audit_examples([short, long, short, short], text, longest + allowed)
+    [agent] = audited.agents
+    assert agent.exact_match_ceiling == ceiling
+    assert agent.target.truncated == (0.25 if allowed else 0.0)
+    assert (agent.target.window, agent.target.window_key) == (longest + allowed, "generation.max_new_tokens")
+    if ceiling < 1:
+        limit = f"25.0 % of the answers are longer than {longest - 2} tokens (generation.max_new_tokens)"
+        assert audited.warnings() == [f"Refiner (codec=marks): exact match can be at most 75.0 %: {limit}."]
+        with pytest.raises(UserError, match=r"at most 0\.75 .*generation\.max_new_tokens.*fail_below=0\.9"):
+            audited.refuse_below(0.9)
 
 
 def test_a_row_counts_as_cut_whichever_side_is(pocket):
