@@ -22,6 +22,20 @@ def conclusion(comparison: Comparison) -> str:
     return f"{_outcome(comparison)}{_elsewhere(comparison)}.{progress}"
 
 
+def conclusion_in_short(comparison: Comparison) -> str:
+    """The same without figures that stand in the experiment's own README: each part is one of `conclusion`'s."""
+    claim, contrast = comparison.published.claim, comparison.claim
+    if claim is not None and contrast is not None:
+        said = _stated(contrast, claim.words, claim.by)
+    elif claim is None and comparison.answers and all(row.poster for row in comparison.answers):
+        said = _compatible(comparison)
+    elif claim is None and comparison.best_setting is not None:
+        said = _best(comparison.best_setting)
+    else:
+        said = _outcome(comparison)
+    return f"{said}.{f' {comparison.progress}.' if comparison.progress else ''}"
+
+
 def poster_in_words(comparison: Comparison) -> str:
     """The poster's figures in a line: "ROUGE-L 0.354 (mixture=real), 0.19 (mixture=undersample)"."""
     groups: dict[str, list[str]] = {}
@@ -158,14 +172,21 @@ def _in_brief(contrast: Contrast) -> str:
 
 
 def _decided(contrast: Contrast, words: str, by: str) -> str:
+    """What a contrast says of a claim, with its figures."""
+    few = f", but {contrast.questions} questions are too few to tell" if contrast.questions < FEWEST else ""
     shown = f"{contrast.title} {_interval(contrast.difference)}, {_seeds(contrast)}"
+    return f"{_stated(contrast, words, by)}: {shown}{few}"
+
+
+def _stated(contrast: Contrast, words: str, by: str) -> str:
+    """What a contrast says of a claim."""
     if contrast.questions < FEWEST:
-        return f"Undecided whether {words}: {shown}, but {contrast.questions} questions are too few to tell"
+        return f"Undecided whether {words}"
     if contrast.direction > 0:
-        return f"Agrees with {by} that {words}: {shown}"
+        return f"Agrees with {by} that {words}"
     if contrast.direction < 0:
-        return f"Contradicts {by}, which says that {words}: {shown}"
-    return f"Undecided whether {words}, because 0 is not ruled out: {shown}"
+        return f"Contradicts {by}, which says that {words}"
+    return f"Undecided whether {words}, because 0 is not ruled out"
 
 
 def _seeds(contrast: Contrast) -> str:

@@ -9,10 +9,10 @@ from macsql.comparison.published import systems
 from macsql.comparison.systems import systems_with_ours
 from macsql.errors import UserError
 from macsql.files import write_output
-from macsql.report.conclusion import conclusion, ours_in_words, poster_in_words
+from macsql.report.conclusion import conclusion, conclusion_in_short, ours_in_words, poster_in_words
 from macsql.report.markdown import bullets, lines, markdown, with_title
 from macsql.report.notes import reading
-from macsql.report.table import Column, Nature, Table, text
+from macsql.report.table import Column, Nature, Table, shown, text
 from macsql.report.tables.answers import answers_table, systems_table
 from macsql.report.tables.poster import WHY, epoch_table, poster_table, why
 from macsql.report.tables.statistics import effects_table
@@ -37,7 +37,7 @@ def write_overview(comparison: Comparison, path: Path) -> Path:
         f"[{comparison.published.title}]({comparison.name}/README.md)",
         poster_in_words(comparison),
         ours_in_words(comparison),
-        conclusion(comparison),
+        conclusion_in_short(comparison),
     ]
     before = _between(path)
     there = before.splitlines() if head in before else []
@@ -87,7 +87,9 @@ def _grouped_first(table: Table, heading: str) -> Table:
 def _systems(folder: Path) -> list[str]:
     """The published figures of whole systems, whatever this project has measured."""
     table = systems_table(systems_with_ours(systems(folder), None))
-    return ["", f"{table.title}. {table.caption}", "", markdown(table)] if table.rows else []
+    about = [f"- {shown(row.cells[0])}: {shown(row.cells[-1])}" for row in table.rows]  # too long for a cell
+    whole = markdown(table.without(Nature.PROSE))
+    return ["", f"{table.title}. {table.caption}", "", whole, "", *about] if table.rows else []
 
 
 def _between(path: Path) -> str:

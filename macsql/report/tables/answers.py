@@ -84,4 +84,4 @@ def _system_cell(of: Figure) -> Cell:
 def _system_lines(row: SystemFigures) -> list[str]:
     """What a system is, what is to be known of its figures, and who published them."""
     sources = dict.fromkeys(of.note for of in row.figures.values() if of.origin is Origin.PUBLISHED and of.note)
-    return [line for line in (f"Model: {row.model}", row.note, *(f"Source: {source}" for source in sources)) if line]
+    return [line for line in (row.model, row.note, *(f"Source: {source}" for source in sources)) if line]
