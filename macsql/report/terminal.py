@@ -56,7 +56,7 @@ def write(table: Table, console: Console) -> None:
     whole = table.without(Nature.DRAWING, Nature.PROSE)
     fitting, left = _fitting(whole, console.width)
     if left:
-        told = [f"A wider screen also shows: {', '.join(left)}. results.csv has every figure.", *told]
+        told = [f"A wider screen also shows: {', '.join(left)}. The report has everything.", *told]
     screen = Screen(title=table.title, title_justify="left", caption_justify="left")
     screen.caption = "\n".join(filter(None, (table.caption, *told)))
     for column in fitting.columns:

@@ -194,8 +194,8 @@ def test_seeds_have_a_table_of_their_own(sweeps, tmp_path):
         sweeps.trial("rates", index, point, verdicts(set(range(5 + index))), repeat=repeat)
     shown = page(compare("rates", sweeps.state), tmp_path)
     assert "Settings over their seeds" in shown.text
-    assert "95 % (Student, seeds) by seed" in shown.text
-    assert "+0.050 to +0.050 +0.050, +0.050" in shown.text
+    assert "95 % (Student, seeds)" in shown.text
+    assert "+0.050, +0.050" in shown.text
     assert "seed 0, the first of 2" in shown.text
     assert shown.count("tr", "best") == 3  # both seeds of the best setting, and the setting itself
     assert not shown.count("p", "question")  # of a sweep that is no experiment there is none

@@ -16,24 +16,23 @@ def contrasts_table(comparison: Comparison) -> Table:
     one_seed = all(item.over_seeds is None for item in held)
     columns = [
         *_columns(held),
+        Column("p_holm", "p (Holm)"),
+        Column("p", "p", optional=True),
         Column("better", "better", optional=True),
         Column("worse", "worse", optional=True),
-        Column("p", "p", optional=True),
-        Column("p_holm", "p (Holm)"),
         *([Column("detectable", "found at 80%", optional=True)] if one_seed else []),
-        *_counts(),
+        *_counts(held),
     ]
     rows = [
         Row(
             (
                 text(item.title),
                 *_worth(item, held),
+                *(Cell(item.p_holm, Form.CHANCE), Cell(item.p, Form.CHANCE)),
                 figure(None if item.p is None else item.better),
                 figure(None if item.p is None else item.worse),
-                Cell(item.p, Form.CHANCE),
-                Cell(item.p_holm, Form.CHANCE),
                 *([figure(item.detectable)] if one_seed else []),
-                *(figure(item.questions), figure(item.seeds)),
+                *_counted(item, held),
             ),
             group=item.setting,
         )
@@ -53,11 +52,8 @@ def contrasts_table(comparison: Comparison) -> Table:
 def effects_table(comparison: Comparison) -> Table:
     """A row per figure of each main effect and interaction; no rows where the sweep is no full factorial."""
     held = comparison.effects
-    columns = [*_columns(held), *_counts()]
-    rows = [
-        Row((text(item.title), *_worth(item, held), figure(item.questions), figure(item.seeds)), group=item.change)
-        for item in held
-    ]
+    columns = [*_columns(held), *_counts(held)]
+    rows = [Row((text(item.title), *_worth(item, held), *_counted(item, held)), group=item.change) for item in held]
     caption = (
         "A main effect is the gain over the first value of an axis, averaged over all values of the other axes. An "
         "interaction (x) is how much that gain changes with the value of the other axis. An interval that contains 0 "
@@ -70,30 +66,42 @@ def _seeds_too(one_seed: bool) -> str:
     return "" if one_seed else ", from the larger of this p and that of Student's test over the seeds"
 
 
+def _several(held: Sequence[Difference]) -> bool:
+    return any(item.over_seeds is not None for item in held)
+
+
 def _columns(held: Sequence[Difference]) -> list[Column]:
-    several = any(item.over_seeds is not None for item in held)
     return [
         Column("figure", "figure", Nature.LABEL),
         Column("difference", "difference"),
         Column("interval", "95 % (bootstrap)"),
         Column("bar", f"-{_reach(held):g} … +{_reach(held):g}", Nature.DRAWING),
-        *([Column("student", "95 % (Student, seeds)"), Column("by_seed", "by seed", optional=True)] if several else []),
+        *([Column("student", "95 % (Student, seeds)")] if _several(held) else []),
     ]
 
 
-def _counts() -> list[Column]:
-    return [Column("questions", "questions", optional=True), Column("seeds", "seeds", optional=True)]
-
-
 def _worth(item: Difference, held: Sequence[Difference]) -> list[Cell]:
-    several = any(other.over_seeds is not None for other in held)
-    each = ", ".join(map(difference_in_words, item.by_seed)) if item.seeds > 1 else "-"
+    """The cells of `_columns` but the first."""
     return [
         Cell(item.difference.value, Form.SIGNED),
         text(_interval(item.difference)),
         drawing(interval_bar(item.difference, _reach(held))),
-        *([text(_interval(item.over_seeds)), text(each)] if several else []),
+        *([text(_interval(item.over_seeds))] if _several(held) else []),
     ]
+
+
+def _counts(held: Sequence[Difference]) -> list[Column]:
+    return [
+        *([Column("by_seed", "by seed", optional=True)] if _several(held) else []),
+        Column("questions", "questions", optional=True),
+        Column("seeds", "seeds", optional=True),
+    ]
+
+
+def _counted(item: Difference, held: Sequence[Difference]) -> list[Cell]:
+    """The cells of `_counts`."""
+    each = ", ".join(map(difference_in_words, item.by_seed)) if item.seeds > 1 else "-"
+    return [*([text(each)] if _several(held) else []), figure(item.questions), figure(item.seeds)]
 
 
 def _interval(found: Interval | None) -> str:
