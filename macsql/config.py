@@ -1,4 +1,6 @@
-"""Every key a configuration may hold, with its type: one dataclass a group of conf/.
+"""Every key a configuration may hold, with its type and its default: one dataclass for each group of conf/.
+
+A choice of a group (conf/GROUP/CHOICE.yaml) states only the keys in which it differs from the defaults here.
 
 Hydra composes the YAML; `validate` binds the result to these classes before anything is built, so that a word where a
 number belongs, or a key nobody reads, dies in a second with a sentence that names it. A composed configuration is
@@ -154,8 +156,8 @@ class TrainerConfig:
 class GenerationConfig:
     """How answers are generated; names are those of transformers' GenerationConfig (conf/generation)."""
 
-    batch_size: int = 32
-    max_new_tokens: int = 256
+    batch_size: int = 32  # examples at once, sorted by length
+    max_new_tokens: int = 512  # an answer that reaches this is counted as truncated
     num_beams: int = 1
     do_sample: bool = False
     temperature: float = 1.0
@@ -166,7 +168,7 @@ class GenerationConfig:
 class MetricsConfig:
     """What is measured after training (conf/metrics)."""
 
-    time_limit: float = 30.0  # seconds for one SQL statement
+    time_limit: float = 5.0  # seconds for one SQL statement
     workers: int = 1  # sandbox processes
 
 
@@ -186,12 +188,12 @@ class SearchConfig:
 class SweepConfig:
     """The sweep itself."""
 
-    name: str = "sweep"  # the study's name, and experiments/<name>/
+    name: str = "sweep"  # the study's name; trials, results.csv and the comparison go by it
     metric: list[str] = field(default_factory=lambda: ["eval_loss"])  # objectives; the first one names the best trial
-    direction: list[str] = field(default_factory=lambda: ["minimize"])
-    repeats: int = 1  # seeds a point
-    max_retries: int = 1
-    dry_run: bool = False
+    direction: list[str] = field(default_factory=lambda: ["minimize"])  # minimize | maximize, one for each
+    repeats: int = 1  # seeds per setting
+    max_retries: int = 1  # attempts after the first for a trial that dies
+    dry_run: bool = False  # true: print the plan and its cost, and stop
 
     @property
     def objectives(self) -> list[str]:
@@ -267,8 +269,8 @@ class Config:
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
-    seed: int = 0
-    out: str | None = None
+    seed: int = 0  # of weights, data order and dropout; the n-th repeat of a setting adds n
+    out: str | None = None  # build: the file for the rows
 
 
 def validate(cfg: DictConfig) -> Config:
