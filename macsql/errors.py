@@ -26,6 +26,7 @@ def with_type(error: BaseException) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a sentence quotes it, cut to 60 letters."""
+    """A value of JSON or YAML as a sentence quotes it, cut to 60 letters."""
     text = repr(value)
+    text = {"None": "null", "True": "true", "False": "false"}.get(text, text)
     return text if len(text) <= 60 else f"{text[:59]}…"

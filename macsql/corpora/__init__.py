@@ -5,9 +5,10 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, fingerprint, place
+from macsql.corpora.splits import check_split_by
 from macsql.errors import UserError
 
-__all__ = ["FORMATS", "Corpus", "fingerprint", "places", "read"]
+__all__ = ["FORMATS", "Corpus", "check", "fingerprint", "places", "read"]
 
 FORMATS = ("pocket", "synthetic", "spider", "bird", "text2sql", "chat")  # a format is the module of its name
 
@@ -19,12 +20,23 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:
     give the same corpus on every machine. Raises UserError where the format is unknown, the folder is missing or holds
     another layout: the sentence says what was found and what is expected.
     """
-    if data.format not in FORMATS:
-        raise UserError(f"Unknown data.format {data.format!r}: it is one of {', '.join(FORMATS)}.")
-    if data.rename and data.format != "text2sql":
-        raise UserError(f"data.rename is for data=text2sql: the queries of data={data.format} are taken as they are.")
+    check(data)
     corpus: Corpus = importlib.import_module(f"macsql.corpora.{data.format}").read(data, Path(state_dir))
     return corpus
+
+
+def check(data: DataConfig) -> None:
+    """Raise UserError for what can be wrong with the configuration before a file is read."""
+    if data.format not in FORMATS:
+        raise UserError(f"Unknown data.format {data.format!r}: it is one of {', '.join(FORMATS)}.")
+    check_split_by(data.split_by)
+    for key, share in (("eval_fraction", data.eval_fraction), ("test_fraction", data.test_fraction)):
+        if not 0 <= share < 1:
+            raise UserError(f"data.{key}={share} is no share of the data: write a number from 0 to below 1.")
+    if data.limit is not None and data.limit < 1:
+        raise UserError(f"data.limit must be at least 1, not {data.limit}: null takes all there are.")
+    if data.rename and data.format != "text2sql":
+        raise UserError(f"data.rename is for data=text2sql: the queries of data={data.format} are taken as they are.")
 
 
 def places(data: DataConfig, state_dir: Path) -> list[Path]:

@@ -262,6 +262,9 @@ def _databases(root: str | None) -> tuple[dict[str, Database], list[str]]:
     if root is None:
         return {}, ["No data.database_root: nothing is executed, so execution metrics do not apply."]
     folder = place("data.database_root", root)
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise UserError(f"data.database_root={root} {what}: it should name a folder with DB/DB.sqlite.")
     paths: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.sqlite")):
         name = re.sub(r"-db(\..*)?$", "", path.stem)  # as text2sql-data names its files

@@ -9,6 +9,7 @@ A file has one object a line, or is one JSON array. A row is one question to an 
 of system turns; what else it may be is refused with the reason.
 """
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,7 +43,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any] | MalformedEr
 
     Raises UserError where the file cannot be read.
     """
-    content = read_bytes(path)
+    content = read_bytes(path).removeprefix(codecs.BOM_UTF8)
     encoding = json.detect_encoding(content)
     begins = content[:4096].decode(encoding, errors="replace").lstrip()[:1]
     if begins == "[" and (items := _items(content)) is not None:

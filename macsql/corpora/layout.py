@@ -78,7 +78,8 @@ def open_databases(
         try:
             declared = read_sqlite_schema(path, db_id)
         except UserError as error:
-            problems.malformed(f"database file that cannot be read ({error.__cause__ or error})", path.name)
+            reason = str(error.__cause__ or error).rstrip(".")
+            problems.malformed(f"database file that cannot be read ({reason})", path.name)
             continue
         schema = with_declared_types(schemas[db_id], declared) if db_id in schemas else declared
         databases[db_id] = Database(db_id, path, schema)

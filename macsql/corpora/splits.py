@@ -61,8 +61,6 @@ def group_of(split_by: str) -> Callable[[Question], str]:
 
 def chosen(groups: Iterable[str], fraction: float, seed: int) -> set[str]:
     """About `fraction` of the different groups; at least one, and never all, where there are two or more."""
-    if not 0 <= fraction < 1:
-        raise UserError(f"A share of the data to set aside must lie from 0 to below 1, not {fraction}.")
     names = sorted(set(groups), key=lambda name: rank(seed, name))
     if fraction == 0 or len(names) < 2:
         return set()
@@ -101,7 +99,6 @@ def tell_apart(questions: Sequence[Question], data: DataConfig, eval_by: str) ->
     `split_by` "published" keeps the parts that the questions come with: a missing eval part is carved out of train by
     `eval_by`; where the test part is missing, the eval part takes its place. Any other word tells them apart anew.
     """
-    check_split_by(data.split_by)
     notes: list[str] = []
     if data.split_by != "published":
         notes.append(f"Train, eval and test are told apart anew by {data.split_by}: the published parts do not hold.")
@@ -129,8 +126,6 @@ def limited(questions: Sequence[Question], limit: int | None, seed: int) -> list
     """At most `limit` questions of each split, drawn by seed, in the corpus's order."""
     if limit is None:
         return list(questions)
-    if limit < 1:
-        raise UserError(f"data.limit must be at least 1, not {limit}.")
     kept: set[str] = set()
     for split in SPLITS:
         ids = [question.id for question in questions if question.split == split]

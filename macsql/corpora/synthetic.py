@@ -8,7 +8,7 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, in_words, other_layout, place
-from macsql.corpora.splits import check_split_by, divide, limited, normal_text
+from macsql.corpora.splits import divide, limited, normal_text
 from macsql.database.sandbox import Limits, Sandbox
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError
@@ -56,7 +56,6 @@ def corpus(
     name: str, databases: dict[str, Database], data: DataConfig, skipped: Counter[str], notes: tuple[str, ...] = ()
 ) -> Corpus:
     """The corpus of questions made for these databases; pocket's comes this way too."""
-    check_split_by(data.split_by)
     if data.questions < 1:
         raise UserError(f"data.questions must be at least 1, not {data.questions}: it is the number for each database.")
     if data.paraphrases is not None and data.paraphrases < 1:

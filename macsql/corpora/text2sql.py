@@ -14,7 +14,7 @@ from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
 from macsql.corpora.layout import Problems
 from macsql.corpora.other_names import check_rename, most_missing, rename
-from macsql.corpora.splits import check_split_by, limited, split_called, tell_apart
+from macsql.corpora.splits import limited, split_called, tell_apart
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, Schema, read_sqlite_schema
 from macsql.errors import UserError, shown
@@ -33,7 +33,6 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     `data.split_by` "published" and "question" follow each sentence's `question-split`, "query" each entry's
     `query-split`. Sets published as numbered folds: fold `data.fold` is test, the next one eval, the others train.
     """
-    check_split_by(data.split_by)
     if data.split_by == "database":
         raise UserError("A text2sql set has one database: data.split_by is published, question or query.")
     root = existing_root(data.root, LAYOUT)

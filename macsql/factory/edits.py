@@ -72,7 +72,7 @@ def _slip(word: str, dice: random.Random) -> str:
     slips = [
         word[:at] + word[at + 1 :],
         word[:at] + word[at : at + 1] + word[at:],
-        word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :],
+        word[:at] + word[at + 1 : at + 2] + word[at : at + 1] + word[at + 2 :],
         word.removesuffix("s") if word.endswith("s") else word + "s",
         word.replace("_", "") if "_" in word else word + "_name",
     ]

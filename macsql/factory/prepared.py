@@ -130,10 +130,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
             counts[split] = {role: sum(row.agent == role for row in rows) for role in config.agents.roles}
             write_jsonl(folder / f"{split}.jsonl", rows)
             if not rows:
-                raise UserError(
-                    f"data={config.data.format} gives no {split} examples ({len(corpus.of(split))} questions): "
-                    "raise data.limit or the split's fraction."
-                )
+                raise _without(split, corpus, config)
     (folder / "databases.json").write_text(_databases(corpus), encoding="utf-8")
     notes = [*corpus.notes, *leakage.check(corpus).sentences()]
     about = {
@@ -145,6 +142,20 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
         "notes": notes,
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _without(split: Split, corpus: corpora.Corpus, config: Config) -> UserError:
+    """The error for a corpus that has no examples in a split."""
+    asked, all_asked = len(corpus.of(split)), len(corpus.questions)
+    if asked:
+        why = f"none of its {asked} {split} questions gives one for {', '.join(config.agents.roles)}"
+    elif all_asked < len(SPLITS):
+        why = f"{all_asked} questions are too few, train, eval and test need one each"
+    else:
+        why = (
+            f"none of its {all_asked} questions belongs to {split}: raise the split's fraction, or tell them apart anew"
+        )
+    return UserError(f"data={config.data.format} has no {split} examples: {why}.")
 
 
 def _databases(corpus: corpora.Corpus) -> str:

@@ -90,6 +90,9 @@ def read_facts(database: Database) -> Facts:
     tables: dict[str, TableFacts] = {}
     with closing(connect(database.path)) as connection:
         for table in schema.tables:
+            if not table.name.strip():
+                skipped["table without a name"] += 1
+                continue
             counts: dict[str, dict[object, int]] = {}
             for column in table.columns:
                 if not column.name.strip():

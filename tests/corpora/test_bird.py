@@ -134,3 +134,18 @@ def test_other_folders_are_refused(tmp_path, make_part):
     shutil.rmtree(tmp_path / "train/train_databases")
     with pytest.raises(UserError, match=r"train.json has no train_databases beside it"):
         read(data(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), "", " "])
+def test_no_evidence_is_none(tmp_path, make_part, value):
+    make_part("dev", "dev", [row(evidence=value, difficulty=value)])
+    (question,) = read(data(tmp_path), tmp_path).questions
+    assert (question.evidence, question.difficulty) == ("", "")
+
+
+@pytest.mark.parametrize("value", [["a", "b"], {"a": 1}, True])
+def test_evidence_that_is_no_text_is_counted_and_left_out(tmp_path, make_part, value):
+    make_part("dev", "dev", [row(evidence=value)])
+    corpus = read(data(tmp_path), tmp_path)
+    assert [question.evidence for question in corpus.questions] == [""]
+    assert corpus.skipped == {"evidence that is no text": 1}

@@ -144,14 +144,14 @@ BAD = [
     ({"messages": [{"role": "user", "content": "x"}]}, "turns of [user]"),
     ({"messages": turns("x", "y")["messages"] * 2}, "turns of [user, assistant, user, assistant]"),
     ({"messages": [*turns("x", "y")["messages"], {"role": "tool", "content": "z"}]}, "of the role 'tool'"),
-    ({"messages": [{"content": "x"}]}, "of the role None"),
+    ({"messages": [{"content": "x"}]}, "of the role null"),
     (turns("【DB_ID】", ""), "an empty assistant turn"),
     (turns(" \n", "x"), "an empty user turn"),
-    (turns(None, "x"), "user turn: None is no text"),
+    (turns(None, "x"), "user turn: null is no text"),
     (turns("x", 3), "assistant turn: 3 is no text"),
     (turns([{"type": "image_url", "image_url": "x"}], "x"), "user turn: a part that is no text ('image_url')"),
     (turns([{"type": "text", "text": None}], "x"), "a part that is no text"),
-    ({"instruction": "x", "output": ["y", None]}, "output: a part that is no text (None)"),
+    ({"instruction": "x", "output": ["y", None]}, "output: a part that is no text (null)"),
     ({"instruction": "x", "output": "y", "history": [["a", "b"]]}, "`history`"),
     (turns("【DB_ID】", "x") | {"split": "holdout"}, "split 'holdout', which is no train, eval or test"),
     (turns("【DB_ID】", "x") | {"split": ["test"]}, "split ['test'], which"),
@@ -256,7 +256,7 @@ def test_databases_are_found_by_name_or_by_the_tables_shown(tmp_path, make_sqlit
     assert [e.db_id for e in corpus.examples] == ["zoo", "zoo", ""]
     assert corpus.databases.keys() == {"zoo"}
     assert any("1 rows name no database" in note for note in corpus.notes)
-    with pytest.raises(UserError, match=r"database_root=.* holds no"):
+    with pytest.raises(UserError, match=r"database_root=.* does not exist"):
         read(data(tmp_path, database_root=str(tmp_path / "nothing")), tmp_path)
 
 

@@ -7,7 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from macsql.config import DataConfig
-from macsql.corpora import FORMATS
+from macsql.corpora import FORMATS, check
+from macsql.errors import UserError
 from macsql.grammar import TEMPLATES
 
 FOLDER = Path(__file__).resolve().parents[2] / "conf/data"
@@ -28,3 +29,21 @@ def test_keys_are_those_of_the_data_configuration(name):
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     assert lines[0].startswith("# ")
     assert all("#" in line for line in lines if not line.startswith(("format:", "  - ")))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"format": "wikisql"}, "Unknown data.format 'wikisql': it is one of pocket, "),
+        ({"split_by": "sentence"}, "Unknown data.split_by 'sentence': it is one of published, question"),
+        ({"eval_fraction": -0.1}, "data.eval_fraction=-0.1 is no share of the data: write a number from 0 to below 1."),
+        ({"eval_fraction": float("nan")}, "data.eval_fraction=nan is no share"),
+        ({"test_fraction": 1.0}, "data.test_fraction=1.0 is no share"),
+        ({"limit": 0}, "data.limit must be at least 1, not 0: null takes all there are."),
+        ({"rename": {"A": "B"}}, "data.rename is for data=text2sql: the queries of data=pocket are taken as they are."),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_a_file_is_read(keys, message):
+    with pytest.raises(UserError) as refused:
+        check(DataConfig(**{"format": "pocket"} | keys))
+    assert str(refused.value).startswith(message)

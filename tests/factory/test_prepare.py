@@ -138,7 +138,7 @@ def test_no_question_is_on_two_sides(config):
 
 
 def test_a_split_without_examples_is_refused(config):
-    with pytest.raises(UserError, match="test"):
+    with pytest.raises(UserError, match=r"has no test examples: none of its \d+ questions belongs to test"):
         prepare(dataclasses.replace(config, data=dataclasses.replace(config.data, test_fraction=0.0)))
 
 
@@ -167,3 +167,11 @@ def test_a_state_directory_may_be_moved(config, tmp_path):
     assert after.folder.name == before.folder.name
     assert after.databases
     assert all(database.path.exists() for database in after.databases.values())
+
+
+def test_too_few_questions_are_told_as_that(chat):
+    config, file, write = chat
+    write("one")
+    file.write_text(file.read_text(encoding="utf-8").splitlines()[0], encoding="utf-8")
+    with pytest.raises(UserError, match="1 questions are too few, train, eval and test need one each"):
+        prepare(config)
