@@ -11,6 +11,7 @@ from typing import Any
 from yaml import YAMLError
 
 from macsql.config import Config, from_yaml
+from macsql.database.schema import Schema
 from macsql.errors import UserError, first_line
 from macsql.factory.prepared import Prepared
 from macsql.records import Example, Prediction, Verdict, read_jsonl
@@ -114,13 +115,34 @@ class StoredTrial:
 
     @cached_property
     def examples(self) -> Prepared | None:
-        """Its examples, where they are still on disk."""
-        there = self.prepared is not None and (self.prepared / "about.json").exists()
-        return Prepared(self.prepared) if there and self.prepared else None
+        """Its examples, where they are still on disk. Raises UserError for a folder that cannot be read."""
+        if self.prepared is None or not (self.prepared / "about.json").exists():
+            return None
+        found = Prepared(self.prepared)
+        try:
+            dict(found.about["counts"]), str(found.about["fingerprint"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise self._unreadable("about.json", error) from error
+        return found
+
+    @cached_property
+    def schemas(self) -> dict[str, Schema]:
+        """Database id -> schema; empty where the examples are gone."""
+        try:
+            return {key: item.schema for key, item in self.examples.databases.items()} if self.examples else {}
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise self._unreadable("databases.json", error) from error
 
     def test_examples(self) -> dict[str, Example]:
         """Example id -> what the model was asked; empty where the examples are gone."""
-        return {row.id: row for row in self.examples.examples("test")} if self.examples else {}
+        there = self.prepared is not None and (self.prepared / "test.jsonl").exists()
+        return {row.id: row for row in self.examples.examples("test")} if self.examples and there else {}
+
+    def _unreadable(self, name: str, error: Exception) -> UserError:
+        return UserError(
+            f"{self.prepared}/{name} does not describe examples ({first_line(error)}): remove that folder, the next "
+            "sweep makes it again."
+        )
 
 
 def trials(name: str, state_dir: Path) -> list[StoredTrial]:

@@ -75,7 +75,7 @@ def examples(trial: StoredTrial, each: int = EXAMPLES) -> list[ShownExample]:
     """
     answered = {row.id: row for row in trial.predictions}
     asked = trial.test_examples()
-    schemas = {key: database.schema for key, database in trial.examples.databases.items()} if trial.examples else {}
+    schemas = trial.schemas
     shown = []
     for agent in agents_of(trial.verdicts):
         mine = [verdict for verdict in trial.verdicts if verdict.agent == agent and verdict.id in answered]

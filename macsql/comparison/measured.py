@@ -36,7 +36,7 @@ def measured(trials: Sequence[StoredTrial]) -> list[MeasuredTrial]:
 
 
 def _train_rows(trial: StoredTrial, batch: int) -> dict[Agent, int]:
-    counts = trial.examples.about["counts"]["train"] if trial.examples is not None else {}
+    counts = trial.examples.about["counts"].get("train", {}) if trial.examples is not None else {}
     rows = [agent for agent in AGENTS for _ in range(counts.get(agent, 0))]
     taken = Counter(rows[index] for index in epoch_indices(rows, trial.config.mixture, 0, batch)) if rows else Counter()
     return {agent: taken[agent] for agent in AGENTS if taken[agent]}

@@ -13,8 +13,8 @@ from macsql.records import AGENTS, Agent
 
 UNEQUAL = 1.5  # the largest agent's training rows over the smallest's from which on there is a balance to speak of
 READING = (  # which figures the tables show, and why
-    "EX is the strict reading of Spider's execution score (execution_accuracy): it gives the official evaluator's "
-    "verdicts, so it compares with published figures.",
+    "EX is the strict reading of Spider's execution score (execution_accuracy): it judges as the official evaluator "
+    "does, so it compares with published figures.",
     "The table of answers counts by the fixed reading (execution_accuracy_fixed), which corrects plain faults of that "
     "evaluator, because this table asks whether an answer is right.",
     "EM (string) compares the whole answer as a string. Spider EM is the exact set match of Spider's evaluator and is "

@@ -162,6 +162,31 @@ def test_a_broken_file_of_a_trial_is_named(ends, balance, name, text):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, "{}", "[1]", "\udce4"])
+@pytest.mark.parametrize("name", ["about.json", "databases.json", "test.jsonl"])
+def test_broken_examples_are_named(ends, balance, name, text):
+    (balance.prepared / name).write_bytes(text.encode("utf-8", "surrogateescape") + b"\n")
+    code, _, error = ends("balance", "--state-dir", balance.state)
+    if (name, text) == ("databases.json", "{}"):
+        assert code == 0  # examples of no database
+        return
+    assert code == 1
+    assert f"{balance.prepared}/{name}" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("odd", ["loop", "a\0b"])
+def test_a_state_directory_that_cannot_be_read_is_named(ends, tmp_path, odd):
+    state = tmp_path / odd
+    if odd == "loop":
+        state.mkdir()
+        (state / "trials").symlink_to(state / "trials")
+    code, said, error = ends("balance", "--state-dir", state)
+    assert (code, said) == (1, "")
+    assert error.count("\n") == 1
+    assert "cannot be read" in error
+
+
 @pytest.mark.parametrize("name", ["../balance", "a/b", ""])
 def test_a_name_has_no_folder_in_it(ends, balance, name):
     code, _, error = ends(name, "--state-dir", balance.state)
