@@ -61,6 +61,8 @@ def _show(report: "AuditReport", prepared: "Prepared", config: Config) -> None:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    for warning in prepared.warnings:
+        console.print(f"Warning: {warning}", markup=False, soft_wrap=True)
     console.print(_table(report, config))
     for warning in report.warnings():
         console.print(f"Warning: {warning}", markup=False, soft_wrap=True)

@@ -166,3 +166,19 @@ def test_a_mistake_gets_one_sentence(root: Path, settings: list[str], words: str
 def test_chat_rows_are_not_built_again(built: tuple[Path, str], tmp_path: Path) -> None:
     code, _, err = build("data=chat", f"data.root={built[0]}", f"out={tmp_path / 'x.jsonl'}")
     assert (code, "holds examples already" in err) == (1, True)
+
+
+def test_a_set_that_does_not_fit_its_database_is_said_first(tmp_path, make_sqlite, write_json):
+    make_sqlite(tmp_path / "eat-db.sqlite", "CREATE TABLE T (T_ID INTEGER); INSERT INTO T VALUES (1)")
+    sentences = [{"text": f"q {n}", "question-split": "train", "variables": {}} for n in range(3)]
+    golds = ["SELECT T.ID FROM T AS T", "SELECT 1 FROM T"]
+    entries = [{"sql": [sql], "variables": [], "query-split": "train", "sentences": sentences} for sql in golds]
+    entries[1]["sentences"] = sentences[:1]
+    write_json(tmp_path / "eat.json", entries)
+    code, out, _ = build("data=text2sql", f"data.root={tmp_path}", f"out={tmp_path / 'o.jsonl'}")
+    assert code == 0
+    assert out.startswith("Warning: 3 of the 4 questions in eat.json have a query that does not run on eat-db.sqlite: ")
+    mend = "data.rename={T.ID: T_ID}"
+    assert f"({mend} takes it)" in out.splitlines()[0]
+    code, out, _ = build("data=text2sql", f"data.root={tmp_path}", f"out={tmp_path / 'o.jsonl'}", mend)
+    assert (code, "Warning" in out) == (0, False)

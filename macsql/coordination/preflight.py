@@ -190,8 +190,8 @@ class Preflight:
         """Say in words what will happen and what it will cost."""
         config, cost = self.config, self.cost
         prepared = self.prepared(self.trials[0].config)
-        for said_first in prepared.about.get("warnings", ()):
-            self.say(f"Warning: {said_first}")
+        for sentence in prepared.warnings:
+            self.say(f"Warning: {sentence}")
         repeats = f", {config.sweep.repeats} seeds a setting" if config.sweep.repeats > 1 else ""
         best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
         self.say(f"Sweep {config.sweep.name}: {self.size} trials ({config.search.sampler}{repeats}), best by {best}.")

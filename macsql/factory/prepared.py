@@ -46,10 +46,15 @@ class Prepared:
         return self.about["fingerprint"]
 
     @property
+    def warnings(self) -> list[str]:
+        """What makes the corpus another one than was meant, to be said before all else."""
+        return self.about.get("warnings", [])  # a folder of an older version has none
+
+    @property
     def left_out(self) -> list[str]:
-        """A line for each reason why questions of the corpus, or rows of an agent, are not among the examples."""
+        """A line for each reason why something of the corpus, or rows of an agent, are not among the examples."""
         skipped = self.about["skipped"]
-        lines = [f"{count} questions: {reason}" for reason, count in skipped.get("questions", {}).items()]
+        lines = [f"{reason}: {count}" for reason, count in skipped.get("questions", {}).items()]
         for split in SPLITS:
             for agent, reasons in skipped.get(split, {}).items():
                 lines += [f"{count} {split} {agent} rows: {reason}" for reason, count in reasons.items()]
