@@ -71,7 +71,7 @@ def test_what_was_left_out_is_named(audit, tmp_path):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     code, shown, _ = audit("data=chat", f"data.root={file}")
     assert code == 0
-    assert "Left out before the audit: 1 " in shown
+    assert "Left out before the audit: malformed line: 1" in shown
     assert "line 1" in shown
     assert "Nothing is lost of the rows that were read" in shown
 
