@@ -4,12 +4,14 @@ import csv
 import html
 import math
 import re
-from statistics import fmean
+from statistics import fmean, stdev
 
 import pytest
 from hand_made import verdicts
 
 from macsql.comparison.experiment import compare
+from macsql.comparison.figures import title
+from macsql.comparison.statistics import student_interval
 from macsql.places import REPO
 from macsql.report.csv_files import write_comparison, write_results
 from macsql.report.tables.poster import WHY
@@ -109,6 +111,63 @@ def test_the_readme_gives_the_figures_of_representation():
         same = [trial for trial in trials if all(trial[key] == value for key, value in setting.items())]
         figures = ("all/exact_match", "all/execution_accuracy", "all/rouge_l")
         assert shown_there == [f"{fmean(float(trial[name]) for trial in same):.2f}" for name in figures], setting
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"generation"}))
+def test_every_setting_has_the_mean_of_its_trials(name):
+    trials = lines(EXPERIMENTS / name / "results.csv")
+    keys = list(trials[0])[3 : list(trials[0]).index("status")]
+    text = written(EXPERIMENTS / name / "README.md")
+    rows = table(text, ["setting", "seeds"])[: len({tuple(trial[key] for key in keys) for trial in trials})]
+    heads = next(line for line in text.splitlines() if line.startswith("| setting | seeds |")).strip("| ").split(" | ")
+    metric = {title(key): key for key in trials[0] if "/" in key or key.endswith("_loss")}
+    for label, seeds, *cells in rows:
+        same = [
+            trial
+            for trial in trials
+            if label.removesuffix(" *") == " ".join(f"{key.rpartition('.')[2]}={trial[key]}" for key in keys)
+        ]
+        assert len(same) == int(seeds)
+        values = [[float(trial[metric[head]]) for trial in same] for head in heads[2:]]
+        assert cells == [f"{fmean(found):.3f} ±{stdev(found):.3f}" for found in values], label
+
+
+def test_what_each_axis_does_follows_from_the_trials():
+    """The table that representation's README has by hand."""
+    trials = lines(EXPERIMENTS / "representation" / "results.csv")
+    styles, codecs = ("mac_sql", "brief"), ("verbatim", "marks", "tokens")
+
+    def worth(metric, weights):
+        by_seed = [
+            sum(
+                weights.get((row["agents"], row["codec"]), 0) * float(row[metric])
+                for row in trials
+                if row["seed"] == seed
+            )
+            for seed in ("0", "1", "2")
+        ]
+        found = student_interval(by_seed)
+        return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+    def codec(new, old):
+        return {(style, name): sign / 2 for style in styles for name, sign in ((new, 1), (old, -1))}
+
+    def interaction(name):
+        signs = {"verbatim": -1, name: 1}
+        return {(style, key): sign * (1 if style == "brief" else -1) for style in styles for key, sign in signs.items()}
+
+    effects = [
+        {(style, name): (1 if style == "brief" else -1) / 3 for style in styles for name in codecs},
+        codec("marks", "verbatim"),
+        codec("tokens", "verbatim"),
+        codec("tokens", "marks"),
+        interaction("marks"),
+        interaction("tokens"),
+    ]
+    text = (EXPERIMENTS / "representation" / "README.md").read_text(encoding="utf-8")
+    said = table(text, ["effect", "EM (string), all agents"])[: len(effects)]
+    for (words, *cells), weights in zip(said, effects, strict=True):
+        assert cells == [worth(metric, weights) for metric in ("all/exact_match", "all/execution_accuracy")], words
 
 
 def columns(path):
