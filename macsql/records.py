@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.files import replacing
 
 Agent = Literal["selector", "decomposer", "refiner"]
@@ -111,6 +111,17 @@ def read_jsonl(path: Path, kind: type[Record]) -> Iterator[Record]:
     with path.open("rb") as file:  # a line that is no UTF-8 is named like any other
         for number, line in enumerate(file, start=1):
             try:
-                yield kind(**json.loads(line))
+                yield _of_types(kind(**json.loads(line)))
             except (ValueError, TypeError, RecursionError) as error:
-                raise UserError(f"{path}, line {number}: not a {kind.__name__} ({error}).") from error
+                raise UserError(f"{path}, line {number}: not a {kind.__name__} ({first_line(error)}).") from error
+
+
+def _of_types(record: Record) -> Record:
+    """The record. Raises TypeError for a field that is no text where one belongs, or an agent that is none."""
+    for item in dataclasses.fields(record):
+        value = getattr(record, item.name)
+        if item.type is str and not isinstance(value, str):
+            raise TypeError(f"{item.name} is no text")
+        if item.type is Agent and value not in AGENTS:
+            raise TypeError(f"agent is none of {', '.join(AGENTS)}")
+    return record

@@ -16,9 +16,21 @@ from macsql.protocols.by_name import PROTOCOLS, score
 from macsql.protocols.files import read_pairs
 from macsql.protocols.tables import component_tables, level, print_table, score_table
 from macsql.reading import read_json
-from macsql.records import json_lines
+from macsql.records import Prediction, json_lines, read_jsonl
 from macsql.streams import guarded
 
+READINGS = """\
+A protocol without `-fixed` is the strict reading: the verdict that the official script gives, faults included. Report
+that one. A training's metrics, the tables of `macsql compare` and the poster's figures use the strict reading too: EX
+is spider-ex on the question's own database file, EM (string) compares the whole answer letter by letter, Spider EM is
+spider-em. The `-fixed` protocols put plain faults of the scripts right; the table of outcomes follows spider-ex-fixed.
+There are two EX because the benchmarks differ: spider-ex compares rows with their number, columns in any order, on
+every database file of the test suite; bird-ex compares sets of rows, columns in their order, on one file.
+
+spider-em-grammar (or --spider-grammar): spider-em can read only the SQL that Spider's annotators wrote and scores all
+else as wrong, e.g. backticks, INNER JOIN, aliases without AS, `<>`, IN (1, 2). Models that were not trained on Spider
+write these. This protocol first rewrites a prediction within that grammar where the rows stay the same, then scores it
+by spider-em. The line of outcomes counts what was rewritten. It is never the official score: state it beside that."""
 NAMED = 5  # gold errors told one by one; --out has all of them
 
 
@@ -33,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
     if args.out:
         check_output("--out", args.out)
     pairs, places = read_pairs(args.gold, args.pred, args.agent)
+    if args.export:
+        _export(args)
     options = Options(args.keep_distinct, args.plug_value, args.ves_repeats, args.time_limit)
     with Sandbox(workers=args.workers) as sandbox:
         bench = Bench(args.db, sandbox, options, _tables(args, names))
@@ -58,6 +72,16 @@ def run(args: argparse.Namespace) -> None:
         turned = [text for text, on in flags.items() if on]
         limit = f"time limit {options.time_limit:g} s"
         print(" · ".join([f"data {bench.fingerprint(pairs)[:16]}", limit, *turned]))
+
+
+def _export(args: argparse.Namespace) -> None:
+    """Leave the answers of a predictions.jsonl as the official scripts read them. Raises UserError for another file."""
+    from macsql.protocols.export import export
+
+    format, _, folder = args.export.partition("=")
+    answers = [row for row in read_jsonl(args.pred, Prediction) if row.agent == args.agent]
+    for path in export(answers, format, Path(folder or format)):
+        print(f"Written: {path}")
 
 
 def _verdicts(pairs: Sequence[Pair], levels: Sequence[str], scores: dict[str, list[Score]]) -> list[dict[str, Any]]:
@@ -149,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m macsql.score",
         description="Scores predictions against gold queries and prints a table by difficulty.",
-        epilog=f"protocols:\n{about}",
+        epilog=f"protocols:\n{about}\n\n{READINGS}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -171,6 +195,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--db", required=True, type=Path, metavar="DIR", help="folder with <db_id>/<db_id>.sqlite")
     add("--tables", type=Path, metavar="FILE", help="Spider's tables.json (default: beside the folder of --db)")
     add("--out", type=Path, metavar="FILE", help="write the verdicts, one JSON object a question")
+    add(
+        "--export",
+        metavar="FORMAT=DIR",
+        help="leave the answers of a predictions.jsonl as files of the official scripts: spider, bird or mac-sql",
+    )
     add("--agent", default="decomposer", choices=["decomposer", "refiner"], help="whose answers of a predictions.jsonl")
     add("--partial", action="store_true", help="also print the components of spider-em")
     add("--spider-grammar", action="store_true", help="also score predictions brought into the grammar of spider-em")

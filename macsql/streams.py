@@ -37,6 +37,11 @@ def guarded(run: Callable[[], int | None]) -> int:
     except UserError as error:
         print(one_line(str(error)), file=sys.stderr)
         code = 1
+    except OSError as error:  # a file of the user's that cannot be read: missing rights, a name that is too long
+        if error.filename is None:
+            raise
+        print(one_line(f"{error.filename} cannot be used ({error.strerror})."), file=sys.stderr)
+        code = 1
     except KeyboardInterrupt:
         code = 130
     for stream in streams:

@@ -233,6 +233,85 @@ def test_bad_files(files, capsys, name, text, sentence):
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_a_file(files, capsys, encoding):
+    assert score(files, "spider-em,spider-ex") == 0
+    plain = capsys.readouterr().out
+    for name in ("gold.sql", "pred.sql", "tables.json"):
+        text = (files / name).read_text()
+        (files / name).write_text(text, encoding=encoding)
+    assert score(files, "spider-em,spider-ex") == 0
+    assert capsys.readouterr().out == plain
+
+
+DEEP = "[" * 100_000
+LONG = "d" * 300
+ANSWER = {"id": "1", "agent": "decomposer", "question_id": "q", "db_id": "club", "question": "", "gold_sql": "SELECT 1"}
+ANSWER |= {"target": "", "raw_output": "", "output": "SELECT 1"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("gold.json", DEEP, "gold.json, line 1: not JSON (it is nested too deeply)"),
+        ("pred.json", DEEP, "pred.json, line 1: not JSON (it is nested too deeply)"),
+        ("pred.json", '{"0": ' + DEEP, "pred.json, line 1: not JSON (it is nested too deeply)"),
+        ("tables.json", DEEP, "tables.json is not JSON (it is nested too deeply)"),
+        ("tables.json", b"\x80[]", "tables.json is no UTF-8 text"),
+        ("gold.sql", f"SELECT 1\t{LONG}\n", "cannot be used (File name too long)"),
+        ("gold.sql", "SELECT 1\t../database/club\n", "there is no database '../database/club'"),
+        ("gold.sql", "SELECT 1\tcl\0ub\n", r"there is no database 'cl\x00ub'"),
+        ("gold.sql", b"SELECT '\xff'\tclub\n", "gold.sql, line 1: not UTF-8 text"),
+        ("gold.sql", "", "gold.sql holds no queries."),
+        ("gold.sql", "\n\n", "gold.sql holds no queries."),
+        ("gold.json", "[]", "gold.json is not a corpus's questions"),
+        ("gold.json", '[{"db_id": "club"}]', "gold.json, item 1: not an object with db_id and query"),
+        (
+            "gold.json",
+            '[{"db_id": null, "query": "SELECT 1"}]',
+            "gold.json, item 1: not an object with db_id and query",
+        ),
+        ("pred.json", "5", "pred.json is not BIRD's object or MAC-SQL's list"),
+        ("pred.json", '[["a"]]', "pred.json, item 1: MAC-SQL's items are"),
+        ("pred.json", '{"1": "SELECT 1"}', 'the key "1" stands where "0" should'),
+        ("pred.json", '[{"pred": NaN}]', "pred.json, item 1: not an object with pred"),
+        (
+            "pred.jsonl",
+            json.dumps({**ANSWER, "output": None}),
+            "line 1: not a Prediction (output is no text)",
+        ),
+        ("pred.jsonl", json.dumps({**ANSWER, "agent": 5}), "pred.jsonl, line 1: not a Prediction (agent is none of"),
+        ("pred.jsonl", json.dumps({**ANSWER, "x" * 5000: 5}), "pred.jsonl, line 1: not a Prediction ("),
+        ("pred.jsonl", json.dumps({**ANSWER, "agent": "refiner"}), "holds no answers of the decomposer"),
+    ],
+)
+def test_malformed_files_are_one_sentence(files, capsys, name, content, sentence):
+    (files / "gold.sql").write_text("SELECT 1\tclub\n")
+    (files / "pred.sql").write_text("SELECT 1\n")
+    (files / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    flag = "--" + name.split(".")[0]
+    assert score(files, "spider-em,spider-ex", flag, files / name) == 1
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.count("\n") == 1
+    assert len(told) < 700
+
+
+def test_answers_are_left_as_the_official_scripts_read_them(files, capsys):
+    (files / "gold.sql").write_text("SELECT 1\tclub\n")
+    (files / "predictions.jsonl").write_text(json.dumps(ANSWER) + "\n")
+    flags = ["--pred", files / "predictions.jsonl", "--export", f"bird={files / 'bird'}"]
+    assert score(files, "spider-ex", *flags) == 0
+    assert f"Written: {files / 'bird' / 'predict.json'}" in capsys.readouterr().out
+    bird = files / "bird"
+    assert score(files, "bird-ex", "--pred", bird / "predict.json", "--gold", bird / "gold.sql") == 0
+    assert score(files, "spider-ex", *flags[:2], "--export", "spyder") == 1
+    assert "There is no format 'spyder': choose one of spider, bird, mac-sql." in capsys.readouterr().err
+    (files / "pred.sql").write_text("SELECT 1\n")
+    assert score(files, "spider-ex", "--export", "bird") == 1
+    assert "pred.sql, line 1: not a Prediction" in capsys.readouterr().err
+
+
 def test_a_required_flag(capsys):
     assert main([]) == 1
     assert capsys.readouterr().err.startswith("The following arguments are required: --protocol, --gold, --pred, --db")

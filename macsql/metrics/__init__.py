@@ -6,7 +6,11 @@ decomposer    steps, `spider-em`, `spider-ex`                      Decomposer
 refiner       mended, broken, unchanged, `spider-ex`               Refiner
 taxonomy      what became of an answer, in one word                every agent
 hf            the same as `evaluate.Metric` classes
-protocols     the official scores by name, for files of SQL        `python -m macsql.score`
+
+Execution accuracy is `spider-ex` on the question's own database file. `execution_accuracy`, which every table and every
+headline shows, is the strict reading: the official verdict, faults included. `execution_accuracy_fixed` puts plain
+faults right, and the word of the taxonomy follows it. Files of SQL are scored by `macsql.score` (macsql.protocols),
+which has BIRD's execution accuracy (`bird-ex`) as well.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,10 @@
 """The metrics as `evaluate.Metric` classes, for code that speaks Hugging Face's `evaluate`; no hub, no files.
 
-    metrics = evaluate.combine([SelectorMetrics(databases, sandbox), DecomposerMetrics(databases, sandbox)])
-    metrics.compute(predictions=[row.output for row in rows], references=references(rows))
+    database = Database("club", path, read_sqlite_schema(path))
+    rows = list(read_jsonl(Path("predictions.jsonl"), Prediction))
+    with Sandbox() as sandbox:
+        metrics = evaluate.combine([hf.TextMetrics(), hf.DecomposerMetrics({"club": database}, sandbox)])
+        print(metrics.compute(predictions=[row.output for row in rows], references=hf.references(rows)))
 
 All take the same references, so that any of them combine: each scores the rows of its own agent and leaves the others
 alone. Importing this module takes seconds, because `evaluate` imports most of transformers.

@@ -10,8 +10,8 @@
 Spider's and BIRD's own JSON (dev.json) serves as gold as well. `result_export` writes the same formats.
 """
 
+import codecs
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 from macsql.agents import decomposer, refiner
 from macsql.errors import UserError
 from macsql.protocols.bench import Pair
+from macsql.reading import parsed, read_bytes
 from macsql.records import Agent, Prediction, read_jsonl
 
 BIRD_MARK = "\t----- bird -----\t"
@@ -164,21 +165,22 @@ def _json(path: Path) -> Any:
     text = _text(path)
     if path.suffix == ".json":
         with contextlib.suppress(ValueError):
-            content = json.loads(text)
+            content = parsed(text)
             return [content] if isinstance(content, dict) and "pred" in content else content
     rows = []
     for number, line in enumerate(text.rstrip().split("\n"), start=1):
         try:
-            rows.append(json.loads(line))
+            rows.append(parsed(line))
         except ValueError as error:
             raise UserError(f"{path}, line {number}: not JSON ({error}).") from error
     return rows
 
 
 def _text(path: Path) -> str:
-    content = path.read_bytes()
+    content = read_bytes(path)
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as Windows saves "Unicode"
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-16" if marked else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}, line {line}: not UTF-8 text ({error.reason}).") from error
+        raise UserError(f"{path}, line {line}: not {error.encoding.upper()} text ({error.reason}).") from error

@@ -1,13 +1,18 @@
 """The metrics behind `evaluate`'s interface: the same figures, combined offline, with nothing left on disk."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
+from textwrap import dedent
 
 import evaluate
 import pytest
 
+from macsql.database.sandbox import Sandbox
+from macsql.database.schema import Database, read_sqlite_schema
 from macsql.metrics import hf, score
-from macsql.records import Prediction
+from macsql.records import Prediction, read_jsonl, write_jsonl
 
 
 def row(agent, answer, gold="SELECT name FROM keeper", broken="", db_id="zoo", truncated=False):
@@ -103,3 +108,12 @@ def test_scoring_itself_loads_neither_torch_nor_evaluate():
     code = f"import sys, {modules}; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_example_of_the_module_runs(zoo, tmp_path, monkeypatch, capsys):
+    example = dedent(re.search(r"\n\n((?:    .*\n)+)", hf.__doc__)[1]).replace("club", "zoo")
+    write_jsonl(tmp_path / "predictions.jsonl", ROWS)
+    monkeypatch.chdir(tmp_path)
+    names = [Path, evaluate, hf, Sandbox, Database, read_sqlite_schema, Prediction, read_jsonl]
+    exec(example, {name.__name__.rpartition(".")[2]: name for name in names} | {"path": zoo.path})
+    assert "'decomposer/execution_accuracy': 0.5" in capsys.readouterr().out
