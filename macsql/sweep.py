@@ -227,21 +227,10 @@ def describe(preflight: "Preflight") -> dict[str, str]:
 
 
 def about(preflight: "Preflight", config: Config) -> dict[str, str]:
-    """Tags of a trial's run: what a figure must never be read without."""
-    import os
-    import platform
+    """Tags of a trial's run."""
+    from macsql.coordination.finalize import provenance
 
-    from macsql.revision import revision
-
-    return {
-        "macsql.data": config.data.format,
-        "macsql.data_fingerprint": preflight.prepared(config).fingerprint,
-        "macsql.model": config.model.name,
-        "macsql.scale": config.scale.name,
-        "macsql.code": revision(),
-        "macsql.machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "macsql.time_limit": str(config.metrics.time_limit),
-    }
+    return provenance(config, preflight.prepared(config).fingerprint)
 
 
 def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:

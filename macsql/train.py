@@ -7,19 +7,25 @@ given again, goes on from the last checkpoint, or shows the result.
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from macsql.app import command
-from macsql.config import Config, from_yaml
+from macsql.config import Config, from_yaml, to_yaml
 from macsql.errors import with_type
 from macsql.factory.prepared import Prepared, prepare
+from macsql.files import write_whole
 from macsql.streams import say
 from macsql.training import stages
 from macsql.training.stages import Tell
+from macsql.trials.folder import ABOUT, CONFIG
 from macsql.trials.process import complete, serve
 from macsql.trials.result import Result, read_result
 from macsql.trials.stopping import Interrupted, StopRequest
+
+if TYPE_CHECKING:
+    from macsql.search.plan import PlannedTrial
 
 
 def fine_tune(config: Config, folder: Path, prepared: Prepared | None, stop: StopRequest, tell: Tell) -> Result:
@@ -60,13 +66,16 @@ def run_folder(
 
 def asked_in(folder: Path) -> Config:
     """The configuration of the trial in a folder."""
-    return from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+    return from_yaml((folder / CONFIG).read_text(encoding="utf-8"))
 
 
 def main() -> None:
     """The command line: a trial's folder, or key=value."""
-    if len(sys.argv) == 2 and (Path(sys.argv[1]) / "config.yaml").is_file():
-        sys.exit(run_process(Path(sys.argv[1])))
+    if len(sys.argv) == 2 and (folder := Path(sys.argv[1])).is_dir():
+        if not (folder / CONFIG).is_file():
+            print(f"{folder} holds no {CONFIG}: name a trial's folder, or write key=value.", file=sys.stderr)
+            sys.exit(1)
+        sys.exit(run_process(folder))
     train()
 
 
@@ -74,7 +83,7 @@ def run_process(folder: Path) -> int:
     """A trial as a process of its own: exit code 0 when finished, 1 when failed, 3 when stopped on request."""
 
     def work(stop: StopRequest) -> Result:
-        told = folder / "trial.json"  # of a sweep
+        told = folder / ABOUT  # of a sweep
         about = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
         prepared = Prepared(Path(about["prepared"])) if "prepared" in about else None
         return fine_tune(asked_in(folder), folder, prepared, stop, lambda step, epoch, metrics: None)  # noqa: ARG005
@@ -84,40 +93,29 @@ def run_process(folder: Path) -> int:
 
 @command
 def train(config: Config) -> int:
-    """Prepare, fine-tune, generate, score, record; run again, it goes on from where it was or shows its result."""
-    from macsql.config import to_yaml
-    from macsql.coordination.finalize import parameters
-    from macsql.search.plan import PlannedTrial, identity
-    from macsql.tracking import Tracker, check_uri
+    """Check, prepare, fine-tune, record, show; run again, it goes on from where it was or shows its result."""
+    from macsql.tracking import check_uri
     from macsql.training.arguments import bind
-    from macsql.training.check import check
+    from macsql.training.check import check, examined, notes
 
     check(config)
     check_uri(config.tracking.uri)
     bind(config)
-    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
-    state = Path(config.tracking.state_dir)
-    trial = PlannedTrial(0, {}, 0, config, state / "trials" / f"train-{digest}")
-    trial.folder.mkdir(parents=True, exist_ok=True)
-    (trial.folder / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
-
-    tracker = Tracker(config.tracking.uri, state, "train")
-    tags = {"macsql.sweep": "train", "macsql.label": trial.key, "macsql.index": "0", "macsql.model": config.model.name}
-
-    def record(status: str) -> None:
-        """Tell MLflow; a fine-tune does not die of its silence."""
-        try:
-            tracker.sync(trial.folder, None, parameters(trial), tags, status)
-        except Exception as error:
-            say(f"MLflow does not answer ({with_type(error)}): the same command sends it what is missing.")
-
-    result = read_result(trial.folder)
-    if result is not None and result.status == "FINISHED":
+    prepared = prepare(config)
+    for line in prepared.left_out:
+        say(f"Left out: {line}")
+    for warning in [*notes(config), *examined(config, prepared)]:
+        say(f"Warning: {warning}")
+    trial = planned(config, prepared.fingerprint)
+    before = read_result(trial.folder)
+    record = recorder(trial, prepared.fingerprint, before)
+    if before is not None and before.status == "FINISHED":
         say("This fine-tune is done already.")
+        result = before
     else:
         record("RUNNING")
         try:
-            result = run_folder(trial.folder, None, StopRequest().listen(), tell=_show)
+            result = run_folder(trial.folder, prepared, StopRequest().listen(), tell=_show)
         except Interrupted:
             record("KILLED")
             say("Stopped on request: the same command goes on from the last checkpoint.")
@@ -128,6 +126,39 @@ def train(config: Config) -> int:
     say(": ".join(part for part in (result.status.lower(), result.reason) if part))
     say(f"Everything is in {trial.folder}")
     return 0 if result.status == "FINISHED" else 2
+
+
+def planned(config: Config, fingerprint: str) -> "PlannedTrial":
+    """The fine-tune of a configuration on data of this fingerprint, its folder in place: other data, another folder."""
+    from macsql.search.plan import PlannedTrial, identity
+
+    asked = {**identity(config), "data fingerprint": fingerprint}
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+    folder = Path(config.tracking.state_dir) / "trials" / f"train-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / CONFIG, to_yaml(config))
+    return PlannedTrial(0, {}, 0, config, folder)
+
+
+def recorder(trial: "PlannedTrial", fingerprint: str, before: Result | None) -> Callable[[str], None]:
+    """Tells MLflow of a status. One that has finished `before` keeps the code and the machine that it was told of."""
+    from macsql.coordination.finalize import parameters, provenance
+    from macsql.tracking import Tracker
+
+    config = trial.config
+    tags = {"macsql.sweep": "train", "macsql.label": trial.key, "macsql.index": "0", **provenance(config, fingerprint)}
+    if before is not None and before.status == "FINISHED":
+        tags = {name: value for name, value in tags.items() if name not in {"macsql.code", "macsql.machine"}}
+    tracker = Tracker(config.tracking.uri, Path(config.tracking.state_dir), "train")
+
+    def record(status: str) -> None:
+        """A fine-tune does not die of MLflow's silence."""
+        try:
+            tracker.sync(trial.folder, None, parameters(trial), tags, status)
+        except Exception as error:
+            say(f"MLflow does not answer ({with_type(error)}): the same command sends it what is missing.")
+
+    return record
 
 
 def lines(metrics: Mapping[str, float]) -> list[str]:

@@ -1,10 +1,18 @@
 """One fine-tune from the command line: what it says, and what it keeps to itself."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from macsql.train import lines
+import pytest
+
+from macsql.train import lines, main
+from macsql.trials.folder import CONFIG
+from macsql.trials.result import Result, write_result
 
 TINY = [
     *("data.questions=8", "data.test_fraction=0.2", "data.eval_fraction=0.2", "agents.value_examples=1"),
@@ -55,9 +63,101 @@ def test_the_command_says_what_it_does_and_nothing_else(tmp_path):
     for word in ("it/s", "missing keys", "mtime", "[transformers]"):
         assert word not in ended.stderr
     told = ended.stdout.splitlines()
-    assert [line.split(":")[0] for line in told[:3]] == [
-        f"  step {step}, epoch {step / 10:.2f}" for step in (10, 20, 30)
-    ]
+    steps = [line for line in told if line.startswith("  step ")]
+    assert {line.split(":")[0] for line in told[: told.index(steps[0])]} == {"Left out", "Warning"}
+    assert [line.split(":")[0] for line in steps] == [f"  step {step}, epoch {step / 10:.2f}" for step in (10, 20, 30)]
     for line in ("  selector: 2 answers", "  decomposer: 2 answers", "  refiner: 2 answers", "finished"):
         assert line in told
     assert told[-1].startswith(f"Everything is in {tmp_path / 'state' / 'trials' / 'train-'}")
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """The command with stubs for the training and for MLflow; what MLflow was told lies in `command.told`."""
+    told: list[tuple[str, dict[str, str], str]] = []
+
+    class Tracker:
+        def __init__(self, *_: Any) -> None: ...
+
+        def sync(self, folder: Path, _: Any, __: Any, tags: dict[str, str], status: str) -> None:
+            told.append((folder.name, tags, status))
+
+    def run_folder(folder: Path, *_: Any, **__: Any) -> Result:
+        assert (folder / CONFIG).exists()
+        result = Result("FINISHED", {"eval_loss": 1.0})
+        write_result(folder, result)
+        return result
+
+    monkeypatch.setattr("macsql.tracking.Tracker", Tracker)
+    monkeypatch.setattr("macsql.train.run_folder", run_folder)
+
+    def run(*overrides: str) -> tuple[int, str, str]:
+        told.clear()
+        monkeypatch.setattr(sys, "argv", ["macsql.train", f"tracking.state_dir={tmp_path / 'state'}", *overrides])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    run.told = told  # type: ignore[attr-defined]
+    return run
+
+
+def chat(path: Path, rows: int) -> str:
+    schema = "【Database schema】\n# Table: ship\n[\n(id, id.),\n]\n"
+    prompt = f"Given a {schema}【Question】\nHow many ships {{}}?\n【Evidence】\n"
+    turns = [
+        [("system", ""), ("user", prompt.format(number) + "Decompose the question"), ("assistant", f"SELECT {number}")]
+        for number in range(rows)
+    ]
+    lines = [json.dumps({"messages": [{"role": role, "content": text} for role, text in row]}) for row in turns]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return f"data.root={path}"
+
+
+def test_a_fine_tune_is_done_for_its_data_and_anew_for_other_data(command, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    asked = ("data=chat", chat(file, 30))
+    code, shown, error = command(*asked)
+    assert (code, "done already" in shown) == (0, False), error
+    first = command.told[0][0]
+    code, shown, _ = command(*asked)
+    assert (code, "done already" in shown) == (0, True)
+    chat(file, 31)
+    code, shown, _ = command(*asked)
+    assert (code, "done already" in shown) == (0, False)
+    assert command.told[0][0] != first
+
+
+def test_a_run_says_what_its_figures_must_not_be_read_without(command):
+    command("data.questions=8")
+    _, tags, status = command.told[-1]
+    assert status == "FINISHED"
+    assert tags["macsql.data"] == "pocket"
+    for name in ("data_fingerprint", "model", "scale", "code", "machine", "time_limit"):
+        assert tags[f"macsql.{name}"]
+    command("data.questions=8")
+    [(_, again, status)] = command.told
+    assert status == "FINISHED"
+    assert "macsql.code" not in again  # another code may show the result; it has not made it
+    assert again.items() <= tags.items()
+
+
+def test_what_cannot_be_learnt_is_said_and_refused_before_training(command):
+    code, shown, _ = command("data.questions=8", "codec=verbatim")
+    assert code == 0
+    assert "Warning: Selector (codec=verbatim): exact match can be at most 0 %" in shown
+    code, shown, error = command("data.questions=8", "codec=verbatim", "audit.fail_below=0.5", "seed=7")
+    assert (code, command.told) == (1, [])
+    assert error.startswith("The selector's exact match can be at most 0 with codec=verbatim")
+    assert error.count("\n") == 1
+
+
+def test_a_folder_that_is_no_trial(tmp_path, monkeypatch, capsys):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(sys, "argv", ["macsql.train", str(tmp_path / "empty")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    error = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert error == f"{tmp_path / 'empty'} holds no config.yaml: name a trial's folder, or write key=value.\n"

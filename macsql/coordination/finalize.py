@@ -3,14 +3,17 @@
 import dataclasses
 import json
 import math
+import os
+import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from macsql.config import flatten
+from macsql.config import Config, flatten
 from macsql.coordination.progress import Ended, Running
 from macsql.coordination.publisher import Publisher
+from macsql.revision import revision
 from macsql.search.plan import PlannedTrial
 from macsql.search.study import Study
 from macsql.trials.folder import ABOUT, CHECKPOINTS
@@ -105,3 +108,16 @@ def parameters(trial: PlannedTrial) -> dict[str, Any]:
     rate = config.trainer.learning_rate * config.scale.learning_rate_factor
     liger = {"liger": LIGER} if config.trainer.use_liger_kernel else {}
     return {**flatten(config), "effective_learning_rate": rate, **liger}
+
+
+def provenance(config: Config, fingerprint: str) -> dict[str, str]:
+    """Tags of a run: what a figure must never be read without. `fingerprint`: of its data."""
+    return {
+        "macsql.data": config.data.format,
+        "macsql.data_fingerprint": fingerprint,
+        "macsql.model": config.model.name,
+        "macsql.scale": config.scale.name,
+        "macsql.code": revision(),
+        "macsql.machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "macsql.time_limit": str(config.metrics.time_limit),
+    }

@@ -1,16 +1,7 @@
-"""The stages of one fine-tune, in the order in which macsql.train calls them. Each leaves its files in the folder:
+"""The stages of one fine-tune, in the order in which macsql.train calls them.
 
-    <folder>/config.yaml        asked: the whole configuration
-             events.jsonl       told on the way: losses a step, evaluations, final metrics
-             checkpoints/       the Trainer's own
-             model/             the best model, in the hub's layout, with its card
-             trained.json       steps and losses; its presence means that no step is left to take
-             predictions.jsonl  verdicts.jsonl
-             eval_predictions.jsonl  eval_verdicts.jsonl   where an agent's metric is the objective: test questions
-                                                           choose nothing
-             result.json        how it ended: status, metrics, seconds, steps; its presence means "done"
-
-A trial knows neither Optuna nor MLflow nor the sweep that it may belong to.
+Each leaves its files in the trial's folder (macsql.trials.folder). A trial knows neither Optuna nor MLflow nor the
+sweep that it may belong to.
 """
 
 import dataclasses
@@ -30,6 +21,15 @@ from macsql.records import Example, Prediction, write_jsonl
 from macsql.training.check import notes
 from macsql.trials.checkpoints import last_checkpoint
 from macsql.trials.events import EventLog
+from macsql.trials.folder import (
+    CHECKPOINTS,
+    EVAL_PREDICTIONS,
+    EVAL_VERDICTS,
+    EVENTS,
+    MODEL,
+    PREDICTIONS,
+    VERDICTS,
+)
 from macsql.trials.result import Result
 from macsql.trials.stopping import StopRequest
 from macsql.trials.trained import Trained, leave, trained_before
@@ -101,18 +101,18 @@ def train(config: Config, folder: Path, data: Data, text: Text, stop: StopReques
     if before is not None:
         return before, 0
     last = last_checkpoint(folder)
-    events = EventLog(folder / "events.jsonl", None if last is None else last.step)
+    events = EventLog(folder / EVENTS, None if last is None else last.step)
 
     def on_log(step: int, epoch: float, metrics: dict[str, float]) -> None:
         events.write(step, epoch, metrics)
         tell(step, epoch, metrics)
 
     model = model_of(config, text, data.fingerprint)
-    trainer = make_trainer(config, model, data.train, data.eval, folder / "checkpoints", on_log, stop)
+    trainer = make_trainer(config, model, data.train, data.eval, folder / CHECKPOINTS, on_log, stop)
     trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
     stop.check()
     trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))
-    trainer.save_model(str(folder / "model"))  # the best one where load_best_model_at_end
+    trainer.save_model(str(folder / MODEL))  # the best one where load_best_model_at_end
     trained = leave(folder, config.trainer, dataclasses.asdict(trainer.state))
     return trained, trained.steps - (0 if last is None else last.step)
 
@@ -124,7 +124,7 @@ def answer(config: Config, folder: Path, data: Data, stop: StopRequest) -> Answe
 
     # What answers is what lies on disk, so that a trial killed from here on ends with the same answers; drawn ones too,
     # because loading sets the seed.
-    model = load(folder / "model", config.seed)
+    model = load(folder / MODEL, config.seed)
     model.to(training_arguments(config, folder).device)
 
     def ask(examples: list[Example], name: str) -> list[Prediction]:
@@ -132,10 +132,10 @@ def answer(config: Config, folder: Path, data: Data, stop: StopRequest) -> Answe
         write_jsonl(folder / name, predictions)
         return predictions
 
-    answers = ask(data.test, "predictions.jsonl")
+    answers = ask(data.test, PREDICTIONS)
     if not any(name.startswith("eval/") for name in config.sweep.objectives):
         return Answers(answers, [])
-    return Answers(answers, ask(sample(data.eval, config.generation.limit), "eval_predictions.jsonl"))
+    return Answers(answers, ask(sample(data.eval, config.generation.limit), EVAL_PREDICTIONS))
 
 
 def score(config: Config, folder: Path, answers: Answers, databases: Mapping[str, Database]) -> dict[str, float]:
@@ -145,9 +145,9 @@ def score(config: Config, folder: Path, answers: Answers, databases: Mapping[str
     with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
         scored = judge(answers.test, databases, sandbox)
         choosing = judge(answers.eval, databases, sandbox)
-    write_jsonl(folder / "verdicts.jsonl", scored.verdicts)
+    write_jsonl(folder / VERDICTS, scored.verdicts)
     if answers.eval:
-        write_jsonl(folder / "eval_verdicts.jsonl", choosing.verdicts)
+        write_jsonl(folder / EVAL_VERDICTS, choosing.verdicts)
     return {**scored.metrics, **{f"eval/{name}": value for name, value in choosing.metrics.items()}}
 
 
