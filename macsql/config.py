@@ -282,6 +282,7 @@ def validate(cfg: DictConfig) -> Config:
         _refuse_renamed(OmegaConf.to_container(cfg, resolve=False))
         written = copy.deepcopy(_with_trainer_options(cfg))
         OmegaConf.resolve(written)  # before the types: a text that quotes a number quotes it as it was written
+        _check_search(OmegaConf.to_container(written))
         bound = OmegaConf.merge(OmegaConf.structured(Config), written)
         return OmegaConf.to_object(bound)  # type: ignore[return-value]
     except ConfigKeyError as error:
@@ -310,6 +311,19 @@ def _refuse_renamed(tree: Any) -> None:
     for key, value in _flat(tree, ""):
         if said := renamed(key, value):
             raise UserError(said)
+
+
+def _check_search(tree: Any) -> None:
+    """Raise UserError where search.space or search.points have another shape; the types' own sentence names no key."""
+    search = tree.get("search") or {}
+    space, settings = search.get("space", {}), search.get("points", [])
+    if not isinstance(space, dict):
+        raise UserError(f"search.space={space} is no space: write {{KEY: choice(A, B)}}.")
+    if not isinstance(settings, list):
+        raise UserError(f"search.points={settings} is no list of settings: write [{{KEY: VALUE}}, ...].")
+    for setting in settings:
+        if not isinstance(setting, dict):
+            raise UserError(f"search.points: {setting} is no setting: write [{{KEY: VALUE}}, ...].")
 
 
 def _unset(cfg: DictConfig, error: Exception) -> str:

@@ -108,6 +108,7 @@ def look_ahead(preflight: "Preflight") -> None:
     preflight.announce()
     for warning in preflight.warnings():
         say(f"Warning: {warning}")
+    preflight.rehearse()
 
 
 def storage_of(config: Config) -> str:

@@ -32,6 +32,7 @@ BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
 PARAMS_A_BATCH = 100  # MLflow's own limit
 PAGE = 1000  # runs a search; MLflow takes at most 50,000
 ANSWERS = (PREDICTIONS, VERDICTS, EVAL_PREDICTIONS, EVAL_VERDICTS)
+DATABASES = ("postgresql", "mysql", "mssql", "databricks")  # how MLflow's other addresses begin
 FILES = (CONFIG, *ANSWERS, RESULT, LOG)
 
 
@@ -55,6 +56,8 @@ def check_uri(uri: str | None) -> None:
     if uri is None or sqlite_file(uri, "tracking.uri") is not None:
         return
     server = uri.startswith(("http://", "https://"))
+    if not server and not uri.startswith(DATABASES):  # MLflow keeps no runs in plain files any more
+        raise UserError(f"tracking.uri={uri} is no address of MLflow: write http://HOST:PORT or sqlite:///FILE.")
     try:
         password = urlsplit(uri).password if server else make_url(uri).password if "://" in uri else None
     except (ArgumentError, ValueError) as error:

@@ -82,7 +82,7 @@ def configuration(state: Path, trials: int, sampler: str) -> Config:
             "name": "pocket",
             "pocket": {"vocab_size": 600, "d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2},
         },
-        "search": {"sampler": sampler, "n_trials": trials},
+        "search": {"sampler": sampler, "n_trials": trials if sampler != "grid" else None},
         "executor": {"name": "local"},
         "tracking": {"state_dir": str(state)},
         "sweep": {"name": "bench"},

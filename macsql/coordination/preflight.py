@@ -1,5 +1,6 @@
 """Everything that can be known of a sweep before its first step: what is wrong, what it will do, what it will cost."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -10,8 +11,9 @@ from typing import Any
 
 from macsql.config import Config, flatten
 from macsql.coordination.database_lock import check_storage
-from macsql.errors import UserError, first_line
+from macsql.errors import UserError, first_line, with_type
 from macsql.executors import Executor, executor
+from macsql.executors.supervise import TRIAL
 from macsql.factory.prepared import Prepared, prepare
 from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
@@ -21,6 +23,7 @@ from macsql.search.space import Axis, Choices, Setting, Space, Value, read_setti
 from macsql.tracking import check_uri
 from macsql.training.check import check, examined, notes
 
+REHEARSED = 300_000_000  # parameters of the largest model that is loaded here
 SHOWN = 24  # trials of the plan that are listed
 OF_THE_SWEEP = ("sweep", "search", "tracking", "executor", "build", "audit", "out", "experiment", "scale")
 
@@ -111,6 +114,35 @@ class Preflight:
 
         for trial in self.trials:
             bind(trial.config)
+
+    def rehearse(self) -> None:
+        """Take one step and give one answer for each kind of trial: what still dies of its configuration dies now.
+
+        Raises UserError; where trials run on a GPU or another machine the same is a warning, because this is a CPU.
+        Left out for a model that is too large to be loaded here beside the trials.
+        """
+        from macsql.training.rehearsal import rehearse
+
+        options = self.config.executor.options
+        if options.get("module", TRIAL) != TRIAL or (self.parameters or 0) > REHEARSED:
+            return
+        seen = set()
+        for trial in self.trials:
+            kind = repr([getattr(trial.config, group) for group in ("agents", "codec", "model", "generation")])
+            kind += repr(dataclasses.replace(trial.config.trainer, learning_rate=1.0, per_device_train_batch_size=1))
+            if kind in seen:
+                continue
+            seen.add(kind)
+            prepared = self.prepared(trial.config)
+            try:
+                rehearse(trial.config, prepared.examples("train"), prepared.examples("eval"), prepared.fingerprint)
+            except UserError:
+                raise
+            except Exception as error:
+                said = f"A trial of {trial.label} fails in its first step, evaluation or answer ({with_type(error)})"
+                if self.config.executor.name == "local" and not self.executor.gpu:
+                    raise UserError(f"{said}: mend its configuration.") from error
+                self.say(f"Warning: {said} on the CPU of this machine; it may run where trials run.")
 
     def prepared(self, config: Config) -> Prepared:
         """The examples for a trial's configuration, made when first asked for."""

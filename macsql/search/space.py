@@ -96,7 +96,11 @@ def _as_axis(argument: str) -> str:
         return argument
     try:
         parsed = OverridesParser.create().parse_override(argument)
-    except HydraException:
+    except HydraException as error:
+        if "NoneType" in str(error):
+            raise UserError(
+                f"{argument}: only a list takes null, as in {argument.partition('=')[0]}=null,3."
+            ) from error
         return argument
     key, expression = parsed.key_or_group.removeprefix("search.space."), argument.partition("=")[2]
     if not parsed.is_sweep_override() or key.startswith("search."):

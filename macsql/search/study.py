@@ -350,6 +350,11 @@ def check(config: SearchConfig, space: Space, directions: Sequence[str]) -> None
         if direction not in {"minimize", "maximize"}:
             raise UserError(f"sweep.direction={direction}: write minimize or maximize.")
     check_pruner(config.pruner, len(directions))
+    if config.sampler == "grid" and config.n_trials is not None:
+        raise UserError(
+            f"search.n_trials={config.n_trials} has no meaning with search=grid, which tries every setting: leave it "
+            "out, or use search=random or search=tpe."
+        )
     if not space and not config.points:
         raise UserError(
             "The search space is empty: set search.space (as in +experiment=lr_bs), list search.points, "

@@ -36,6 +36,9 @@ def axis(key: str, expression: str) -> str:
         ([axis("trainer.warmup_steps", "0,0.0")], "change or leave out trainer.warmup_steps"),
         ([axis("seed", "0,1"), "sweep.repeats=2"], "change or leave out seed"),
         (["search=random", "codec.name=tokens", axis("codec", "choice(verbatim,marks)")], "leave out codec"),
+        ([axis("seed", "0,1"), "search.n_trials=5"], "search.n_trials=5 has no meaning with search=grid"),
+        ([axis("seed", "0,1"), "tracking.uri=foo"], "tracking.uri=foo is no address of MLflow"),
+        ([axis("seed", "0,1"), "tracking.uri=file:///tmp/x"], "tracking.uri=file:///tmp/x is no address of MLflow"),
         ([axis("sweep.repeats", "1,2")], "sweep.repeats is the whole sweep's"),
         ([axis("tracking.state_dir", "a,b")], "tracking.state_dir is the whole sweep's"),
         (["search.points=[{executor.workers: 2}]"], "executor.workers is the whole sweep's"),
@@ -54,6 +57,21 @@ def axis(key: str, expression: str) -> str:
 def test_what_no_trial_could_mean_is_refused(composed, overrides, words):
     with pytest.raises(UserError) as caught:
         composed(*overrides).check()
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("search.points=[1e-3]", "search.points: 0.001 is no setting"),
+        ("search.points=[null]", "search.points: None is no setting"),
+        ("search.points=3", "search.points=3 is no list"),
+        ("search.space=3", "search.space=3 is no space"),
+    ],
+)
+def test_a_search_of_another_shape_is_refused_by_its_key(composed, override, words):
+    with pytest.raises(UserError) as caught:
+        composed(override)
     assert words in str(caught.value)
 
 
@@ -84,3 +102,21 @@ def test_data_that_differs_in_any_key_has_a_name_of_its_own(composed, monkeypatc
     found = composed(axis("data.limit", "20,30"), axis("seed", "0,1")).fingerprints
     assert found == {"pocket/brief data.limit=20": "20", "pocket/brief data.limit=30": "30"}
     assert composed(axis("seed", "0,1")).fingerprints == {"pocket/brief": "None"}
+
+
+SMALL = ("data.questions=8", "data.test_fraction=0.2", "data.eval_fraction=0.2", axis("seed", "0,1"))
+
+
+def test_what_dies_in_the_first_step_is_refused_by_the_plan(composed):
+    composed(*SMALL).rehearse()
+    with pytest.raises(UserError, match=r"A trial of seed=0 fails in its first step.*num_workers"):
+        composed(*SMALL, "+trainer.dataloader_num_workers=-1").rehearse()
+
+
+def test_where_trials_run_elsewhere_it_is_a_warning(composed, monkeypatch, capsys):
+    class Elsewhere:
+        slots, threads, gpu = 1, 1, True
+
+    monkeypatch.setattr("macsql.coordination.preflight.executor", lambda *_: Elsewhere())
+    composed(*SMALL, "+trainer.dataloader_num_workers=-1").rehearse()
+    assert "Warning: A trial of seed=0 fails in its first step" in capsys.readouterr().out

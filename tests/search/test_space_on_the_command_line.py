@@ -56,6 +56,11 @@ def test_two_experiments_at_once_are_refused():
         axes_as_overrides(["+experiment=lr_bs,mixtures"])
 
 
+def test_a_choice_of_null_is_answered_with_what_would_be_right():
+    with pytest.raises(UserError, match=r"as in data\.limit=null,3"):
+        axes_as_overrides(["data.limit=choice(null,3)"])
+
+
 def sweep(tmp_path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "macsql.sweep", f"tracking.state_dir={tmp_path}", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)

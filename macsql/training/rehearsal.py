@@ -1,0 +1,54 @@
+"""A fine-tune in small: what still dies of a configuration that has passed every check dies here, in seconds."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from macsql.config import Config
+from macsql.records import Example
+from macsql.trials.stopping import StopRequest
+
+ROWS = 2  # of training and of evaluation
+TOKENS = 2  # of the answer
+OF_A_GPU = ("fp16", "bf16", "tf32", "torch_compile", "half_precision")  # arguments that a CPU may refuse
+
+
+def rehearse(config: Config, train: Sequence[Example], evaluation: Sequence[Example], fingerprint: str) -> None:
+    """Build tokenizer, model and Trainer, take one step, evaluate and answer once, on this machine's CPU.
+
+    Leaves nothing behind. Raises whatever a trial would raise.
+    """
+    from macsql.models.decoding import predict
+    from macsql.models.families import model_of, text_of
+    from macsql.training import stages
+    from macsql.training.trainer import make_trainer
+
+    stages.begin(config)
+    config = _in_small(config)
+    model = model_of(config, text_of(config, train), fingerprint)
+    with TemporaryDirectory() as folder:
+        rows, judged = train[:ROWS], evaluation[:ROWS]
+        trainer = make_trainer(config, model, rows, judged, Path(folder), lambda *_: None, StopRequest())
+        trainer.create_optimizer_and_scheduler(num_training_steps=ROWS)
+        step: Any = trainer.training_step
+        step(trainer.model, next(iter(trainer.get_train_dataloader())))
+        optimizer: Any = trainer.optimizer
+        optimizer.step()
+        trainer.evaluate()
+        predict(model, rows[:1], config.generation)
+
+
+def _in_small(config: Config) -> Config:
+    options = {key: value for key, value in config.trainer.options.items() if not key.startswith(OF_A_GPU)}
+    trainer = dataclasses.replace(
+        config.trainer,
+        per_device_train_batch_size=ROWS,
+        per_device_eval_batch_size=ROWS,
+        gradient_accumulation_steps=1,
+        bf16="false",
+        options={**options, "use_cpu": True},
+    )
+    generation = dataclasses.replace(config.generation, max_new_tokens=TOKENS, batch_size=1)
+    return dataclasses.replace(config, trainer=trainer, generation=generation)
