@@ -23,6 +23,7 @@ from macsql.factory import sub_questions
 from macsql.factory.corruption import Trigger, candidates
 from macsql.factory.gold import GoldQuery
 from macsql.factory.selection import right_selection
+from macsql.factory.wording import UntellableError, in_words
 from macsql.records import AGENTS, Agent, Example, Question
 
 STYLES = ("brief", "mac_sql")
@@ -41,6 +42,7 @@ class AgentExamples:
     skipped: Mapping[str, Mapping[str, int]]  # agent -> reason -> questions
     corruptions: Mapping[str, str]  # id of a Refiner example -> type of its fault
     shortened: int  # Decomposer answers that lost their first steps to `max_target_tokens`
+    untold: int  # sub-queries that are no steps, because words would not carry all of them
 
 
 def make_examples(
@@ -68,7 +70,7 @@ def make_examples(
         if progress is not None:
             progress(start + len(batch), len(asked))
     skipped: dict[str, dict[str, int]] = {agent: dict(counts) for agent, counts in factory.skipped.items()}
-    return AgentExamples(tuple(examples), skipped, factory.corruptions, factory.shortened)
+    return AgentExamples(tuple(examples), skipped, factory.corruptions, factory.shortened, factory.untold)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class _Factory:
         self.skipped: dict[Agent, Counter[str]] = {agent: Counter() for agent in self.roles}
         self.corruptions: dict[str, str] = {}
         self.shortened = 0
+        self.untold = 0
         self._values: dict[str, Values] = {}
 
     def make(self, questions: list[Question]) -> list[Example]:
@@ -188,7 +191,9 @@ class _Factory:
         for (place, one, sql), outcome in zip(pieces, outcomes, strict=True):
             if outcome.ok and len(steps[place]) < decomposer.MAX_STEPS - 1:
                 try:
-                    steps[place].append(decomposer.Step(sub_questions.in_words(sql, one.database.schema), sql))
+                    steps[place].append(decomposer.Step(in_words(sql, one.database.schema), sql))
+                except UntellableError:
+                    self.untold += 1
                 except SqlUnreadableError:
                     continue  # it runs only because SQLite reads an outer name as text: no step of its own
         return steps

@@ -1,29 +1,13 @@
-"""A nested query taken apart: the queries inside it, innermost first, and each of them asked in words."""
+"""A nested query taken apart: the queries inside it, innermost first."""
 
 from collections.abc import Iterator
 
-from sqlglot import exp
 from sqlglot.tokens import Token, TokenType
 
-from macsql.database.schema import Schema, words
-from macsql.database.sql_tree import Resolved, resolve
+from macsql.database.sql_tree import Resolved
 
 _SET_OPERATORS = (TokenType.UNION, TokenType.INTERSECT, TokenType.EXCEPT)
 _TRAILING = (TokenType.ORDER_BY, TokenType.LIMIT, TokenType.SEMICOLON)
-_AGGREGATES: dict[type[exp.Expr], str] = {exp.Avg: "average", exp.Sum: "total", exp.Max: "highest", exp.Min: "lowest"}
-_COMPARISONS: dict[type[exp.Expr], str] = {
-    exp.EQ: "is",
-    exp.NEQ: "is not",
-    exp.GT: "is more than",
-    exp.GTE: "is at least",
-    exp.LT: "is less than",
-    exp.LTE: "is at most",
-    exp.Is: "is",
-}
-_ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "plus", exp.Sub: "minus", exp.Mul: "times", exp.Div: "divided by"}
-
-
-# --- taking apart ----------------------------------------------------------------------------------------------------
 
 
 def pieces(query: Resolved) -> tuple[str, ...]:
@@ -118,123 +102,3 @@ def _definitions(tokens: list[Token]) -> Iterator[tuple[str, int, int, list[Toke
         if index + 1 >= len(tokens) or tokens[index + 1].token_type is not TokenType.COMMA:
             return
         index += 2
-
-
-# --- in words --------------------------------------------------------------------------------------------------------
-
-
-def in_words(sql: str, schema: Schema) -> str:
-    """A query as a request in words. Raises sql_tree.SqlUnreadableError where it cannot be read against the schema."""
-    resolved = resolve(sql, schema)
-    return f"Find the {_Wording(resolved).query(resolved.tree)}."
-
-
-class _Wording:
-    def __init__(self, resolved: Resolved) -> None:
-        self.names: dict[int, str] = {}
-        for use in resolved.uses:
-            table = use.owners[0].table
-            columns = table.columns if table is not None else ()
-            full = next((c.full_name for c in columns if c.name == use.name), "")
-            self.names[id(use.node)] = full or words(use.name)
-        self.strings = {id(node) for node in resolved.strings}
-        self.tables: dict[int, str] = {}
-        for origin in (origin for scope in resolved.scopes for origin in scope.from_items):
-            full = origin.table.full_name if origin.table is not None else ""
-            name = origin.table.name if origin.table is not None else origin.alias
-            self.tables[id(origin.node)] = full or words(name)
-
-    def query(self, node: exp.Expr, depth: int = 0) -> str:
-        """A query as what it finds: "average age of singer where country is France"."""
-        if depth > 2:
-            return "answer of an earlier step"
-        if isinstance(node, exp.Subquery):
-            return self.query(node.this, depth)
-        if isinstance(node, exp.SetOperation):
-            joined = {exp.Union: "together with the", exp.Intersect: "which is also the", exp.Except: "leaving out the"}
-            left, right = self.query(node.this, depth), self.query(node.expression, depth)
-            return f"{left}, {joined[type(node)]} {right}"
-        if not isinstance(node, exp.Select):
-            return node.sql(dialect="sqlite")
-        tables = self._tables(node)
-        parts = [" and ".join(self.item(item, tables, depth) for item in node.expressions)]
-        if tables and not parts[0].endswith(tables):
-            parts.append(f"of {tables}")
-        if group := node.args.get("group"):
-            parts.append(f"for each {' and '.join(self.item(item, tables, depth) for item in group.expressions)}")
-        if where := node.args.get("where"):
-            parts.append(f"where {self.condition(where.this, tables, depth)}")
-        if having := node.args.get("having"):
-            parts.append(f"with {self.condition(having.this, tables, depth)}")
-        order, limit = node.args.get("order"), node.args.get("limit")
-        if order:
-            parts.append(self._order(order, limit, tables, depth))
-        elif limit:
-            parts.append(f"but only {limit.expression.sql()}")
-        return " ".join(parts)
-
-    def _tables(self, select: exp.Select) -> str:
-        items = [select.args["from_"].this] if select.args.get("from_") else []
-        items += [join.this for join in select.args.get("joins") or ()]
-        return " with ".join(self.tables.get(id(item), words(item.alias_or_name)) for item in items)
-
-    def _order(self, order: exp.Expr, limit: exp.Expr | None, tables: str, depth: int) -> str:
-        keys = order.expressions
-        by = " and ".join(self.item(key.this, tables, depth) for key in keys)
-        down = bool(keys[0].args.get("desc"))
-        if limit is None:
-            return f"in {'descending' if down else 'ascending'} order of {by}"
-        number = limit.expression.sql()
-        return f"with the {'' if number == '1' else number + ' '}{'highest' if down else 'lowest'} {by}"
-
-    def item(self, node: exp.Expr, tables: str, depth: int) -> str:
-        """An expression as a noun."""
-        if isinstance(node, exp.Alias | exp.Paren):
-            return self.item(node.this, tables, depth)
-        if isinstance(node, exp.Distinct):
-            return "different " + " and ".join(self.item(one, tables, depth) for one in node.expressions)
-        if isinstance(node, exp.Count):
-            counted = node.this
-            return f"number of {tables if isinstance(counted, exp.Star) else self.item(counted, tables, depth)}"
-        if type(node) in _AGGREGATES:
-            return f"{_AGGREGATES[type(node)]} {self.item(node.this, tables, depth)}"
-        if type(node) in _ARITHMETIC:
-            left, right = self.item(node.this, tables, depth), self.item(node.expression, tables, depth)
-            return f"{left} {_ARITHMETIC[type(node)]} {right}"
-        if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
-            return "whole record"
-        if isinstance(node, exp.Column):
-            return node.name if id(node) in self.strings else self.names.get(id(node), words(node.name))
-        if isinstance(node, exp.Literal):
-            return str(node.this)
-        if isinstance(node, exp.Query):
-            return f"the {self.query(node, depth + 1)}"
-        return node.sql(dialect="sqlite")
-
-    def condition(self, node: exp.Expr, tables: str, depth: int) -> str:
-        """A condition as a clause: "age is more than 20"."""
-        if isinstance(node, exp.And | exp.Or):
-            word = "and" if isinstance(node, exp.And) else "or"
-            return f"{self.condition(node.this, tables, depth)} {word} {self.condition(node.expression, tables, depth)}"
-        if isinstance(node, exp.Paren):
-            return self.condition(node.this, tables, depth)
-        if isinstance(node, exp.Not):
-            said = self.condition(node.this, tables, depth)
-            return said.replace(" is ", " is not ", 1) if " is " in said else f"not {said}"
-        if type(node) in _COMPARISONS:
-            left = self.item(node.this, tables, depth)
-            right = "missing" if isinstance(node.expression, exp.Null) else self.item(node.expression, tables, depth)
-            return f"{left} {_COMPARISONS[type(node)]} {right}"
-        if isinstance(node, exp.Like):
-            return f"{self.item(node.this, tables, depth)} is like {self.item(node.expression, tables, depth)}"
-        if isinstance(node, exp.Between):
-            low, high = (self.item(node.args[key], tables, depth) for key in ("low", "high"))
-            return f"{self.item(node.this, tables, depth)} is between {low} and {high}"
-        if isinstance(node, exp.In):
-            left = self.item(node.this, tables, depth)
-            if query := node.args.get("query"):
-                return f"{left} is among {self.item(query, tables, depth)}"
-            return f"{left} is one of {', '.join(self.item(one, tables, depth) for one in node.expressions)}"
-        if isinstance(node, exp.Exists):
-            return f"there is a {self.query(node.this, depth + 1)}"
-        return self.item(node, tables, depth)
