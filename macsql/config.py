@@ -112,7 +112,7 @@ class ModelConfig:
 
 @dataclass
 class TrainerConfig:
-    """Arguments of transformers' Seq2SeqTrainingArguments under their own names (conf/trainer).
+    """Arguments of transformers' TrainingArguments under their own names (conf/trainer).
 
     The ones a sweep usually touches are typed here; any other goes to `options` and is bound to the Trainer's own
     class before a sweep starts.

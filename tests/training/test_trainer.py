@@ -45,6 +45,18 @@ def test_eight_rows_at_once_equal_four_rows_twice(tiny, tmp_path):
     assert whole == pytest.approx(halves, rel=1e-4)
 
 
+def test_a_last_batch_counts_as_much_as_a_full_one(tiny, tmp_path):
+    """As in Seq2SeqTrainer: a weighing by rows would put every evaluation loss beside those published here out."""
+    config = dataclasses.replace(tiny, trainer=dataclasses.replace(tiny.trainer, per_device_eval_batch_size=4))
+    train = prepare(config).examples("train")
+    rows = [train[0]] * 4 + [max(train, key=lambda row: len(row.target))]  # of another loss than the four
+    model = model_of(config, text_of(config, train), "")
+    trainer = make_trainer(config, model, train, rows, tmp_path, lambda *_: None, StopRequest())
+    full, rest = (trainer.evaluate(trainer.eval_dataset.select(part))["eval_loss"] for part in (range(4), [4]))
+    assert trainer.evaluate()["eval_loss"] == pytest.approx((full + rest) / 2, rel=1e-6)
+    assert abs(full - rest) > 1e-3
+
+
 def test_the_factor_of_the_scale_reaches_the_trainer(tiny, tmp_path):
     scaled = dataclasses.replace(tiny, scale=dataclasses.replace(tiny.scale, learning_rate_factor=60))
     assert training_arguments(scaled, tmp_path).learning_rate == pytest.approx(60 * tiny.trainer.learning_rate)
