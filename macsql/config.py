@@ -174,11 +174,13 @@ class MetricsConfig:
 
 @dataclass
 class SearchConfig:
-    """Which points a sweep tries (conf/search)."""
+    """Which settings a sweep tries (conf/search)."""
 
     sampler: str = MISSING  # grid | tpe | random
     space: dict[str, Any] = field(default_factory=dict)  # key -> Hydra sweep expression, as in "choice(4, 8)"
-    points: list[dict[str, Any]] = field(default_factory=list)  # explicit points, before or instead of the space
+    points: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # settings of one's own, before the space or instead of it
     n_trials: int | None = None  # tpe and random
     seed: int = 0
     pruner: str = "none"  # none | median
@@ -212,7 +214,7 @@ class ExecutorConfig:
 
     name: str = MISSING  # local | ray | slurm
     workers: int | None = None  # trials at once; null: what the machine and the model's size suggest
-    threads: int | None = None  # CPU threads a trial; null: the same
+    threads: int | None = None  # CPU threads per trial; null: the same
     options: dict[str, Any] = field(default_factory=dict)  # executor's own
 
 

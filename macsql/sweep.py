@@ -162,7 +162,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
         except UserError as error:
             if not study.entries():
                 raise  # a wrong address must not be found out after hours
-            say(f"{error} The trials go on; what is missing is sent later.")
+            say(f"{error} The trials go on and the missing records are sent later.")
         publisher = Publisher(record)
         ended: list[Ended] = []
         code = 1
@@ -190,7 +190,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
             left = publisher.close(patience, hurry=lambda: interrupts.count > pressed)
             if left:
                 say(
-                    f"MLflow did not take {len(left)} trials whole ({publisher.problem or 'there was no time'}): "
+                    f"MLflow did not get all records of {len(left)} trials ({publisher.problem or 'no time left'}): "
                     "run the same command again to send the rest."
                 )
             arrived = end(record, code, ended, config, whole=not left)
@@ -211,7 +211,7 @@ def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config, 
     try:
         left_out = record.end(status, tags, whole)
     except Exception as error:  # the trials' folders hold everything; the parent is set right by the next call
-        say(f"MLflow did not take the end of the sweep ({type(error).__name__}).")
+        say(f"MLflow did not record the end of the sweep ({type(error).__name__}).")
         return False
     for sentence in left_out:
         say(sentence)

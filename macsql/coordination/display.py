@@ -65,7 +65,7 @@ class Display:
             for running in progress.running:
                 say(f"{self._name(progress, running.trial.index)} {running.trial.label}: {self._doing(running)}")
             if progress.problem:
-                say(f"MLflow does not answer ({progress.problem}); trials go on, what is missing is sent later")
+                say(f"MLflow does not answer ({progress.problem}); trials go on, the missing records are sent later")
 
     def _table(self, progress: Progress) -> Table:
         """What runs first, then what has ended, the last of the plan first, as far as the terminal is high."""
@@ -90,7 +90,7 @@ class Display:
         if shown < len(progress.ended):
             table.add_row("…", f"{len(progress.ended) - shown} earlier ones", *[""] * 4)
         if progress.problem:
-            table.caption = f"MLflow does not answer ({progress.problem}); what is missing is sent later"
+            table.caption = f"MLflow does not answer ({progress.problem}); the missing records are sent later"
         return table
 
     def _running(self, running: Running) -> list[str]:

@@ -102,12 +102,9 @@ class Finalizer:
 
 def parameters(trial: PlannedTrial) -> dict[str, Any]:
     """The resolved configuration for MLflow's parameters, with the rate that the Trainer really gets."""
-    from macsql.training.check import LIGER
-
     config = trial.config
     rate = config.trainer.learning_rate * config.scale.learning_rate_factor
-    liger = {"liger": LIGER} if config.trainer.use_liger_kernel else {}
-    return {**flatten(config), "effective_learning_rate": rate, **liger}
+    return {**flatten(config), "effective_learning_rate": rate}
 
 
 def provenance(config: Config, fingerprint: str) -> dict[str, str]:

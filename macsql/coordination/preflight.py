@@ -69,7 +69,7 @@ class Preflight:
         """Raise UserError for whatever is wrong and can be seen without reading data."""
         sweep = self.config.sweep
         if sweep.repeats < 1:
-            raise UserError(f"sweep.repeats={sweep.repeats}: every setting is tried at least once.")
+            raise UserError(f"sweep.repeats={sweep.repeats}: each setting needs at least 1 seed.")
         if sweep.max_retries < 0:
             raise UserError(f"sweep.max_retries={sweep.max_retries}: write 0 or more.")
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", sweep.name):
@@ -141,8 +141,8 @@ class Preflight:
             except Exception as error:
                 said = f"A trial of {trial.label} fails in its first step, evaluation or answer ({with_type(error)})"
                 if self.config.executor.name == "local" and not self.executor.gpu:
-                    raise UserError(f"{said}: mend its configuration.") from error
-                self.say(f"Warning: {said} on the CPU of this machine; it may run where trials run.")
+                    raise UserError(f"{said}: change its configuration.") from error
+                self.say(f"Warning: {said} on this machine's CPU. It may still work where the trials run.")
 
     def prepared(self, config: Config) -> Prepared:
         """The examples for a trial's configuration, made when first asked for."""
@@ -224,7 +224,7 @@ class Preflight:
         prepared = self.prepared(self.trials[0].config)
         for sentence in prepared.warnings:
             self.say(f"Warning: {sentence}")
-        repeats = f", {config.sweep.repeats} seeds a setting" if config.sweep.repeats > 1 else ""
+        repeats = f", {config.sweep.repeats} seeds per setting" if config.sweep.repeats > 1 else ""
         best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
         self.say(f"Sweep {config.sweep.name}: {self.size} trials ({config.search.sampler}{repeats}), best by {best}.")
         size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
@@ -244,13 +244,13 @@ class Preflight:
         if len(self.trials) > SHOWN:
             self.say(f"  … and {len(self.trials) - SHOWN} more")
         basis = (
-            f"from {cost.measured} finished trials"
+            f"measured on {cost.measured} finished trials"
             if cost.measured
-            else "a guess from the model's size until one has finished"
+            else "a guess from the model's size, until a trial has finished"
         )
         self.say(
-            f"Cost: {sum(cost.steps.values())} steps; about {_duration(cost.seconds)} for what is missing, "
-            f"{self.executor.slots} at once ({basis}); up to {cost.disk_bytes / 2**20:.0f} MiB of disk."
+            f"Cost: {sum(cost.steps.values())} steps in all. The missing trials take about {_duration(cost.seconds)}, "
+            f"{self.executor.slots} at a time ({basis}), and up to {cost.disk_bytes / 2**20:.0f} MiB of disk."
         )
 
 

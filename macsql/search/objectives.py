@@ -11,18 +11,18 @@ PRUNERS = ("none", "median")
 
 
 def check_pruner(pruner: str, objectives: int) -> None:
-    """Raise UserError for a pruner that is none, or that cannot weigh several objectives."""
+    """Raise UserError if the pruner is unknown or cannot handle several objectives."""
     if pruner not in PRUNERS:
         raise UserError(f"search.pruner={pruner}: choose one of {', '.join(PRUNERS)}.")
     if pruner != "none" and objectives > 1:
-        raise UserError(f"search.pruner={pruner} weighs one objective, sweep.metric names {objectives}: use none.")
+        raise UserError(f"search.pruner={pruner} handles one objective, and sweep.metric names {objectives}: use none.")
 
 
 def check_objectives(config: Config) -> None:
     """Raise UserError where sweep.metric and sweep.direction do not fit each other, or what a trial measures."""
     sweep, trainer = config.sweep, config.trainer
     if not sweep.metric:
-        raise UserError("sweep.metric names no objective: write [eval_loss], for one.")
+        raise UserError("sweep.metric names no objective: write for example [eval_loss].")
     if len(sweep.metric) != len(sweep.direction):
         raise UserError(
             f"sweep.metric names {len(sweep.metric)} objectives, sweep.direction {len(sweep.direction)}: "

@@ -23,7 +23,7 @@ class Outage:
         """Yields whenever it is worth asking again; endless. Raises StudyAway when interrupted while waiting."""
         reason = _reason(error)
         self.say(
-            f"The study's database does not answer ({reason}); trials go on, and so does the sweep when it is back."
+            f"The study's database does not answer ({reason}); trials go on, and the sweep goes on when it is back."
         )
         attempt = 0
         while True:

@@ -169,9 +169,10 @@ def begun_otherwise(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
     """The refusal of a sweep whose trials were begun with another configuration or by an older version; else None."""
     older = [said.rstrip(".") for key, value in sorted(before.items()) if (said := renamed(key, value))]
     if older:
+        more = f"; and {len(older) - 2} more" if len(older) > 2 else ""
         return UserError(
             f"The sweep {name!r} was begun by an earlier version of macsql, whose configuration has other words "
-            f"({'; '.join(older)}): finish it with that version, or begin a new sweep with sweep.name=NAME."
+            f"({'; '.join(older[:2])}{more}): finish it with that version, or begin a new sweep with sweep.name=NAME."
         )
     changed = differences(before, now)
     if not changed:

@@ -1,4 +1,4 @@
-"""Search spaces in Hydra's own sweep grammar, which its users know.
+"""Search spaces in Hydra's own sweep grammar, which its users know. One point of a space is called a setting.
 
     search:
       space:
@@ -106,7 +106,7 @@ def _as_axis(argument: str) -> str:
     if not parsed.is_sweep_override() or key.startswith("search."):
         return argument
     if parsed.is_add() and key in {"experiment", "scale"}:
-        raise UserError(f"{argument}: a sweep is of one {key}; run the command once for each.")
+        raise UserError(f"{argument}: a sweep has one {key}; run the command once for each.")
     escaped = expression.replace("\\", "\\\\").replace("'", "\\'")
     return f"++search.space.{key}='{escaped}'"
 

@@ -98,9 +98,9 @@ def test_a_server_that_is_down_until_the_end_gets_the_rest_from_the_next_call(sw
     gate.open()
     assert call.wait() == 0, sweep.log
     assert all(status == "FINISHED" for status, _ in told(sweep).values())
-    assert "MLflow did not take 4 trials whole" in sweep.log
+    assert "MLflow did not get all records of 4 trials" in sweep.log
     assert "run the same command again" in sweep.log
-    assert "MLflow did not take the end of the sweep" in sweep.log
+    assert "MLflow did not record the end of the sweep" in sweep.log
     mlflow_server.start()
     del sweep.more["patience"]
     assert sweep.run() == 0, sweep.log
