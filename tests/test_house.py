@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from macsql.__main__ import COMMANDS
+from macsql.config import Config, flatten
 from macsql.places import CONF, REPO
+from macsql.protocols.by_name import PROTOCOLS
+from macsql.records import AGENTS
 
 PACKAGE = REPO / "macsql"
 # a module may import its own floor and the floors above it in this list, never one below
@@ -25,7 +29,7 @@ FLOORS = [
         "streams",
     },
     {"app", "database", "trials"},
-    {"agents", "corpora", "grammar"},
+    {"agents", "corpora", "grammar", "spider_sql"},
     {"factory", "protocols"},
     {"metrics"},
     {"models"},
@@ -71,6 +75,84 @@ def test_imports_point_one_way(path):
         parts = name.split(".")
         if parts[0] == "macsql" and len(parts) > 1 and parts[1] in set().union(*FLOORS):
             assert floor_of(parts[1]) <= floor_of(room), f"{path.name} imports {name}"
+
+
+LARGEST = {"training": 1200}  # lines; of any other room 2,300
+OLD_WORDS = r"second_look|phrasings|\bforms\b(?=[:=\]])|Sight\b|Hearing\b|[Ee]mbedded|\b[Aa]rms?\b"
+
+
+def circle(edges: dict[str, set[str]]) -> list[str]:
+    """The names along a circle of a graph; empty where there is none."""
+    seen: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in seen:
+            return []
+        found = next((found for other in sorted(edges.get(name, ())) if (found := walk(other, [*path, name]))), [])
+        seen.add(name)
+        return found
+
+    return next((found for name in sorted(edges) if (found := walk(name, []))), [])
+
+
+def test_a_circle_is_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_module_and_no_room_imports_itself_round_a_corner():
+    """Imports for types and those within functions count too."""
+    names = {".".join(path.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
+    modules = {name: (imported(path) & names.keys()) - {name, "macsql"} for name, path in names.items()}
+    for name, found in modules.items():  # `from room import module` names the room as well
+        modules[name] = {one for one in found if not any(other.startswith(f"{one}.") for other in found)}
+    assert not circle(modules)
+    rooms: dict[str, set[str]] = {}
+    for name, found in modules.items():
+        rooms.setdefault(name.split(".")[-1 if name == "macsql" else 1], set()).update(
+            one.split(".")[1] for one in found
+        )
+    assert not circle({room: others - {room} for room, others in rooms.items()})
+
+
+@pytest.mark.parametrize("room", sorted(path.name for path in PACKAGE.iterdir() if any(path.glob("*.py"))))
+def test_a_room_is_small_enough_to_hold_and_stands_in_the_tree(room):
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in (PACKAGE / room).rglob("*.py"))
+    assert lines <= LARGEST.get(room, 2300)
+    assert re.search(rf"^  .*\b{room}/", (REPO / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def glossary() -> dict[str, str]:
+    """The README's words -> their meanings."""
+    table = re.search(r"^\| word \| meaning \|\n\|[-|]+\n((?:\|.*\n)+)", (REPO / "README.md").read_text(), re.MULTILINE)
+    assert table
+    return {
+        word.strip(): meaning.strip() for word, meaning in re.findall(r"^\| (.*?) \| (.*?) \|$", table[1], re.MULTILINE)
+    }
+
+
+def test_the_glossary_says_what_is_there():
+    """Each word in backticks is a key, a choice, an agent, a metric, a protocol, a folder or a command."""
+    words = glossary()
+    assert 10 <= len(words) <= 25
+    choices = {path.stem for path in CONF.rglob("*.yaml")}
+    keys = {part for key in flatten(Config()) for part in (key, *key.split("."))}
+    known = choices | keys | {*AGENTS, *PROTOCOLS, *COMMANDS}
+    for quoted in re.findall(r"`([^`]+)`", " ".join([*words, *words.values()])):
+        key, _, value = quoted.partition("=")
+        there = quoted.strip("/") and (REPO / quoted).is_dir() if "/" in quoted else key in known
+        assert there, quoted
+        assert not value or (CONF / key / f"{value}.yaml").is_file(), quoted
+
+
+def test_old_words_are_gone():
+    for path in [*MODULES, *CONF.rglob("*.yaml"), *PACKAGE.rglob("*.jinja")]:
+        text = path.read_text(encoding="utf-8")
+        if path.name == "config.py":  # which answers to them
+            text = re.sub(r"RENAMED.*?^}", "", text, flags=re.DOTALL | re.MULTILINE)
+        assert not re.search(OLD_WORDS, text), f"{path}: {re.search(OLD_WORDS, text)}"
 
 
 @pytest.mark.parametrize("library", sorted(ONE_ROOM))

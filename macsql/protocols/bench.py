@@ -10,7 +10,7 @@ from macsql.database import scratch_copy
 from macsql.database.opening import is_side_file
 from macsql.database.sandbox import Limits, Outcome, Sandbox
 from macsql.protocols.rows import Row
-from macsql.protocols.spider.schema import SpiderSchema, read_spider_schema
+from macsql.spider_sql.schema import SpiderSchema, read_spider_schema
 
 GOLD_ERROR = "gold error"
 LARGEST_COPY = 512 << 20  # bytes

@@ -25,7 +25,7 @@ def spider_em_fixed(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
 
 def spider_em_grammar(pairs: Sequence[Pair], bench: Bench) -> list[Score]:
     """`spider-em-grammar`: `spider-em` of predictions that are brought into Spider's grammar first, where they can."""
-    from macsql.protocols.spider.normal_form import to_spider_grammar  # brings sqlglot, which nothing else here needs
+    from macsql.spider_sql.normal_form import to_spider_grammar  # brings sqlglot, which nothing else here needs
 
     scores = []
     for pair in pairs:

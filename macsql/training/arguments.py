@@ -10,6 +10,7 @@ from transformers.optimization import get_scheduler
 
 from macsql.config import Config, TrainerConfig
 from macsql.errors import UserError, first_line
+from macsql.training.mixture import trainer_sampler
 
 OWN_KEYS = {"early_stopping_patience", "early_stopping_threshold", "options"}  # not arguments of the Trainer's class
 REPORTS = "trials are recorded in MLflow by this project; the Trainer's own reports would end its runs"
@@ -83,10 +84,8 @@ def bind(config: Config) -> None:
 
     Raises UserError for what a trial would die of: a wrong argument, an optimizer or a schedule that cannot be had.
     """
-    from macsql.training.trainer import mixture_sampler
-
     arguments = training_arguments(config, Path("unused"))
-    mixture_sampler(["decomposer"], config)
+    trainer_sampler(["decomposer"], config)
     weights = torch.nn.Linear(1, 1)
     try:
         schedule: Any = arguments.lr_scheduler_kwargs

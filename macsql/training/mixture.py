@@ -19,7 +19,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from macsql.config import MixtureConfig
+from macsql.config import Config, MixtureConfig
 from macsql.errors import UserError
 from macsql.records import AGENTS, Agent
 
@@ -89,6 +89,19 @@ def sampler(agents: Sequence[Agent], cfg: MixtureConfig, seed: int, batch_size: 
             return iter(epoch_indices(agents, cfg, self.epoch, batch_size, seed))
 
     return MixtureSampler()
+
+
+def trainer_sampler(agents: Sequence[Agent], config: Config) -> "Sampler[int] | None":
+    """The mixture's sampler; None where the Trainer's own order by length is asked for, which only `real` allows."""
+    trainer = config.trainer
+    if trainer.train_sampling_strategy != "random":
+        if config.mixture.name != "real" or config.mixture.steps is not None or config.mixture.ratio:
+            raise UserError(
+                f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
+                f"this mixture ({config.mixture.name}) does not: use random."
+            )
+        return None
+    return sampler(agents, config.mixture, config.seed, trainer.rows_per_step)
 
 
 def _pools(agents: Sequence[Agent]) -> dict[Agent, list[int]]:

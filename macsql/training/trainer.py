@@ -13,9 +13,8 @@ from transformers import Trainer as LibraryTrainer
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from macsql.config import Config
-from macsql.errors import UserError
 from macsql.models.model import Trainable
-from macsql.records import Agent, Example
+from macsql.records import Example
 from macsql.training import mixture
 from macsql.training.arguments import training_arguments
 from macsql.training.callbacks import Checkpoints, Report
@@ -132,7 +131,7 @@ def make_trainer(
     trainer = Trainer(
         family=model,
         smoothing=config.trainer.label_smoothing_factor,
-        sampler=mixture_sampler([row.agent for row in train], config),
+        sampler=mixture.trainer_sampler([row.agent for row in train], config),
         model=model.network,
         args=training_arguments(config, folder),
         train_dataset=tokenised(train, model),
@@ -143,16 +142,3 @@ def make_trainer(
     )
     trainer.remove_callback(PrinterCallback)  # Report tells what there is to tell
     return trainer
-
-
-def mixture_sampler(agents: Sequence[Agent], config: Config) -> torch.utils.data.Sampler[int] | None:
-    """The mixture's sampler; None where the Trainer's own order by length is asked for, which only `real` allows."""
-    trainer = config.trainer
-    if trainer.train_sampling_strategy != "random":
-        if config.mixture.name != "real" or config.mixture.steps is not None or config.mixture.ratio:
-            raise UserError(
-                f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
-                f"this mixture ({config.mixture.name}) does not: use random."
-            )
-        return None
-    return mixture.sampler(agents, config.mixture, config.seed, trainer.rows_per_step)

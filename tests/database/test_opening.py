@@ -14,7 +14,7 @@ from macsql.database.sandbox import Sandbox, Status
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.database.values import read_value_examples
 from macsql.errors import UserError
-from macsql.protocols.spider.schema import read_spider_schema
+from macsql.spider_sql.schema import read_spider_schema
 
 SCRIPT = "CREATE TABLE singer (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO singer VALUES (1, 'Ada'), (2, 'Bo');"
 WAL = f"PRAGMA journal_mode = WAL; {SCRIPT}"

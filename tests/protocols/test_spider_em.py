@@ -19,7 +19,7 @@ from macsql.protocols.spider.em import (
     hardness,
     read_spider_schema,
 )
-from macsql.protocols.spider.schema import SpiderSchema, foreign_key_map
+from macsql.spider_sql.schema import SpiderSchema, foreign_key_map
 
 DATA = Path(__file__).parent / "data"
 KEYS = {

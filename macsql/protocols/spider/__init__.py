@@ -1,1 +1,1 @@
-"""Spider's official scores: exact match (em), execution match (ex), hardness, and the grammar behind them."""
+"""Spider's official scores: exact match (em), execution match (ex), hardness."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from macsql.protocols.spider.query import ColumnUnit, Condition, Conditions, Query, ValueUnit, comparisons
-from macsql.protocols.spider.schema import SpiderSchema
+from macsql.spider_sql.query import ColumnUnit, Condition, Conditions, Query, ValueUnit, comparisons
+from macsql.spider_sql.schema import SpiderSchema
 
 COMPONENTS = (
     "select",

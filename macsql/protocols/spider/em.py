@@ -23,11 +23,11 @@ from macsql.protocols.spider.compare import (
     rebuild,
     same_tables,
 )
-from macsql.protocols.spider.grammar import parse
 from macsql.protocols.spider.hardness import LEVELS, Hardness, rate
-from macsql.protocols.spider.query import Query
-from macsql.protocols.spider.schema import SpiderSchema, read_spider_schema
-from macsql.protocols.spider.tokens import NotInGrammarError
+from macsql.spider_sql.grammar import parse
+from macsql.spider_sql.query import Query
+from macsql.spider_sql.schema import SpiderSchema, read_spider_schema
+from macsql.spider_sql.tokens import NotInGrammarError
 
 __all__ = [
     "COMPONENTS",

@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from macsql.protocols.spider.query import ColumnUnit, Condition, Query, comparisons
+from macsql.spider_sql.query import ColumnUnit, Condition, Query, comparisons
 
 Hardness = Literal["easy", "medium", "hard", "extra"]
 LEVELS: tuple[Hardness, ...] = get_args(Hardness)

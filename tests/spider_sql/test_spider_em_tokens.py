@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from macsql.protocols.spider.tokens import NotInGrammarError, tokenize
+from macsql.spider_sql.tokens import NotInGrammarError, tokenize
 
 PIECES = [
     *"ab1 ,:.()[]{}<>=!*-`;@#$%&?«“‘„»”’–—/|+\n\t_",

@@ -12,12 +12,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from macsql.protocols.spider.conditions import UnwritableError
-from macsql.protocols.spider.grammar import parse
-from macsql.protocols.spider.names import resolve_names
-from macsql.protocols.spider.schema import SpiderSchema
-from macsql.protocols.spider.tokens import NotInGrammarError
-from macsql.protocols.spider.writer import write
+from macsql.spider_sql.conditions import UnwritableError
+from macsql.spider_sql.grammar import parse
+from macsql.spider_sql.names import resolve_names
+from macsql.spider_sql.schema import SpiderSchema
+from macsql.spider_sql.tokens import NotInGrammarError
+from macsql.spider_sql.writer import write
 
 _SPLIT_OPERATOR = re.compile(r"""("[^"]*"|'[^']*'|`[^`]*`|\[[^]]*])|([<>!]) +=""")
 

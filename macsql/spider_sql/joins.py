@@ -5,7 +5,7 @@ All joins of the grammar are inner joins, so a condition means the same in eithe
 
 from sqlglot import exp
 
-from macsql.protocols.spider.conditions import conjuncts, plain
+from macsql.spider_sql.conditions import conjuncts, plain
 
 
 def place_conditions(

@@ -12,7 +12,7 @@ depend on each of these readings, so they are kept. The productions:
     column     = [(] [aggregate (] [DISTINCT] name [)] [)]
 """
 
-from macsql.protocols.spider.query import (
+from macsql.spider_sql.query import (
     ColumnUnit,
     Condition,
     Conditions,
@@ -22,8 +22,8 @@ from macsql.protocols.spider.query import (
     SelectItem,
     ValueUnit,
 )
-from macsql.protocols.spider.schema import SpiderSchema
-from macsql.protocols.spider.tokens import NotInGrammarError, tokenize
+from macsql.spider_sql.schema import SpiderSchema
+from macsql.spider_sql.tokens import NotInGrammarError, tokenize
 
 CLAUSES = frozenset({"select", "from", "where", "group", "order", "limit", "intersect", "union", "except"})
 JOIN_WORDS = frozenset({"join", "on", "as"})

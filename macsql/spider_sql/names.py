@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from macsql.protocols.spider.conditions import UnwritableError
-from macsql.protocols.spider.grammar import AGGREGATES
-from macsql.protocols.spider.schema import SpiderSchema
+from macsql.spider_sql.conditions import UnwritableError
+from macsql.spider_sql.grammar import AGGREGATES
+from macsql.spider_sql.schema import SpiderSchema
 
 # SQLite's keywords that need quotes as a name; it takes all others as they are.
 _RESERVED = re.compile(

@@ -2,9 +2,9 @@
 
 from sqlglot import exp
 
-from macsql.protocols.spider.conditions import Predicate, UnwritableError, alternatives, described, plain
-from macsql.protocols.spider.joins import place_conditions
-from macsql.protocols.spider.names import written_name
+from macsql.spider_sql.conditions import Predicate, UnwritableError, alternatives, described, plain
+from macsql.spider_sql.joins import place_conditions
+from macsql.spider_sql.names import written_name
 
 _AGGREGATES: dict[type[exp.Expr], str] = {
     exp.Count: "count",

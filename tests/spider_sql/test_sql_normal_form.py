@@ -12,12 +12,12 @@ import sqlglot
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from macsql.protocols.spider.conditions import UnwritableError
 from macsql.protocols.spider.em import exact_match, read_spider_schema
-from macsql.protocols.spider.grammar import parse
-from macsql.protocols.spider.names import written_name
-from macsql.protocols.spider.normal_form import NormalForm, to_spider_grammar
-from macsql.protocols.spider.tokens import NotInGrammarError
+from macsql.spider_sql.conditions import UnwritableError
+from macsql.spider_sql.grammar import parse
+from macsql.spider_sql.names import written_name
+from macsql.spider_sql.normal_form import NormalForm, to_spider_grammar
+from macsql.spider_sql.tokens import NotInGrammarError
 
 DATA = Path(__file__).parent / "data"
 PAIRS = [json.loads(line) for line in (DATA / "sql_normal_form_pairs.jsonl").read_text().splitlines()]
@@ -27,7 +27,7 @@ PAIRS = [json.loads(line) for line in (DATA / "sql_normal_form_pairs.jsonl").rea
 def library(tmp_path_factory):
     path = tmp_path_factory.mktemp("library") / "library.sqlite"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript((DATA / "library.sql").read_text())
+        connection.executescript((DATA.parents[1] / "protocols" / "data" / "library.sql").read_text())
     return path
 
 

@@ -1,0 +1,1 @@
+"""Spider's SQL: the grammar that its evaluator reads, and SQL of any habit rewritten within it."""
