@@ -70,3 +70,8 @@ def text_of(value: Any) -> str:
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return str(value) if number else ""
+
+
+def absent(value: Any) -> bool:
+    """Whether a value stands for none: null, NaN or a blank text, as tables write what is not there."""
+    return value is None or value != value or (isinstance(value, str) and not value.strip())

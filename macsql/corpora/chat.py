@@ -18,7 +18,7 @@ from macsql.corpora.corpus import Corpus, existing_root, other_layout, place
 from macsql.corpora.splits import limited, normal_text, rank, split_called, tell_apart
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError, shown
-from macsql.reading import text_of
+from macsql.reading import absent, text_of
 from macsql.records import AGENTS, Agent, Example, Question, Split
 
 LAYOUT = "one or more *.jsonl files, each line an object with `messages`, or *.json files, each a list of such objects"
@@ -187,7 +187,7 @@ def _files(root: str | None) -> list[Path]:
 def _agent(row: Mapping[str, Any], prompt: str) -> Agent | None:
     """The agent that a row names, else the one that its prompt shows. Raises MalformedError for another name."""
     own = row.get("agent")
-    if own is None:
+    if absent(own):
         return chat_prompts.agent_of(prompt)
     said = own.strip().lower() if isinstance(own, str) else own
     known = next((agent for agent in AGENTS if agent == said), None)
@@ -200,7 +200,7 @@ def _split(row: Mapping[str, Any]) -> Split | None:
     """The split that a row states. Raises MalformedError for a word that is none."""
     own = row.get("split")
     split = split_called(own)
-    if own is not None and split is None:
+    if split is None and not absent(own):
         raise MalformedError(f"split {shown(own)}, which is no train, eval or test")
     return split
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from macsql.errors import shown
-from macsql.reading import decoded, parsed, read_bytes
+from macsql.reading import absent, decoded, parsed, read_bytes
 
 _SAID_BY = {
     "system": "system", "developer": "system",
@@ -92,7 +92,7 @@ def _row(value: Any) -> Mapping[str, Any] | MalformedError:
 
 def _said(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(role, text) of each turn."""
-    row = {key: value for key, value in row.items() if value is not None}  # tables write null for what is not there
+    row = {key: value for key, value in row.items() if isinstance(value, str) or not absent(value)}
     for key in _LISTS:
         if key in row:
             return _listed(key, row[key])

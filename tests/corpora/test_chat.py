@@ -295,6 +295,7 @@ LAYOUTS = {
     "TRL": {"prompt": DECOMPOSER, "completion": STEPS},
     "TRL, messages": {"prompt": turns(DECOMPOSER, "")["messages"][:1], "completion": turns("", STEPS)["messages"][1:]},
     "a table's row": turns(DECOMPOSER, STEPS) | {"conversations": None, "agent": None, "split": None, "id": None},
+    "another's": turns(DECOMPOSER, STEPS) | {"agent": "", "split": float("nan"), "id": float("nan"), "db_id": None},
 }  # fmt: skip
 
 
