@@ -1,6 +1,5 @@
 """A trial whose sweep has died."""
 
-import math
 import os
 import time
 from contextlib import suppress
@@ -19,15 +18,12 @@ class Orphan:
     """The process at work in a trial's folder that another sweep started.
 
     On this machine the kernel has asked it to stop when its parent died; one that does not within a minute is ended:
-    whatever it was at, its last checkpoint is whole. One on another machine may go on to its end, and so may a job,
-    which does not die with its sweep.
+    whatever it was at, its last checkpoint is whole. One on another machine may go on to its end.
     """
 
-    def __init__(self, folder: Path, job: psutil.Process | None = None) -> None:
-        """`job` runs the trial on this machine, and the trial may not have come to take the folder's lock yet."""
-        self.folder, self.lock, self.job = folder, lock_of(folder), job
-        self.until = time.monotonic() + PATIENCE if job is None else math.inf
-        self.asked = False
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.lock = folder, lock_of(folder)
+        self.until = time.monotonic() + PATIENCE
         self.left = False
 
     def poll(self) -> int | None:
@@ -40,25 +36,18 @@ class Orphan:
         return 0 if result is not None and result.status == "FINISHED" else EXIT_STOPPED
 
     def stop(self) -> None:
-        """Ask a job, once; any other has been asked already, or cannot be from here: then it is left alone."""
-        if self.job is None:
-            self.left = self.lock.holder()[1] != HOST
-        elif not self.asked:
-            self.asked = True
-            asked = self.job if runs(self.job) else self._holder()
-            if asked is not None:
-                with suppress(psutil.Error):
-                    asked.terminate()
+        """It has been asked already, by the kernel, or cannot be from here: then it is left alone."""
+        self.left = self.lock.holder()[1] != HOST
 
     def kill(self) -> None:
         """End it and whatever it started, if it is on this machine."""
-        for process in (self._holder(), self.job):  # asked for both before either ends
-            if process is not None:
-                end_all(process)
+        process = self._holder()
+        if process is not None:
+            end_all(process)
 
     def at_work(self) -> bool:
         """Whether it has not ended yet."""
-        return (self.job is not None and runs(self.job)) or not self.lock.free()
+        return not self.lock.free()
 
     def _holder(self) -> psutil.Process | None:
         """The process of this machine that has the folder's lock."""

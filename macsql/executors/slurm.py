@@ -12,19 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
-from macsql.executors.jobs import LAST, OVER, State, controller, judged, remember, remembered, start_controller
+from macsql.executors.jobs import LAST, OVER, State, judged, remember, remembered
 from macsql.executors.local import TINY
-from macsql.executors.orphan import Orphan, end_all, orphan
+from macsql.executors.orphan import Orphan, orphan
 from macsql.executors.supervise import TRIAL, Task, check_options, note, one_gpu_at_most, suited_threads, supervise
 from macsql.trials.folder import JOBS
 from macsql.trials.process import EXIT_STOPPED
 
 OPTIONS: dict[str, Any] = {
-    "cluster": "slurm",  # slurm | local: jobs of this machine
     "partition": None,
     "account": None,
     "qos": None,
@@ -94,8 +91,8 @@ class SlurmHandle:
             return 1
         if self.asked or state == "early":
             return EXIT_STOPPED  # asked: taken out of the queue, or cancelled
-        who, where = "This machine" if self.executor.local else "Slurm", self.job.paths.folder
-        note(self.folder, f"{who} ended job {self.job.job_id} ({word}); its own output is in {where}")
+        where = self.job.paths.folder
+        note(self.folder, f"Slurm ended job {self.job.job_id} ({word}); its own output is in {where}")
         return GONE
 
     def _goes_on(self) -> bool:
@@ -117,16 +114,13 @@ class SlurmExecutor:
     def __init__(self, config: ExecutorConfig, parameters: int | None) -> None:
         """Raises UserError without submitit, without Slurm, or for options that Slurm's job script cannot hold."""
         self.options = check_options(config, OPTIONS)
-        if self.options["cluster"] not in {"slurm", "local"}:
-            raise UserError(f"executor.options.cluster={self.options['cluster']}: write slurm or local.")
         one_gpu_at_most("executor.options.gpus_per_node", self.options["gpus_per_node"])
         try:
             import submitit
         except ImportError as error:
             raise UserError("executor=slurm needs the library submitit: pip install submitit.") from error
         self.submitit = submitit
-        self.local = self.options["cluster"] == "local"
-        if not self.local and submitit.SlurmExecutor.affinity() < 0:
+        if submitit.SlurmExecutor.affinity() < 0:
             raise UserError("executor=slurm needs Slurm's commands here (srun is missing): run it on a login node.")
         tiny = parameters is not None and parameters < TINY
         self.threads = suited_threads(config, tiny, CORES)
@@ -136,19 +130,19 @@ class SlurmExecutor:
         """Submit a trial; what it prints goes to <folder>/log.txt, what its job prints to <folder>/jobs/."""
         return SlurmHandle(self, folder.resolve())
 
-    def adopt(self, folder: Path) -> "SlurmHandle | Orphan | None":
+    def adopt(self, folder: Path) -> SlurmHandle | Orphan | None:
         """The job of an earlier sweep that is still in the queue or at work; a job outlives its sweep."""
         folder = folder.resolve()
         jobs = folder / JOBS
-        kind, number = remembered(jobs)
-        if kind != self.options["cluster"]:
-            return orphan(folder)  # here the number would be a stranger's
-        job: Any = (self.submitit.LocalJob if self.local else self.submitit.SlurmJob)(jobs, number)
+        number = remembered(jobs)
+        if number is None:
+            return orphan(folder)
+        job: Any = self.submitit.SlurmJob(jobs, number)
         state, _ = self.state(job, forced=True)
         new = time.time() - (jobs / LAST).stat().st_mtime < UNHEARD_OF
         if state != "alive" and not (state == "unknown" and new):
             return orphan(folder)
-        return Orphan(folder, controller(jobs, number)) if self.local else SlurmHandle(self, folder, job)
+        return SlurmHandle(self, folder, job)
 
     def close(self) -> None:
         """Nothing is held between trials."""
@@ -156,62 +150,36 @@ class SlurmExecutor:
     def submit(self, folder: Path) -> Any:
         """A new job for the trial in a folder."""
         jobs = folder / JOBS
-        queue = self._this_machine(jobs) if self.local else self.submitit.AutoExecutor(jobs, cluster="slurm")
+        queue = self.submitit.AutoExecutor(jobs, cluster="slurm")
         queue.update_parameters(**self._parameters(folder.name))
         task = Task(folder, Path.cwd(), self.threads, self.options["module"])
-        job = queue.submit(run_trial, task, self.local)
-        remember(jobs, self.options["cluster"], job.job_id)
+        job = queue.submit(run_trial, task)
+        remember(jobs, job.job_id)
         return job
 
     def state(self, job: Any, forced: bool = False) -> tuple[State, str]:
         """What has become of a job, and the word for it of whoever runs it; `forced`: of this moment."""
         if _left_result(job):
             return "finished", ""
-        if self.local:
-            state, word = _state_here(job)
-        else:
-            word = job.watcher.get_state(job.job_id, mode="force" if forced else "standard")
-            state = judged(word)
-            # submitit never again asks about a job that it takes for ended, a suspended one among them
-            (job.watcher._finished.add if state in OVER else job.watcher._finished.discard)(job.job_id)
+        word = job.watcher.get_state(job.job_id, mode="force" if forced else "standard")
+        state = judged(word)
+        # submitit never again asks about a job that it takes for ended, a suspended one among them
+        (job.watcher._finished.add if state in OVER else job.watcher._finished.discard)(job.job_id)
         if state in OVER and _left_result(job):  # it has ended between the two questions
             return "finished", word
         return state, word
 
     def terminate(self, job: Any) -> None:
         """Take a job out of the queue, or send SIGTERM to all its processes."""
-        if self.local:
-            if job._process.poll() is None:
-                job._process.terminate()  # submitit's own controller passes it on
-            return
         _scancel("--state=PENDING", job.job_id)
         _scancel("--signal=TERM", job.job_id)
 
     def cancel(self, job: Any) -> None:
         """End a job, whatever it is at."""
-        if not self.local:
-            _scancel(job.job_id)
-        elif job._process.poll() is None:  # submitit's own way is SIGINT, which a background process may not hear
-            end_all(psutil.Process(job._process.pid))
-            job._process.wait()
-
-    def _this_machine(self, jobs: Path) -> Any:
-        from submitit import LocalExecutor, LocalJob
-
-        class Apart(LocalExecutor):
-            def _submit_command(self, command: str) -> LocalJob[Any]:
-                minutes, gpus = self.parameters["timeout_min"], self.parameters["gpus_per_node"]
-                process = start_controller(self.folder, command, minutes, gpus)
-                job: LocalJob[Any] = LocalJob(self.folder, str(process.pid), process=process)
-                job.paths.result_pickle.unlink(missing_ok=True)  # of a job that had the same number long ago
-                return job
-
-        return Apart(jobs)
+        _scancel(job.job_id)
 
     def _parameters(self, name: str) -> dict[str, Any]:
         options, gpus = self.options, int(self.options["gpus_per_node"])
-        if self.local:
-            return {"timeout_min": int(options["time"]), "gpus_per_node": gpus}
         given = {key: options[key] for key in ("partition", "account", "qos", "constraint") if options[key] is not None}
         return {
             "name": name,
@@ -233,22 +201,14 @@ def _left_result(job: Any) -> bool:
     return bool(job.paths.result_pickle.exists())
 
 
-def _state_here(job: Any) -> tuple[State, str]:
-    if job._process is None:  # submitted by an earlier sweep
-        return ("alive" if controller(job.paths.folder, job.job_id) is not None else "gone"), ""
-    code = job._process.poll()
-    return ("alive", "") if code is None else ("gone", f"exit code {code}")
-
-
 def _scancel(*arguments: str) -> None:
     with suppress(OSError, subprocess.SubprocessError):  # the job has ended meanwhile, or the next call sees to it
         subprocess.run(["scancel", *arguments], check=False, timeout=60)
 
 
-def run_trial(task: Task, local: bool) -> int:
+def run_trial(task: Task) -> int:
     """In a job: run the trial to its end; returns its exit code."""
     requests: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGUSR2):  # the latter comes from submitit's own controller of local jobs
-        signal.signal(number, lambda number, _: requests.append(number))
+    signal.signal(signal.SIGTERM, lambda number, _: requests.append(number))
     # Slurm signals every process of a job, the trial's among them: a second one from here would be one too many.
-    return supervise(task, lambda: len(requests), forward=local)
+    return supervise(task, lambda: len(requests), forward=False)

@@ -214,7 +214,7 @@ def test_a_trial_that_cannot_be_started_fails_alone(stub_sweep):
 def test_a_complete_sweep_needs_no_executor(stub_sweep):
     sweep = stub_sweep(environment=QUICK)
     assert sweep.run() == 0
-    assert sweep.run(changes={"executor.name": "slurm", "executor.options": {"cluster": "slurm"}}) == 0, sweep.log
+    assert sweep.run(changes={"executor.name": "slurm", "executor.options": {}}) == 0, sweep.log
     assert sweep.picture()["parent"] == ["FINISHED"]
 
 

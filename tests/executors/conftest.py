@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fake_slurm import slurm
 from waiting import at_work, gate_of, stub_config
 
 from macsql.config import to_yaml
@@ -18,7 +19,7 @@ from stub_fixtures import stub_sweep, zygote
 
 STUBS = Path(__file__).resolve().parent
 
-__all__ = ["stub_folder", "stub_on_path", "stub_sweep", "zygote"]
+__all__ = ["slurm", "stub_folder", "stub_on_path", "stub_sweep", "zygote"]
 
 
 @pytest.fixture(scope="session", autouse=True)
