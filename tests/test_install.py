@@ -111,6 +111,31 @@ def test_no_sentence_names_a_distribution_that_is_not_ours():
         assert not re.search(r"pip install '?macsql|macsql\[", path.read_text(encoding="utf-8")), path
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("macsql ", "sweep train build audit score compare"),
+        ("macsql s", "sweep score"),
+        ("macsql sweep data=te", "data=text2sql"),
+        ("macsql train +scale=pock", "+scale=pocket +scale=pocket_brief"),
+        ("macsql audit trainer.num_tr", "trainer.num_train_epochs="),
+        ("macsql score --pro", ""),
+    ],
+)
+def test_tab_completion_in_bash(tmp_path, line, found):
+    """As bash asks: the script that is installed calls `macsql` with the line so far."""
+    (tmp_path / "macsql").write_text(f'#!/bin/sh\nexec {sys.executable} -c "$MAIN" "$@"\n')
+    (tmp_path / "macsql").chmod(0o755)
+    script = f"""
+        eval "$(macsql --shell-completion install=bash)"
+        COMP_LINE='{line}'; COMP_POINT={len(line)}; words=($COMP_LINE); COMP_CWORD={line.count(" ")}
+        hydra_bash_completion; echo ${{COMPREPLY[@]}}"""
+    main = "import sys; sys.argv[0] = 'macsql'; from macsql.__main__ import main; main()"
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "MAIN": main}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (found, "")
+
+
 @pytest.mark.slow
 def test_the_wheel_is_built(tmp_path):
     source = tmp_path / "source"
