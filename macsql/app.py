@@ -59,6 +59,9 @@ def _composed(run: Callable[[Config], int | None]) -> int:
 
     if not CONF.is_dir():
         raise UserError(f"The configuration folder {CONF} is missing: install macsql again, or run it from a clone.")
+    for argument in sys.argv[1:]:
+        if "\udc80" <= max(argument, default="") <= "\udcff":  # how Python keeps a byte that is not UTF-8
+            raise UserError(f"{argument!a} is not UTF-8: give the file another name, or name the folder it is in.")
     sys.argv[1:] = [_free(argument) for argument in sys.argv[1:]]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()

@@ -36,6 +36,7 @@ def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]
         (["data.limit=many"], ["data.limit", "many"]),
         (["sweep.dry_run=perhaps"], ["sweep.dry_run", "perhaps"]),
         (["trainer.learning_rate=choice(1,2"], ["could not be composed"]),
+        (["data.root=caf\udce9.sqlite"], [r"'data.root=caf\udce9.sqlite' is not UTF-8: give the file another name"]),
         (["agents=compact"], ["agents=compact is called agents=brief now."]),
         (["agents.second_look=false"], ["agents.second_look is called agents.augment now."]),
         (["data.rename.OLD=NEW"], ["data.rename has no 'OLD' yet", "+data.rename.OLD=VALUE"]),

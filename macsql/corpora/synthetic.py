@@ -9,7 +9,7 @@ from pathlib import Path
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, in_words, other_layout, place
 from macsql.corpora.splits import divide, limited, normal_text
-from macsql.database.sandbox import Limits, Sandbox
+from macsql.database.sandbox import Limits, Sandbox, Status
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError
 from macsql.grammar import TEMPLATES, Facts, Template, read_facts
@@ -82,7 +82,9 @@ def corpus(
             questions += made.questions
             skipped += made.skipped
     if not questions:
-        raise UserError(f"No question can be made: none of the {len(databases)} databases has a table with rows.")
+        raise UserError(
+            f"No question can be made: none of the {len(databases)} databases has a table with a name and rows."
+        )
     split_by = "question" if data.split_by == "published" else data.split_by
     questions = divide(questions, split_by, data.eval_fraction, data.test_fraction, data.seed)
     asked = {question.db_id for question in questions}
@@ -126,7 +128,8 @@ def make_questions(
         outcomes = sandbox.run_many(((database.path, sql) for _, _, sql in batch), _LIMITS)
         for (template, text, sql), outcome in zip(batch, outcomes, strict=True):
             if not outcome.ok:
-                skipped[f"query that does not run ({outcome.status})"] += 1
+                why = outcome.message if outcome.status is Status.ERROR else outcome.status
+                skipped[f"query that does not run ({why})"] += 1
             elif not outcome.rows:
                 skipped["query without rows"] += 1
             else:

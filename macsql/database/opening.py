@@ -52,10 +52,13 @@ def locate(database: Path) -> tuple[str, Stamp]:
 def connect(database: Path) -> sqlite3.Connection:
     """A read-only connection for SQL of our own; SQL from a model or a corpus belongs into the sandbox.
 
-    Text that is not UTF-8 loses the bytes that are not. Raises UserError as `locate` does. A file that is no database
-    fails at its first statement.
+    Text that is not UTF-8 loses the bytes that are not. Raises UserError as `locate` does, and for a file that is cut
+    off, whose last page SQLite would fill with zeros. A file that is no database fails at its first statement.
     """
-    connection = sqlite3.connect(locate(database)[0], uri=True, check_same_thread=False)
+    uri, (_, size, _) = locate(database)
+    if size < (whole := _whole_size(database)):
+        raise UserError(f"{database} is cut off: it has {size} of its {whole} bytes.")
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     connection.text_factory = lambda raw: raw.decode("utf-8", errors="ignore")
     return connection
 
@@ -63,6 +66,16 @@ def connect(database: Path) -> sqlite3.Connection:
 def is_side_file(path: Path) -> bool:
     """Whether a file belongs to a database beside it and is none itself."""
     return path.name.endswith(SIDE_FILES)
+
+
+def _whole_size(database: Path) -> int:
+    """Bytes that a database has by its own header; 0 where the header does not say so (sqlite.org/fileformat.html)."""
+    with database.open("rb") as file:
+        head = file.read(100)
+    if not head.startswith(b"SQLite format 3\0") or head[24:28] != head[92:96]:
+        return 0
+    page = int.from_bytes(head[16:18], "big")
+    return (65536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
 
 
 def _size(path: str) -> int:

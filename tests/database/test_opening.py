@@ -135,6 +135,14 @@ def test_a_damaged_file_says_so(tmp_path, sandbox):
     assert (outcome.status, outcome.message) == (Status.ERROR, "database disk image is malformed")
 
 
+@pytest.mark.parametrize("left", [4096, 5000, 8191])
+def test_a_file_that_is_cut_off_says_so(tmp_path, left):
+    path = make(tmp_path / "d.sqlite", SCRIPT)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(UserError, match=rf"d\.sqlite is cut off: it has {left} of its 8192 bytes"):
+        read_sqlite_schema(path)
+
+
 def test_a_collation_that_sqlite_does_not_know_hides_no_values(tmp_path, sandbox):
     path = tmp_path / "d.sqlite"
     with closing(sqlite3.connect(path)) as connection:
