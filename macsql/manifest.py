@@ -45,19 +45,22 @@ def manifest(roots: Iterable[Path]) -> str | None:
     return None
 
 
-def unchanged(mark: Path, roots: Iterable[Path]) -> bool:
-    """Whether nothing has changed since `remember` was called with the same."""
+def unchanged(mark: Path, *manifests: str | None) -> bool:
+    """Whether these manifests are the ones that `remember` left in the mark."""
     try:
         before = mark.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return False
-    return before == manifest(roots)
+    return before == " ".join(filter(None, manifests)) and None not in manifests
 
 
-def remember(mark: Path, roots: Iterable[Path]) -> None:
-    """Leave a mark that `unchanged` holds these files to."""
-    if (now := manifest(roots)) is not None:
-        write_whole(mark, now)
+def remember(mark: Path, *manifests: str | None) -> None:
+    """Leave the manifests in a mark; none of them where one of them could not be taken.
+
+    The manifest of what is read has to be taken before it is read: what somebody writes meanwhile then shows.
+    """
+    if None not in manifests:
+        write_whole(mark, " ".join(filter(None, manifests)))
 
 
 def _files(root: Path) -> Iterator[Path]:

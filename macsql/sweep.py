@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from macsql.app import command
 from macsql.config import Config
-from macsql.errors import UserError
+from macsql.errors import UserError, with_type
 from macsql.streams import guarded, say
 from macsql.trials.folder import LOG
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOG_TAIL = 12  # lines of a failed trial's log worth showing
 PATIENCE = 60.0  # seconds without an answer after which MLflow's copy is left to the next call
+REPORTED = ".reported"  # beside a report: the manifests of what it was drawn from and of its files
 HURRIED = 10.0  # the same once somebody has pressed Ctrl-C twice, or something has broken
 
 
@@ -47,10 +48,8 @@ def sweep(config: Config) -> int:
     """Plan, check, run what is missing, compare. Exit code 0 when every trial has finished, 2 when one failed."""
     from hydra.core.hydra_config import HydraConfig
 
-    from macsql import compare
     from macsql.coordination.lock import StudyLock
     from macsql.coordination.preflight import Preflight
-    from macsql.manifest import remember, unchanged
     from macsql.search.plan import Planner
     from macsql.search.study import exists
 
@@ -67,39 +66,56 @@ def sweep(config: Config) -> int:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
         else:
             look_ahead(preflight)
-        recorded = study.complete and config.tracking.uri is None and unchanged(*in_mlflow(config))
+        recorded = study.complete and config.tracking.uri is None and in_mlflow_still(config)
         code = 0 if recorded else run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing
     if code != 130:
-        compared = compare.show(config.sweep.name, Path(config.tracking.state_dir))
-        folder = compare.beside(config.sweep.name, Path(config.tracking.state_dir))
-        if compared.settings and unchanged(*in_report(config, folder)):
-            say(f"Unchanged: {folder / 'report.html'}")
-        elif compared.settings:
-            compare.write(compared, folder)
-            remember(*in_report(config, folder))
+        show(config)
     return code
 
 
+def show(config: Config) -> None:
+    """Print the comparison, and draw its report anew unless nothing that it is drawn from has changed."""
+    from macsql import compare
+    from macsql.manifest import manifest, remember, unchanged
+
+    name, state = config.sweep.name, Path(config.tracking.state_dir)
+    folder = compare.beside(name, state)
+    read = manifest(read_by_report(config))  # before it is read: another process may go on with the sweep
+    comparison = compare.show(name, state)
+    if comparison.settings and unchanged(folder / REPORTED, read, manifest(drawn_in(folder))):
+        say(f"Unchanged: {folder / 'report.html'}")
+    elif comparison.settings:
+        compare.write(comparison, folder)
+        remember(folder / REPORTED, read, manifest(drawn_in(folder)))
+
+
+def in_mlflow_still(config: Config) -> bool:
+    """Whether MLflow's own database and files and a sweep's trials are as they were when they agreed."""
+    from macsql.manifest import manifest, unchanged
+
+    mark, compared = in_mlflow(config)
+    return unchanged(mark, manifest(compared))
+
+
 def in_mlflow(config: Config) -> tuple[Path, list[Path]]:
-    """A mark, and what MLflow's own database and a sweep's trials were when it was left: they agreed."""
+    """A mark, and what it stands for: MLflow's own database and files, and a sweep's trials."""
     state, name = Path(config.tracking.state_dir), config.sweep.name
     folders = sorted((state / "trials").glob(f"{name}-*"))
-    return state / "experiments" / name / ".recorded", [state / "mlflow.db", *folders]
+    return state / "experiments" / name / ".recorded", [state / "mlflow.db", state / "artifacts", *folders]
 
 
-def in_report(config: Config, folder: Path) -> tuple[Path, list[Path]]:
-    """A mark, and all that a report was drawn from when it was left, the files drawn among it."""
+def read_by_report(config: Config) -> list[Path]:
+    """All that a report is drawn from."""
     from macsql.places import EXPERIMENTS
 
     state = Path(config.tracking.state_dir)
-    drawn = [*sorted(folder.glob("*.csv")), folder / "report.html"]
-    figures = sorted(EXPERIMENTS.rglob("*.json"))
-    return folder / ".reported", [
-        state / "data",
-        *sorted((state / "trials").glob(f"{config.sweep.name}-*")),
-        *figures,
-        *drawn,
-    ]
+    trials = sorted((state / "trials").glob(f"{config.sweep.name}-*"))
+    return [state / "data", *trials, *sorted(EXPERIMENTS.rglob("*.json"))]
+
+
+def drawn_in(folder: Path) -> list[Path]:
+    """The files of a report in its folder."""
+    return [*sorted(folder.glob("*.csv")), folder / "report.html"]
 
 
 def look_ahead(preflight: "Preflight") -> None:
@@ -148,7 +164,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
     from macsql.coordination.display import Display
     from macsql.coordination.interrupts import Interrupts
     from macsql.coordination.publisher import Publisher
-    from macsql.manifest import remember
+    from macsql.manifest import manifest, remember
     from macsql.search.outage import Outage, StudyAway
     from macsql.tracking import SweepRecord
 
@@ -195,7 +211,8 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
                 )
             arrived = end(record, code, ended, config, whole=not left)
     if arrived and code == 0:
-        remember(*in_mlflow(config))
+        mark, compared = in_mlflow(config)
+        remember(mark, manifest(compared))
     return code
 
 
@@ -211,7 +228,7 @@ def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config, 
     try:
         left_out = record.end(status, tags, whole)
     except Exception as error:  # the trials' folders hold everything; the parent is set right by the next call
-        say(f"MLflow did not record the end of the sweep ({type(error).__name__}).")
+        say(f"MLflow did not record the end of the sweep ({with_type(error)}).")
         return False
     for sentence in left_out:
         say(sentence)
@@ -238,7 +255,7 @@ def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
     """Say how the sweep went; returns the exit code."""
     failed = [item for item in ended if item.result.status == "FAILED"]
     for item in failed:
-        say(f"Failed: {item.trial.label}: {item.result.reason} (its log: {item.trial.folder / 'log.txt'})")
+        say(f"Failed: {item.trial.label}: {item.result.reason} (its log: {item.trial.folder / LOG})")
         for line in log_tail(item.trial.folder, LOG_TAIL):
             say(f"    {line}")
     if interrupted and len(ended) < size:

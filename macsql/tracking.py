@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from macsql.addresses import sqlite_file, sqlite_url
@@ -104,6 +104,7 @@ class Tracker:
                 self.experiment_id = (
                     found.experiment_id if found else self.client.create_experiment(experiment, artifact_location=place)
                 )
+                self._files = _folder(found.artifact_location if found else place) if local else None
         except MlflowException as error:
             raise UserError(f"tracking.uri={self.uri}: MLflow cannot be used there ({first_line(error)}).") from error
         if found and found.lifecycle_stage == "deleted":
@@ -159,7 +160,9 @@ class Tracker:
             ledger.write(folder)
             run = self._known()[folder.name]
         # The same status may come with another end: stopped before, pruned now.
-        settled = status == ledger.status == run.status and (status == "RUNNING" or ledger.result == stamp(folder))
+        settled = status == ledger.status == run.status and (
+            status == "RUNNING" or (ledger.result == stamp(folder) and self._has_files(folder, run.run_id))
+        )
         if settled and ledger.events == _size(folder / EVENTS):
             return
         try:
@@ -296,6 +299,13 @@ class Tracker:
                 reason = f"{address} cannot be written to ({error.strerror}): the files are in the trial's folder"
                 self.client.set_tag(ledger.run_id or "", "macsql.files", reason)
 
+    def _has_files(self, folder: Path, run_id: str) -> bool:
+        """Whether a trial's files are where MLflow keeps them; a server is believed, as each would be a question."""
+        if self._files is None:
+            return True
+        place = self._files / run_id / "artifacts"
+        return all((place / name).exists() for name in FILES if (folder / name).exists())
+
     def _arrived(self, run_id: str) -> dict[str, int]:
         """The last step that arrived for each metric of a run that exists already."""
         names = self.client.get_run(run_id).data.metrics
@@ -339,6 +349,12 @@ def _origin(state_dir: Path) -> str:
     if not path.exists() or not path.read_text(encoding="utf-8").strip():
         write_whole(path, uuid4().hex)
     return path.read_text(encoding="utf-8").strip()
+
+
+def _folder(address: str | None) -> Path | None:
+    """The folder that a file: address names; None for another."""
+    parts = urlsplit(address or "")
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def _size(path: Path) -> int:

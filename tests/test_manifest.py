@@ -5,9 +5,12 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from macsql import compare, sweep
+from macsql.config import Config, SweepConfig, TrackingConfig
 from macsql.manifest import manifest, remember, unchanged
 
 
@@ -36,11 +39,21 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_shows(folder, tmp_path, change):
     mark = tmp_path / "mark"
-    assert not unchanged(mark, [folder])
-    remember(mark, [folder])
-    assert unchanged(mark, [folder])
+    assert not unchanged(mark, manifest([folder]))
+    remember(mark, manifest([folder]))
+    assert unchanged(mark, manifest([folder]))
     CHANGES[change](folder)
-    assert not unchanged(mark, [folder])
+    assert not unchanged(mark, manifest([folder]))
+
+
+def test_what_could_not_be_told_is_not_remembered(folder, tmp_path):
+    mark = tmp_path / "mark"
+    remember(mark, manifest([folder]), None)
+    assert not mark.exists()
+    remember(mark, manifest([folder]), "drawn")
+    assert unchanged(mark, manifest([folder]), "drawn")
+    assert not unchanged(mark, manifest([folder]), None)
+    assert not unchanged(mark, manifest([folder]))
 
 
 def test_a_file_that_is_being_written_is_not_told_of(folder):
@@ -60,6 +73,31 @@ def test_links_are_followed_once_and_may_lead_nowhere(folder, tmp_path):
     assert before is not None
     (elsewhere / "file").touch()
     assert manifest([folder]) != before
+
+
+def test_what_is_written_while_a_report_is_drawn_is_not_taken_for_shown(tmp_path, monkeypatch, capsys):
+    config = Config(sweep=SweepConfig(name="s"), tracking=TrackingConfig(state_dir=str(tmp_path)))
+    (tmp_path / "data").mkdir()
+    (trial := tmp_path / "trials" / "s-0000-0123abcd").mkdir(parents=True)
+    meanwhile = [lambda: (trial / "result.json").touch(), lambda: None, lambda: None]
+
+    def read(_name, _state):
+        meanwhile.pop(0)()
+        return SimpleNamespace(settings=("one",))
+
+    def write(_comparison, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in ("results.csv", "report.html"):
+            (folder / file).touch()
+        print("Written")
+
+    monkeypatch.setattr(compare, "show", read)
+    monkeypatch.setattr(compare, "write", write)
+    said = []
+    for _ in range(3):
+        sweep.show(config)
+        said.append(capsys.readouterr().out.split()[0].strip(":"))
+    assert said == ["Written", "Written", "Unchanged"]
 
 
 @pytest.mark.slow
@@ -82,4 +120,8 @@ def test_a_complete_sweep_is_only_looked_at(tmp_path):
     assert run()[1:] == (False, True)
     shutil.move(tmp_path / "mlflow.db", tmp_path / "away")
     assert run()[1:] == (True, True), "MLflow gets everything anew, and the ledgers with it are drawn from anew"
+    assert run()[1:] == (False, False)
+    shutil.rmtree(tmp_path / "artifacts")
+    assert run()[1] is True
+    assert len(list((tmp_path / "artifacts").rglob("result.json"))) == 2, "MLflow's own files are sent again"
     assert run()[1:] == (False, False)

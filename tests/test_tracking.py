@@ -62,6 +62,21 @@ def test_a_moved_state_directory_ends_its_runs_and_says_where_the_files_are(tmp_
     assert (before / "artifacts" / run.run_id / "artifacts" / "result.json").exists()
 
 
+def test_files_that_somebody_deleted_are_sent_again_and_others_are_not(tmp_path, monkeypatch):
+    folder = trial(tmp_path, 0.5)
+    synced(None, tmp_path, folder)
+    [kept] = (tmp_path / "artifacts").rglob("config.yaml")
+    with monkeypatch.context() as quiet:
+        quiet.setattr(Tracker, "_finish", None)  # nothing is to be sent
+        synced(None, tmp_path, folder)
+    kept.unlink()
+    synced(None, tmp_path, folder)
+    assert kept.read_text() == "a: 1\n"
+    shutil.rmtree(tmp_path / "artifacts")
+    synced(None, tmp_path, folder)
+    assert kept.read_text() == "a: 1\n"
+
+
 def test_runs_of_a_study_that_is_gone_do_not_look_alive(tmp_path):
     folder = trial(tmp_path, 0.5)
     record = SweepRecord(None, tmp_path, "s", {})

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import ExecutorConfig
-from macsql.errors import UserError
+from macsql.errors import UserError, with_type
 from macsql.executors.jobs import LAST, OVER, State, judged, remember, remembered
 from macsql.executors.local import TINY
 from macsql.executors.orphan import Orphan, orphan
@@ -103,7 +103,7 @@ class SlurmHandle:
         try:
             self.job = self.executor.submit(self.folder)
         except Exception as error:  # the queue's business: it costs this trial an attempt and the sweep nothing
-            note(self.folder, f"Its next job could not be submitted ({type(error).__name__}): {error}")
+            note(self.folder, f"Its next job could not be submitted ({with_type(error)}).")
             return False
         return True
 

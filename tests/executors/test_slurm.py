@@ -90,7 +90,7 @@ def test_a_next_job_that_is_refused_costs_an_attempt_and_the_log_says_why(slurm,
     (slurm / "closed").touch()
     os.system("scancel --signal=TERM 1")
     assert ended(handle) == EXIT_STOPPED
-    assert "could not be submitted (FailedJobError): sbatch: error: no more jobs" in (folder / "log.txt").read_text()
+    assert "could not be submitted (FailedJobError: sbatch: error: no more jobs" in (folder / "log.txt").read_text()
 
 
 def test_what_has_ended_early_is_not_submitted_again_to_be_stopped(slurm, stub_folder):
