@@ -198,6 +198,7 @@ def test_the_fingerprint_is_of_gold_and_rows(files, capsys):
             "There is no file nowhere.json: spider-em needs Spider's tables.json",
         ),
         ("spider-ex", ["--time-limit", "soon"], "Argument --time-limit: 'soon' is not a number of seconds above 0"),
+        ("spider-ex", ["--workers", "1" + "0" * 20], "a sandbox has at most 1000 workers, each a process"),
         ("spider-ex", ["--workers", "0"], "Argument --workers: '0' is not a whole number above 0"),
         ("spider-ex", ["--out", "/dev/null/out"], "/dev/null/out cannot be written (Not a directory): "),
         ("spider-ex", ["--agent", "selector"], "Argument --agent: invalid choice: 'selector'"),

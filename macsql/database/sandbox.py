@@ -29,6 +29,8 @@ BATCH = 128  # statements sent to a worker at once, at most
 BATCH_SECONDS = 0.02  # how long a batch should take: longer, and the last worker to finish keeps the others waiting
 RETURN = 5.0  # seconds that close() waits for a killed worker's user to notice
 
+MOST_WORKERS = 1000
+
 
 class Sandbox:
     """Runs SQL on SQLite files in worker processes and gives each statement its typed outcome.
@@ -48,6 +50,8 @@ class Sandbox:
     def __init__(self, workers: int = 1, limits: Limits | None = None, cache_bytes: int = 64 << 20) -> None:
         if workers < 1:
             raise UserError(f"a sandbox needs at least 1 worker, not {workers}.")
+        if workers > MOST_WORKERS:
+            raise UserError(f"a sandbox has at most {MOST_WORKERS} workers, each a process: ask for fewer.")
         self.workers = workers
         self.limits = limits or Limits()
         self._cache_bytes = cache_bytes
