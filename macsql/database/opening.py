@@ -57,7 +57,9 @@ def connect(database: Path) -> sqlite3.Connection:
     """
     uri, (_, size, _) = locate(database)
     if size < (whole := _whole_size(database)):
-        raise UserError(f"{database} is cut off: it has {size} of its {whole} bytes.")
+        raise UserError(
+            f"{database} cannot be read (database disk image is malformed: it has {size} of its {whole} bytes)."
+        )
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
     connection.text_factory = lambda raw: raw.decode("utf-8", errors="ignore")
     return connection
