@@ -20,16 +20,17 @@ from macsql.database.sql_tree import Resolved, SqlUnreadableError, resolve
 from macsql.database.values import read_value_examples
 from macsql.errors import UserError
 from macsql.factory import sub_questions
+from macsql.factory.check import check
 from macsql.factory.corruption import Trigger, candidates
 from macsql.factory.gold import GoldQuery
 from macsql.factory.selection import right_selection
 from macsql.factory.wording import UntellableError, in_words
 from macsql.records import AGENTS, Agent, Example, Question
 
-STYLES = ("brief", "mac_sql")
 BATCH = 256  # questions that go through the sandbox together
 MAX_TRIES = 10  # broken versions of one gold query that are run at most
-LIMITS = Limits(seconds=10.0)  # of what is made here; a gold query gets the sandbox's own
+LIMITS = Limits(seconds=10.0)  # of what is made here
+GOLD_LIMITS = Limits(seconds=30.0)  # of a gold query; fixed, so that examples do not hang on how answers are scored
 
 _ERRORS = {Status.SYNTAX, Status.NO_SUCH_TABLE, Status.NO_SUCH_COLUMN, Status.ERROR}
 
@@ -55,12 +56,9 @@ def make_examples(
     """Examples of the agents in `cfg.roles` for all questions; equal input gives equal examples, whatever the workers.
 
     What the brief style must fit into `cfg.max_source_tokens` is estimated, since no tokenizer is chosen yet.
-    `progress` is called with questions done and in all. Raises UserError for an unknown style or role.
+    `progress` is called with questions done and in all. Raises UserError as `check` does.
     """
-    if cfg.style not in STYLES:
-        raise UserError(f"Unknown agents.style {cfg.style!r}: it is one of {', '.join(STYLES)}.")
-    if unknown := [role for role in cfg.roles if role not in AGENTS]:
-        raise UserError(f"Unknown agent {unknown[0]!r} in agents.roles: the agents are {', '.join(AGENTS)}.")
+    check(cfg)
     asked = list(questions)
     factory = _Factory(databases, cfg, sandbox)
     examples: list[Example] = []
@@ -155,7 +153,7 @@ class _Factory:
         for agent in agents:
             self.skipped[agent][reason] += 1
 
-    def _run(self, statements: list[tuple[Database, str]], limits: Limits | None = LIMITS) -> Iterator[Outcome]:
+    def _run(self, statements: list[tuple[Database, str]], limits: Limits = LIMITS) -> Iterator[Outcome]:
         return self.sandbox.run_many(((database.path, sql) for database, sql in statements), limits)
 
     def _check(self, questions: list[Question]) -> Iterator[_Checked]:
@@ -167,7 +165,7 @@ class _Factory:
                 self._skip(reason, self.roles)
             else:
                 known.append(question)
-        outcomes = self._run([(self.databases[question.db_id], question.sql) for question in known], None)
+        outcomes = self._run([(self.databases[question.db_id], question.sql) for question in known], GOLD_LIMITS)
         for question, outcome in zip(known, outcomes, strict=True):
             database = self.databases[question.db_id]
             if not outcome.ok:

@@ -7,13 +7,14 @@ The folder is named by what went into it, so that every trial with the same data
 A corpus whose files are as they were is not read again: `<state_dir>/data/read/` says which folder came of it.
 """
 
-import dataclasses
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from macsql.config import Config
 from macsql.corpora import leakage
 from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
 from macsql.errors import UserError
+from macsql.factory.check import check
 from macsql.files import new_folder, write_whole
 from macsql.manifest import manifest
 from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
 
-EXAMPLES_VERSION = 2  # raise it when the same configuration makes other examples than before
+EXAMPLES_VERSION = 3  # raise it when the same configuration makes other examples than before
+WORDED_BY = ("sqlglot", "inflect")  # libraries whose versions decide what examples say
 
 
 @dataclass(frozen=True)
@@ -76,29 +79,26 @@ def prepare(config: Config) -> Prepared:
 
     Raises UserError where the corpus cannot be read or gives no examples to train or to test on.
     """
+    check(config.agents)
     state = Path(config.tracking.state_dir)
     files = manifest(corpora.places(config.data, state))
-    asked = [
-        EXAMPLES_VERSION,
-        sqlite3.sqlite_version,
-        dataclasses.asdict(config.data),
-        dataclasses.asdict(config.agents),
-    ]
-    known = state / "data" / "read" / f"{_digest(asked)}.json"
+    made_with = [EXAMPLES_VERSION, sqlite3.sqlite_version, *map(version, WORDED_BY)]
+    known = state / "data" / "read" / f"{_digest([*made_with, asdict(config.data), asdict(config.agents)])}.json"
     if files is not None and (folder := _read_before(known, files, state)) is not None:
         return Prepared(folder)
     corpus = corpora.read(config.data, state)
     fingerprint = corpora.fingerprint(corpus)
-    recipe = [EXAMPLES_VERSION, fingerprint, dataclasses.asdict(config.agents)]
-    folder = state / "data" / f"{config.data.format}-{_digest(recipe)}"
-    if not (folder / "about.json").exists():
+    told = [corpus.name, corpus.skipped, corpus.notes, corpus.warnings]  # of the same questions, but other files
+    folder = state / "data" / f"{config.data.format}-{_digest([*made_with, fingerprint, told, asdict(config.agents)])}"
+    if not _whole(folder):
+        shutil.rmtree(folder, ignore_errors=True)
         with new_folder(folder) as partial:  # another process may make the same meanwhile: its bytes are the same
             _make(corpus, fingerprint, config, partial)
     databases = _databases(corpus)
     if (folder / "databases.json").read_text(encoding="utf-8") != databases:  # they, or the folder, have been moved
         write_whole(folder / "databases.json", databases)
     if files is not None:
-        write_whole(known, json.dumps({"files": files, "folder": folder.name, "databases": _digest(databases)}))
+        write_whole(known, json.dumps({"files": files, "folder": folder.name, "made": manifest([folder])}))
     return Prepared(folder)
 
 
@@ -107,11 +107,25 @@ def _read_before(known: Path, files: str, state: Path) -> Path | None:
     try:
         before = json.loads(known.read_text(encoding="utf-8"))
         folder = state / "data" / before["folder"]
-        databases = (folder / "databases.json").read_text(encoding="utf-8")
+        same = before["files"] == files and before["made"] is not None and before["made"] == manifest([folder])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    same = before["files"] == files and before["databases"] == _digest(databases)
-    return folder if same and (folder / "about.json").exists() else None
+    return folder if same else None
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a folder holds the examples that were made, byte for byte; databases.json may have been written anew."""
+    try:
+        digests = json.loads((folder / "about.json").read_text(encoding="utf-8"))["files"]
+        (folder / "databases.json").read_text(encoding="utf-8")
+        return bool(digests) and all(_hash(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(thing: Any) -> str:
@@ -119,12 +133,12 @@ def _digest(thing: Any) -> str:
 
 
 def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path) -> None:
-    from macsql.database.sandbox import Limits, Sandbox
+    from macsql.database.sandbox import Sandbox
     from macsql.factory.examples import make_examples
 
     counts: dict[str, dict[str, int]] = {}
     skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
-    with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
+    with Sandbox(config.metrics.workers) as sandbox:
         for split in SPLITS:
             rows: Sequence[Example] = corpus.examples_of(split)  # a chat file's rows are examples already
             if not corpus.examples:
@@ -145,6 +159,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
         "skipped": skipped,
         "warnings": list(corpus.warnings),
         "notes": notes,
+        "files": {f"{split}.jsonl": _hash(folder / f"{split}.jsonl") for split in SPLITS},
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
@@ -169,7 +184,7 @@ def _databases(corpus: corpora.Corpus) -> str:
 
 
 def _entry(database: Database) -> dict[str, Any]:
-    return {"id": database.id, "path": str(database.path.resolve()), "schema": dataclasses.asdict(database.schema)}
+    return {"id": database.id, "path": str(database.path.resolve()), "schema": asdict(database.schema)}
 
 
 def _database(entry: Mapping[str, Any]) -> Database:

@@ -1,6 +1,7 @@
 """Examples on disk: made once, the same for everyone, and nothing left out in silence."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from macsql.errors import UserError
-from macsql.factory.prepared import prepare
+from macsql.factory.prepared import EXAMPLES_VERSION, prepare
 from macsql.models.decoding import sample
 from macsql.records import AGENTS
 
@@ -175,3 +176,63 @@ def test_too_few_questions_are_told_as_that(chat):
     file.write_text(file.read_text(encoding="utf-8").splitlines()[0], encoding="utf-8")
     with pytest.raises(UserError, match="1 questions are too few, train, eval and test need one each"):
         prepare(config)
+
+
+def test_what_was_made_is_made_anew_where_it_is_damaged(config):
+    first = prepare(config)
+    whole = {split: first.examples(split) for split in ("train", "eval", "test")}
+    for damage in (
+        lambda: (first.folder / "train.jsonl").unlink(),
+        lambda: (first.folder / "eval.jsonl").write_text(""),
+        lambda: (first.folder / "test.jsonl").write_text((first.folder / "test.jsonl").read_text() + "{}"),
+        lambda: (first.folder / "about.json").write_text("{}"),
+        lambda: (first.folder / "databases.json").unlink(),
+    ):
+        damage()
+        again = prepare(config)
+        assert again.folder == first.folder
+        assert {split: again.examples(split) for split in whole} == whole
+        assert again.databases == first.databases
+
+
+def test_what_was_left_out_is_told_of_the_files_as_they_are(chat):
+    """The examples are the same, the line that could not be read is gone."""
+    config, file, write = chat
+    write("one")
+    good = file.read_text()
+    file.write_text(good + "\nnot json")
+    assert [line for line in prepare(config).left_out if "malformed" in line]
+    file.write_text(good)
+    assert not [line for line in prepare(config).left_out if "malformed" in line]
+
+
+def test_examples_do_not_hang_on_how_answers_are_scored(config):
+    hasty = dataclasses.replace(config, metrics=dataclasses.replace(config.metrics, time_limit=0.001))
+    assert prepare(hasty).examples("train") == prepare(config).examples("train")
+    shutil.rmtree(Path(config.tracking.state_dir) / "data")
+    assert prepare(hasty).about == prepare(config).about
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"refiner_per_question": -1}, r"agents\.refiner_per_question=-1: at least 0"),
+        ({"value_examples": -3}, r"agents\.value_examples=-3: at least 0"),
+        ({"max_source_tokens": 0}, r"agents\.max_source_tokens=0: at least 1"),
+        ({"max_target_tokens": -5}, r"agents\.max_target_tokens=-5: at least 1"),
+        ({"roles": []}, r"agents\.roles names no agent"),
+        ({"roles": ["judge"]}, "Unknown agent 'judge'"),
+        ({"style": "long"}, r"Unknown agents\.style 'long'"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_is_read(config, monkeypatch, changes, words):
+    monkeypatch.setattr("macsql.corpora.read", unread)
+    with pytest.raises(UserError, match=words):
+        prepare(dataclasses.replace(config, agents=dataclasses.replace(config.agents, **changes)))
+
+
+def test_the_version_of_examples_is_that_of_what_they_say(config):
+    """Where this fails: raise EXAMPLES_VERSION, so that nobody is given examples of older code, and then the digest."""
+    rows = [row for split in ("train", "eval", "test") for row in prepare(config).examples(split)]
+    digest = hashlib.sha256(json.dumps([dataclasses.astuple(row) for row in rows]).encode()).hexdigest()[:16]
+    assert (EXAMPLES_VERSION, digest) == (3, "84fc6cbb35d6c466")
