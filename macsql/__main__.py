@@ -5,18 +5,10 @@ import sys
 from importlib import import_module
 
 from macsql.errors import UserError
+from macsql.help import COMMANDS, KEYS, commands
 from macsql.streams import guarded
 
-COMMANDS = {
-    "sweep": "+experiment=lr_bs [+scale=pocket] [key=value ...]   a sweep; the same command again resumes it",
-    "train": "[key=value ...]   one fine-tune, the unit that a sweep repeats",
-    "build": "data=spider data.root=DIR out=FILE   the agents' examples as chat JSONL",
-    "audit": "[key=value ...]   can this model's tokenizer and window represent this data at all?",
-    "score": "--protocol P[,P] --gold FILE --pred FILE --db DIR   scores of prediction files",
-    "compare": "NAME [--html FILE]   an experiment's runs beside the poster's figures",
-}
-HYDRA = ("sweep", "train", "build", "audit")  # take key=value
-ABOUT = """macsql - sweeps of small text-to-SQL agents, compared honestly
+ABOUT = """macsql - sweeps of small text-to-SQL agents, and their comparison with published figures
 
 {commands}
 
@@ -34,7 +26,7 @@ def main() -> None:
 def _run() -> int:
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help", "help"):
-        print(ABOUT.format(commands="\n".join(f"macsql {command} {line}" for command, line in COMMANDS.items())))
+        print(ABOUT.format(commands=commands()))
         return 0
     if name == "--version":
         from macsql import __version__
@@ -59,7 +51,7 @@ def _complete() -> int:
     if line:
         rest = "macsql " + (words[2] if len(words) > 2 else "")
         os.environ |= {"COMP_LINE": rest, "COMP_POINT": str(len(rest))}
-    if line and words[1] not in HYDRA:
+    if line and words[1] not in KEYS:
         return 0
     sys.argv[0] = "macsql"
     return import_module("macsql.train").main() or 0

@@ -15,7 +15,11 @@ def state_folder(named: str) -> Path:
         if not os.access(path, os.W_OK | os.X_OK):
             wrong = "it cannot be written to"
     except OSError as error:
-        wrong = error.strerror or str(error)
+        there = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+        if not there.is_dir():
+            wrong = "it is a file, not a folder" if there == path else f"{there} is a file, not a folder"
+        else:
+            wrong = f"{there} takes no new folder" if isinstance(error, FileNotFoundError) else error.strerror
     if wrong is not None:
         raise UserError(f"tracking.state_dir={named} cannot be used ({wrong}): name a folder that can be written to.")
     return path

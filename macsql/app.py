@@ -4,7 +4,6 @@ Hydra's own messages run over several lines and end in advice about stack traces
 the result to `macsql.config.Config` and turns whatever the user got wrong into one sentence and exit code 1.
 """
 
-import difflib
 import functools
 import os
 import re
@@ -18,12 +17,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from macsql.addresses import state_folder
-from macsql.config import Config, flatten, renamed, validate
+from macsql.config import Config, flatten, no_key, renamed, validate
 from macsql.errors import UserError
+from macsql.help import of_command
 from macsql.places import CONF
 from macsql.streams import guarded
 
 OVERLAYS = ("experiment", "scale")  # groups that are added on the command line
+EMPTY = {"range": "start, stop", "interval": "low, high"}  # what stands in a sweep expression other than choice
 
 
 # Untyped, because Hydra would refuse `+trainer.adam_beta2=0.98` on a typed node; `validate` binds the types.
@@ -38,6 +39,8 @@ def command(run: Callable[[Config], int | None]) -> Callable[[], None]:
 
     @functools.wraps(run)
     def main() -> None:
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            sys.exit(guarded(lambda: print(of_command())))
         sys.exit(guarded(lambda: _composed(run)))
 
     return main
@@ -66,14 +69,18 @@ def _composed(run: Callable[[Config], int | None]) -> int:
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(sentence(error)) from error
+        said = next(filter(None, map(unreadable, sys.argv[1:])), None)
+        raise UserError(said or sentence(error)) from error
     if refused:
         raise refused[0]
     return max(codes, default=0)
 
 
 def _free(argument: str) -> str:
-    """An argument that gives a key whose own keys are free a whole mapping; Hydra takes that with plus signs alone."""
+    """An argument as Hydra takes it: with plus signs where a key whose own keys are free gets a whole mapping."""
+    group, _, choice = argument.lstrip("+").partition("=")
+    if re.fullmatch(r"[\d.]+|true|false|null", choice) and (CONF / group).is_dir():
+        raise UserError(_no_choice(group, choice))  # Hydra has no sentence for a choice that is no word
     key = argument.partition("={")[0]
     return f"++{argument}" if key != argument and flatten(Config()).get(key) == {} else argument
 
@@ -83,21 +90,16 @@ def sentence(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if group:
-            if said := renamed(group, choice):
-                return said
-            return f"There is no {group} called {choice!r}: choose one of {', '.join(sorted(error.options))}."
+            return _no_choice(group, choice)
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
     text = f"{error}\n{cause}"
     if found := re.search(r"Could not find '([^']*)/([^'/]*)'", text):
         group, choice = found.groups()
-        if said := renamed(group, choice):
-            return said
         if not (CONF / group).is_dir():
             return f"There is no configuration group {group!r}: the groups are {', '.join(_groups())}."
-        options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-        return f"There is no {group} called {choice!r}: choose one of {', '.join(options)}."
+        return _no_choice(group, choice)
     if found := re.search(r"Could not override '([^']*)'", text):
         key = found[1]
         if "is not in struct" in text or "No match in the defaults list" in text:
@@ -111,6 +113,11 @@ def sentence(error: Exception) -> str:
     return f"The configuration could not be composed: {first.rstrip('.')}."
 
 
+def _no_choice(group: str, choice: str) -> str:
+    options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    return renamed(group, choice) or f"There is no {group} called {choice!r}: choose one of {', '.join(options)}."
+
+
 def _unknown(key: str) -> str:
     if key in OVERLAYS:
         return f"{key} is an overlay: write it with a plus sign, +{key}=NAME."
@@ -119,12 +126,45 @@ def _unknown(key: str) -> str:
     free = next((name for name, value in flatten(Config()).items() if value == {} and key.startswith(f"{name}.")), None)
     if free:
         return f"{free} has no {key.removeprefix(f'{free}.')!r} yet: write it with a plus sign, +{key}=VALUE."
-    near = difflib.get_close_matches(key, flatten(Config()), n=1, cutoff=0.8)
-    guess = f"did you mean {near[0]}? " if near else ""
+    said = no_key(key)
     if key.startswith("trainer."):
-        return f"There is no key {key!r} here: {guess}Another argument of the Trainer takes a plus sign, +{key}=VALUE."
-    groups = ", ".join(group for group in _groups() if group not in OVERLAYS)
-    return f"There is no key or group {key!r}: {guess}`--cfg job` prints the keys, and the groups are {groups}."
+        return f"{said} Another argument of the Trainer takes a plus sign, +{key}=VALUE."
+    if "." in key or "did you mean" in said:
+        return said
+    return f"{said.rstrip('.')}, and the groups are {', '.join(group for group in _groups() if group not in OVERLAYS)}."
+
+
+def unreadable(argument: str) -> str | None:
+    """One sentence for an argument that Hydra's grammar cannot read; None for one that it can."""
+    if argument.startswith("-") or _readable(argument):
+        return None
+    key, equals, value = argument.partition("=")
+    if not equals or not re.fullmatch(r"[+~]*[\w.@/-]+", key, re.ASCII):
+        return f"{argument!r} is not key=value: `--cfg job` prints the keys."
+    if empty := re.fullmatch(r"\s*(\w+)\(\s*\)\s*", value):
+        return f"{argument} has no values: write {empty[1]}({EMPTY.get(empty[1], 'a, b, ...')})."
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    quoted = f'{key}="{escaped}"'
+    if not _readable(quoted):
+        return f"{argument!r} cannot be read as key=value."
+    brackets = "close its brackets, or for a text " if value.startswith(("[", "{", "choice(", "range(")) else ""
+    said = "" if brackets else "its value needs quotes: "
+    return f"{argument!r} cannot be read: {said}{brackets}write {_for_shell(quoted)}."
+
+
+def _readable(argument: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
+
+
+def _for_shell(argument: str) -> str:
+    quote = "'\"'\"'"
+    return "'" + argument.replace("'", quote) + "'"
 
 
 def _groups() -> list[str]:

@@ -9,6 +9,7 @@ read-only afterwards. No heavy import here: `--help` and `--cfg job` come throug
 
 import contextlib
 import copy
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
@@ -25,7 +26,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from macsql.errors import UserError, first_line
+from macsql.errors import UserError, first_line, shown
 
 # What older versions called otherwise, as it stands on a command line: a key, or a value of a key or of a group.
 RENAMED: dict[str, str] = {
@@ -36,6 +37,16 @@ RENAMED: dict[str, str] = {
     "data.phrasings": "data.paraphrases",
     "codec=compact": "codec=marks",
     "codec.name=compact": "codec.name=marks",
+}
+
+# What a value must be, in words.
+NEEDED: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    list: "a list, as in [A, B],",
+    dict: "a mapping, as in {KEY: VALUE},",
 }
 
 
@@ -288,16 +299,13 @@ def validate(cfg: DictConfig) -> Config:
         bound = OmegaConf.merge(OmegaConf.structured(Config), written)
         return OmegaConf.to_object(bound)  # type: ignore[return-value]
     except ConfigKeyError as error:
-        raise UserError(
-            f"Unknown key {error.full_key!r} in the configuration: see conf/ for the keys there are."
-        ) from error
+        raise UserError(no_key(str(error.full_key))) from error
     except MissingMandatoryValue as error:
         raise UserError(f"The configuration has no value for {error.full_key!r}.") from error
     except InterpolationResolutionError as error:
         raise UserError(_unset(cfg, error)) from error
     except (ValidationError, OmegaConfBaseException) as error:
-        reason = first_line(error)
-        raise UserError(f"Bad value for {error.full_key!r}: {reason}.") from error
+        raise UserError(_misfit(written, str(error.full_key), error)) from error
 
 
 def renamed(key: str, value: Any = None) -> str | None:
@@ -306,6 +314,27 @@ def renamed(key: str, value: Any = None) -> str | None:
         if old in RENAMED:
             return f"{old} is called {RENAMED[old]} now."
     return None
+
+
+def no_key(key: str) -> str:
+    """One sentence for a key that nobody reads: the nearest one there is, and where to look."""
+    near = difflib.get_close_matches(key, flatten(Config()), n=1, cutoff=0.8)
+    return f"There is no key {key!r}: {f'did you mean {near[0]}? ' if near else ''}`--cfg job` prints the keys."
+
+
+def _misfit(cfg: DictConfig, key: str, error: Exception) -> str:
+    """One sentence for a value that is not of its key's type: "data.questions=many: a whole number is needed."."""
+    kind: Any = Config
+    for name in re.split(r"[.[]", key):
+        if hasattr(kind, "__dataclass_fields__"):
+            kind = {item.name: item.type for item in fields(kind)}.get(name)
+        elif get_args(kind) and get_origin(kind) is not UnionType:  # an item of a list or a mapping
+            kind = get_args(kind)[-1]
+    null = get_origin(kind) is UnionType
+    plain = get_args(kind)[0] if null else kind
+    if (words := NEEDED.get(get_origin(plain) or plain)) is None:
+        return f"Bad value for {key!r}: {first_line(error)}."
+    return f"{key}={shown(OmegaConf.select(cfg, key)).strip(chr(39))}: {words}{' or null' if null else ''} is needed."
 
 
 def _refuse_renamed(tree: Any) -> None:

@@ -47,7 +47,7 @@ def guarded(run: Callable[[], int | None]) -> int:
     for stream in streams:
         stream.flush()
         if lost := stream.buffer.raw.lost:
-            print(f"What was printed is not whole ({lost}): send it elsewhere.", file=sys.stderr)
+            print(f"The output could not be written completely ({lost}): send it elsewhere.", file=sys.stderr)
             code = code or 1
     return code
 

@@ -95,10 +95,11 @@ def run_process(folder: Path) -> int:
 def train(config: Config) -> int:
     """Check, prepare, fine-tune, record, show; run again, it goes on from where it was or shows its result."""
     from macsql.tracking import check_uri
-    from macsql.training.arguments import bind
     from macsql.training.check import check, examined, notes
 
-    check(config)
+    check(config)  # before what is slow to import
+    from macsql.training.arguments import bind
+
     check_uri(config.tracking.uri)
     bind(config)
     prepared = prepare(config)

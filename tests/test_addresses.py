@@ -51,3 +51,14 @@ def test_a_state_folder_that_cannot_be_made_is_refused(tmp_path):
         with pytest.raises(UserError, match=r"tracking\.state_dir=.* cannot be used"):
             state_folder(str(named))
     assert state_folder(str(tmp_path / "new" / "er")).is_dir()
+
+
+def test_what_is_in_the_way_of_the_state_folder_is_said(tmp_path):
+    file = tmp_path / "notes.md"
+    file.write_text("")
+    with pytest.raises(UserError, match=r"notes\.md cannot be used \(it is a file, not a folder\)"):
+        state_folder(str(file))
+    with pytest.raises(UserError, match=r"\(.*notes\.md is a file, not a folder\)"):
+        state_folder(str(file / "state"))
+    with pytest.raises(UserError, match=r"\(/proc takes no new folder\)"):
+        state_folder("/proc/state")

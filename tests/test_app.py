@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from macsql.app import command
 from macsql.config import RENAMED, Config, flatten, from_yaml, to_yaml, validate
 from macsql.errors import UserError
+from macsql.help import COMMANDS, KEYS
 
 
 def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]]:
@@ -35,8 +36,23 @@ def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]
         (["trainer.per_device_train_batch_size=4.5"], ["trainer.per_device_train_batch_size", "4.5"]),
         (["data.limit=many"], ["data.limit", "many"]),
         (["sweep.dry_run=perhaps"], ["sweep.dry_run", "perhaps"]),
-        (["trainer.learning_rate=choice(1,2"], ["could not be composed"]),
         (["data.root=caf\udce9.sqlite"], [r"'data.root=caf\udce9.sqlite' is not UTF-8: give the file another name"]),
+        (
+            ["trainer.learning_rate=choice(1,2"],
+            ["'trainer.learning_rate=choice(1,2' cannot be read: close its brackets"],
+        ),
+        (
+            ["trainer.learning_rate=choice()"],
+            ["trainer.learning_rate=choice() has no values: write choice(a, b, ...)."],
+        ),
+        (["sweep.name=über"], ["'sweep.name=über' cannot be read", "write 'sweep.name=\"über\"'."]),
+        (["tracking.state_dir=a b(c"], ["needs quotes: write 'tracking.state_dir=\"a b(c\"'."]),
+        (["foo"], ["'foo' is not key=value"]),
+        (["data=3"], ["There is no data called '3': choose one of bird"]),
+        (["data.questions=many"], ["data.questions=many: a whole number is needed."]),
+        (["data.strict=many"], ["data.strict=many: true or false is needed."]),
+        (["agents.roles=all"], ["agents.roles=all: a list, as in [A, B], is needed."]),
+        (["data.limit=many"], ["data.limit=many: a whole number or null is needed."]),
         (["agents=compact"], ["agents=compact is called agents=brief now."]),
         (["agents.second_look=false"], ["agents.second_look is called agents.augment now."]),
         (["data.rename.OLD=NEW"], ["data.rename has no 'OLD' yet", "+data.rename.OLD=VALUE"]),
@@ -52,6 +68,40 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(capsys, monkeypatch, argument
     assert "Traceback" not in error
     for word in words:
         assert word in error
+
+
+@pytest.mark.parametrize("plus", ["", "+", "++"])
+def test_a_key_that_nobody_reads_is_answered_with_the_same_sentence_in_all_ways(capsys, monkeypatch, plus):
+    sentence = "There is no key 'data.split': did you mean data.split_by? `--cfg job` prints the keys.\n"
+    assert answer(capsys, monkeypatch, f"{plus}data.split=foo") == (1, sentence, [])
+
+
+def test_a_quoted_value_of_any_letters_is_taken(capsys, monkeypatch):
+    _, _, [config] = answer(capsys, monkeypatch, 'data.root="über (a b[c"')
+    assert config.data.root == "über (a b[c"
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("typed", ["macsql {}", "/somewhere/macsql/{}.py"])
+def test_help_lists_the_keys_of_the_command_as_it_was_typed(capsys, monkeypatch, name, typed):
+    monkeypatch.setattr(sys, "argv", [typed.format(name), "--help"])
+    with pytest.raises(SystemExit) as stop:
+        command(print)()
+    said = capsys.readouterr().out
+    assert not stop.value.code
+    start = "macsql " if typed.startswith("macsql") else "python -m macsql."
+    assert said.startswith(f"{start}{name} ")
+    for other in COMMANDS:
+        assert f"  {start}{other} " in said
+    for key in KEYS[name]:
+        assert key in said
+
+
+def test_help_names_every_key_that_belongs_to_a_command():
+    told = {key for keys in KEYS.values() for key in keys}
+    keys = flatten(Config())
+    assert {key for key in keys if key.startswith(("sweep.", "build.", "audit."))} | {"out"} <= told
+    assert told - {"key=1,2"} <= keys.keys()
 
 
 @pytest.mark.parametrize("arguments", [["agents=old"], ["agents.style=old"], ["+agents=old"]])

@@ -28,7 +28,7 @@ FLOORS = [
         "revision",
         "streams",
     },
-    {"app", "database", "trials"},
+    {"app", "help", "database", "trials"},
     {"agents", "corpora", "grammar", "spider_sql"},
     {"factory", "protocols"},
     {"metrics"},

@@ -84,7 +84,7 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.findall(r"^macsql (\w+) ", done.stdout, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^  macsql (\w+) ", done.stdout, re.MULTILINE) == list(COMMANDS)
     assert all((PACKAGE / f"{name}.py").is_file() for name in COMMANDS)
 
 

@@ -58,7 +58,7 @@ def test_what_a_full_disk_loses_is_told(code):
         said = process.communicate(timeout=30)[1]
     assert (process.returncode, said) == (
         1,
-        "What was printed is not whole (No space left on device): send it elsewhere.\n",
+        "The output could not be written completely (No space left on device): send it elsewhere.\n",
     )
 
 

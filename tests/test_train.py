@@ -161,3 +161,21 @@ def test_a_folder_that_is_no_trial(tmp_path, monkeypatch, capsys):
     error = capsys.readouterr().err
     assert ended.value.code == 1
     assert error == f"{tmp_path / 'empty'} holds no config.yaml: name a trial's folder, or write key=value.\n"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["data=bird", "data.root={file}"], "data.root={file} is a file, not a folder: "),
+        (["data=spider", "data.root=nowhere"], "data.root=nowhere does not exist: "),
+        (["data.split_by=chance"], "Unknown data.split_by 'chance': "),
+    ],
+)
+def test_data_that_cannot_be_read_is_refused_before_anything_is_kept(command, tmp_path, overrides, sentence):
+    file = tmp_path / "notes.md"
+    file.write_text("no data\n")
+    code, out, error = command(*(override.format(file=file) for override in overrides))
+    assert (code, out, error.count("\n")) == (1, "", 1)
+    assert error.startswith(sentence.format(file=file))
+    assert not command.told
+    assert not list((tmp_path / "state").iterdir())

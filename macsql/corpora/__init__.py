@@ -4,12 +4,13 @@ import importlib
 from pathlib import Path
 
 from macsql.config import DataConfig
-from macsql.corpora.corpus import Corpus, fingerprint, place
+from macsql.corpora.corpus import Corpus, existing_root, fingerprint, place
 from macsql.corpora.splits import check_split_by
 from macsql.errors import UserError
 
 __all__ = ["FORMATS", "Corpus", "check", "fingerprint", "places", "read"]
 
+FILES = ("synthetic", "chat")  # formats whose data.root may be one file
 FORMATS = ("pocket", "synthetic", "spider", "bird", "text2sql", "chat")  # a format is the module of its name
 
 
@@ -30,6 +31,10 @@ def check(data: DataConfig) -> None:
     if data.format not in FORMATS:
         raise UserError(f"Unknown data.format {data.format!r}: it is one of {', '.join(FORMATS)}.")
     check_split_by(data.split_by)
+    layout = getattr(importlib.import_module(f"macsql.corpora.{data.format}"), "LAYOUT", None)
+    one_file = data.format in FILES and data.root and place("data.root", data.root).is_file()
+    if layout and not one_file:
+        existing_root(data.root, layout)
     for key, share in (("eval_fraction", data.eval_fraction), ("test_fraction", data.test_fraction)):
         if not 0 <= share < 1:
             raise UserError(f"data.{key}={share} is no share of the data: write a number from 0 to below 1.")

@@ -263,7 +263,9 @@ def _databases(root: str | None) -> tuple[dict[str, Database], list[str]]:
         return {}, ["No data.database_root: nothing is executed, so execution metrics do not apply."]
     folder = place("data.database_root", root)
     if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "does not exist"
+        what = (
+            "is a file, not a folder" if folder.is_file() else "is no folder" if folder.exists() else "does not exist"
+        )
         raise UserError(f"data.database_root={root} {what}: it should name a folder with DB/DB.sqlite.")
     paths: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*.sqlite")):

@@ -90,7 +90,9 @@ def existing_root(root: str | None, expected: str) -> Path:
         raise UserError(f"data.root is not set: it should name a folder with {expected}.")
     folder = place("data.root", root)
     if not folder.is_dir():
-        what = "is no folder" if folder.exists() else "does not exist"
+        what = (
+            "is a file, not a folder" if folder.is_file() else "is no folder" if folder.exists() else "does not exist"
+        )
         raise UserError(f"data.root={root} {what}: it should name a folder with {expected}.")
     return folder
 

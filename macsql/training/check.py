@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from macsql import corpora
 from macsql.config import Config
 from macsql.corpora.leakage import suspects, warning
 from macsql.errors import UserError
@@ -58,6 +59,7 @@ NEEDS = (
 
 def check(config: Config) -> None:
     """Raise UserError for the first thing that a trial would die of."""
+    corpora.check(config.data)
     codec(config.codec.name)
     check_ceiling(config.audit.fail_below)
     mixture.check(config.mixture)

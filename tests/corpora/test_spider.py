@@ -79,7 +79,7 @@ def test_fingerprint_is_of_the_content(root, tmp_path_factory):
     [
         (lambda _: None, "does not exist"),
         (lambda root: root.mkdir(), "holds nothing; expected Spider's layout"),
-        (lambda root: root.write_text(""), "is no folder"),
+        (lambda root: root.write_text(""), "is a file, not a folder"),
         (lambda root: (root / "train").mkdir(parents=True), "holds train/; expected Spider's layout"),
         (lambda root: ((root / "database").mkdir(parents=True), (root / "dev.json").write_text("{}")), "JSON list"),
         (lambda root: ((root / "database").mkdir(parents=True), (root / "dev.json").write_text("x")), "is not JSON"),
