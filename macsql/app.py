@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from macsql.addresses import state_folder
 from macsql.config import Config, flatten, no_key, renamed, validate
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 from macsql.help import of_command
 from macsql.places import CONF
 from macsql.streams import guarded
@@ -109,8 +109,7 @@ def sentence(error: Exception) -> str:
         return f"{key!r} is there already: write it without the plus sign."
     if "--multirun" in text:
         return "Only macsql.sweep takes sweep expressions; quote one that is a value: 'key=\"choice(1, 2)\"'."
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return f"The configuration could not be composed: {first.rstrip('.')}."
+    return f"The configuration could not be composed: {first_line(error)}."
 
 
 def _no_choice(group: str, choice: str) -> str:

@@ -1,6 +1,6 @@
 """`python -m macsql.audit [key=value ...]`: can this model's tokenizer and window represent this data at all?
 
-audit.out=FILE leaves the figures as JSON, an object an agent; audit.fail_below=X refuses where an agent's exact match
+audit.out=FILE leaves the figures as JSON, an object per agent; audit.fail_below=X refuses where an agent's exact match
 cannot reach X, whatever is trained.
 """
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from macsql.app import command
 from macsql.config import Config
-from macsql.errors import UserError
 from macsql.files import check_output, write_output
+from macsql.needs import check_numbers
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,8 +45,7 @@ def audit(config: Config) -> "tuple[Prepared, AuditReport]":
     from macsql.records import SPLITS
 
     check_ceiling(config.audit.fail_below)
-    if config.generation.max_new_tokens < 1:
-        raise UserError(f"generation.max_new_tokens={config.generation.max_new_tokens}: at least 1 is needed.")
+    check_numbers(config, "generation", "metrics")
     families.check(config.model, weights=False)
     prepared = prepare(config)
     examples = {split: prepared.examples(split) for split in SPLITS}
@@ -76,7 +75,7 @@ def _show(report: "AuditReport", prepared: "Prepared", config: Config) -> None:
 
 
 def _table(report: "AuditReport", config: Config) -> "Table":
-    """Two rows an agent, source and target; what belongs to the agent as a whole stands in the first."""
+    """Two rows per agent, source and target; what belongs to the agent as a whole stands in the first."""
     from rich.table import Table
 
     from macsql.models.audit import percent

@@ -16,6 +16,7 @@ from macsql.app import command
 from macsql.config import Config
 from macsql.errors import UserError
 from macsql.files import check_output, write_output
+from macsql.needs import check_numbers
 from macsql.records import SPLITS, Question, json_lines
 from macsql.streams import say
 
@@ -33,6 +34,7 @@ def main(config: Config) -> int:
 
     started = time.monotonic()
     out = _writable(config.out)
+    check_numbers(config, "metrics")
     corpus = corpora.read(config.data, Path(config.tracking.state_dir))
     if corpus.examples:
         raise UserError(f"data={config.data.format} holds examples already: there is nothing to build from it.")

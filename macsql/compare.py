@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from macsql.config import TrackingConfig
 from macsql.errors import UserError
 from macsql.files import check_output
+from macsql.flags import Flags
 from macsql.streams import guarded, say
 
 if TYPE_CHECKING:
     from macsql.comparison.experiment import Comparison
 
-STATE = Path("mlruns")
+STATE = Path(TrackingConfig().state_dir)
 PLACES = """results.csv, comparison.csv and report.html go into experiments/NAME of the state directory, beside the
 trials. If NAME is one of the repository's experiments and every planned trial of mlruns/ has finished, they go into the
 repository's experiments/NAME instead, with the tables of its README. That does not overwrite results that have more
@@ -21,12 +23,12 @@ seeds, another scale or other data, unless you pass --publish."""
 
 def main() -> None:
     """Exit code 0; 1 with one sentence where there is nothing to compare; 2 where a stored figure does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m macsql.compare", description=__doc__, epilog=PLACES)
+    parser = Flags(prog="python -m macsql.compare", description=__doc__, epilog=PLACES)
     parser.add_argument(
         "names", nargs="+", metavar="NAME", help="the sweep's name, as in lr_bs; several are compared in turn"
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the report to this file")
-    parser.add_argument("--state-dir", type=Path, default=STATE, help="where the sweep kept its trials (mlruns)")
+    parser.add_argument("--state-dir", type=Path, default=STATE, help=f"where the sweep kept its trials ({STATE})")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write all files into this folder")
     parser.add_argument(
         "--publish",
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("--publish has its own places for the files: leave out --html and --out.")
     for name in arguments.names:
         if not name or Path(name).name != name:
-            raise UserError(f"{name!r} is no sweep's name: a name has no folder in it.")
+            raise UserError(f"{name!r} is not a sweep's name: a name has no folder in it.")
     if arguments.out:
         check_output("--out", arguments.out / "results.csv")
     if arguments.html:
@@ -134,7 +136,7 @@ def published_folder(name: str) -> Path:
         raise UserError("--publish writes into experiments/ of a clone: leave it out, --html FILE writes a report.")
     if not (EXPERIMENTS / name).is_dir():
         raise UserError(
-            f"{name} is no experiment of this repository: leave out --publish, --html FILE writes a report."
+            f"{name} is not an experiment of this repository: leave out --publish, --html FILE writes a report."
         )
     return EXPERIMENTS / name
 

@@ -6,11 +6,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from macsql.database.sandbox import Sandbox
 from macsql.errors import UserError
 from macsql.files import check_output, write_output
+from macsql.flags import Flags
 from macsql.protocols.bench import Bench, Options, Pair, Score
 from macsql.protocols.by_name import PROTOCOLS, score
 from macsql.protocols.files import read_pairs
@@ -163,14 +164,9 @@ def _check_databases(
             bench.schema(pair.db_id)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message[0].upper()}{message[1:]}: see `python -m macsql.score --help`.")
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Flags:
     about = "\n".join(f"  {name:18} {protocol.about}" for name, protocol in PROTOCOLS.items())
-    parser = _Parser(
+    parser = Flags(
         prog="python -m macsql.score",
         description="Scores predictions against gold queries and prints a table by difficulty.",
         epilog=f"protocols:\n{about}\n\n{READINGS}",
@@ -194,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--db", required=True, type=Path, metavar="DIR", help="folder with <db_id>/<db_id>.sqlite")
     add("--tables", type=Path, metavar="FILE", help="Spider's tables.json (default: beside the folder of --db)")
-    add("--out", type=Path, metavar="FILE", help="write the verdicts, one JSON object a question")
+    add("--out", type=Path, metavar="FILE", help="write the verdicts, one JSON object per question")
     add(
         "--export",
         metavar="FORMAT=DIR",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
 
 LONGEST = 600  # letters of a sentence about a mistake; what is longer loses its middle
 HEAD = 400
@@ -91,7 +91,7 @@ class _Lasting(io.FileIO):
             return super().write(data) or 0
         except OSError as error:
             if error.errno not in GONE:
-                self.lost = error.strerror or type(error).__name__
+                self.lost = error.strerror or first_line(error)
             return len(data)
 
 

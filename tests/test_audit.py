@@ -95,3 +95,9 @@ def test_bad_input_is_one_sentence_and_exit_code_1(audit, override, message):
     assert code == 1
     assert message in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_number_that_cannot_be_meant_is_named_before_any_cost(audit):
+    for given in ("metrics.workers=0", "generation.max_new_tokens=0"):
+        code, _, err = audit(given)
+        assert (code, err) == (1, f"{given}: at least 1 is needed.\n")

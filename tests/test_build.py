@@ -182,3 +182,9 @@ def test_a_set_that_does_not_fit_its_database_is_said_first(tmp_path, make_sqlit
     assert f"({mend} takes it)" in out.splitlines()[0]
     code, out, _ = build("data=text2sql", f"data.root={tmp_path}", f"out={tmp_path / 'o.jsonl'}", mend)
     assert (code, "Warning" in out) == (0, False)
+
+
+def test_no_worker_at_all_is_named_by_its_key(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rows.jsonl"
+    code, _, error = build("data=spider", f"data.root={root}", f"out={out}", "metrics.workers=0")
+    assert (code, error) == (1, "metrics.workers=0: at least 1 is needed.\n")

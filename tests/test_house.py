@@ -19,6 +19,8 @@ FLOORS = [
         "errors",
         "addresses",
         "files",
+        "flags",
+        "needs",
         "manifest",
         "reading",
         "records",

@@ -14,9 +14,10 @@ from typing import Any
 from macsql.config import DataConfig
 from macsql.corpora import chat_prompts
 from macsql.corpora.chat_rows import MalformedError, read_rows, turns_of
-from macsql.corpora.corpus import Corpus, existing_root, other_layout, place
+from macsql.corpora.corpus import Corpus, existing_root, in_words, other_layout, place
+from macsql.corpora.layout import Problems, schema_of
 from macsql.corpora.splits import limited, normal_text, rank, split_called, tell_apart
-from macsql.database.schema import Database, read_sqlite_schema
+from macsql.database.schema import Database
 from macsql.errors import UserError, shown
 from macsql.reading import absent, text_of
 from macsql.records import AGENTS, Agent, Example, Question, Split
@@ -33,7 +34,7 @@ class ChatFile:
     """The examples of a file, and the lines that are none, by number from 1."""
 
     examples: tuple[Example, ...]
-    counts: Mapping[Agent, int]  # examples an agent
+    counts: Mapping[Agent, int]  # examples per agent
     unknown: tuple[int, ...]  # well-formed rows that address none of the three agents
     malformed: Mapping[int, str]  # line -> what is wrong with it
     splits: Mapping[str, Split]  # example id -> split, where the row states one
@@ -120,7 +121,7 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     Rows with the same question text stay on one side, whatever their agent. With `data.database_root` the databases
     that rows name (or whose tables they show) are found there, so that answers can be executed.
     """
-    paths = _files(data.root)
+    paths, file_notes = _files(data.root)
     files = {path: read_examples(path, data.strict) for path in paths}
     examples = [example for file in files.values() for example in file.examples]
     if len({example.id for example in examples}) < len(examples):  # two files with the same ids
@@ -128,7 +129,9 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
         examples = [example for file in files.values() for example in file.examples]
     if not examples:
         raise _no_example(files)
-    databases, notes = _databases(data.database_root)
+    problems = Problems(data.strict)
+    databases, notes = _databases(data.database_root, problems)
+    notes = [*file_notes, *notes]
     if databases:
         examples = _shared([_placed(example, databases) for example in examples])
         lost = sum(example.db_id not in databases for example in examples)
@@ -143,6 +146,7 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
     skipped = Counter({
         "row that addresses none of the three agents": sum(len(file.unknown) for file in files.values()),
         "malformed line": sum(len(file.malformed) for file in files.values()),
+        **problems.skipped,
     })  # fmt: skip
     sentences = [sentence for file in files.values() for sentence in file.sentences()]
     return Corpus(
@@ -174,14 +178,18 @@ def _named(things: Iterable[int | str]) -> str:
     )
 
 
-def _files(root: str | None) -> list[Path]:
+def _files(root: str | None) -> tuple[list[Path], list[str]]:
+    """The files of data.root to read, and a sentence about those that are not."""
     if root and (path := place("data.root", root)).is_file():
-        return [path]
+        return [path], []
     folder = existing_root(root, LAYOUT)
-    paths = sorted(folder.glob("*.jsonl")) or sorted(folder.glob("*.json"))
-    if not paths:
+    lines, lists = sorted(folder.glob("*.jsonl")), sorted(folder.glob("*.json"))
+    if not lines and not lists:
         raise other_layout(folder, LAYOUT)
-    return paths
+    if not lines:
+        return lists, []
+    beside = f"Not read, because *.jsonl files lie beside them: {_named(in_words(path.name) for path in lists)}."
+    return lines, [beside] if lists else []
 
 
 def _agent(row: Mapping[str, Any], prompt: str) -> Agent | None:
@@ -201,7 +209,7 @@ def _split(row: Mapping[str, Any]) -> Split | None:
     own = row.get("split")
     split = split_called(own)
     if split is None and not absent(own):
-        raise MalformedError(f"split {shown(own)}, which is no train, eval or test")
+        raise MalformedError(f"split {shown(own)}, which is not train, eval or test")
     return split
 
 
@@ -258,13 +266,18 @@ def _questions(examples: Iterable[Example], files: Iterable[ChatFile]) -> tuple[
     return [dataclasses.replace(question, split=stated.get(key, "train")) for key, question in questions.items()], notes
 
 
-def _databases(root: str | None) -> tuple[dict[str, Database], list[str]]:
+def _databases(root: str | None, problems: Problems) -> tuple[dict[str, Database], list[str]]:
+    """Every database below data.database_root, and sentences about what is not there, not read or there twice."""
     if root is None:
         return {}, ["No data.database_root: nothing is executed, so execution metrics do not apply."]
     folder = place("data.database_root", root)
     if not folder.is_dir():
         what = (
-            "is a file, not a folder" if folder.is_file() else "is no folder" if folder.exists() else "does not exist"
+            "does not exist"
+            if not folder.exists()
+            else "is a file, not a folder"
+            if folder.is_file()
+            else "is not a folder"
         )
         raise UserError(f"data.database_root={root} {what}: it should name a folder with DB/DB.sqlite.")
     paths: dict[str, list[Path]] = {}
@@ -275,8 +288,11 @@ def _databases(root: str | None) -> tuple[dict[str, Database], list[str]]:
         raise UserError(f"data.database_root={root} holds no DB/DB.sqlite.")
     twice = [f"{name} ({same[0].relative_to(folder)})" for name, same in paths.items() if len(same) > 1]
     notes = [f"Databases of the same name, the first of them counts: {_named(twice)}."] if twice else []
-    databases = {name: Database(name, same[0], read_sqlite_schema(same[0], name)) for name, same in paths.items()}
-    return databases, notes
+    schemas = {name: schema_of(same[0], name, problems) for name, same in paths.items()}
+    databases = {name: Database(name, paths[name][0], schema) for name, schema in schemas.items() if schema is not None}
+    if not databases:
+        raise UserError(f"No database under data.database_root={root} can be read: {'; '.join(problems.notes())}")
+    return databases, [*notes, *problems.notes()]
 
 
 def _placed(example: Example, databases: Mapping[str, Database]) -> Example:

@@ -91,7 +91,11 @@ def existing_root(root: str | None, expected: str) -> Path:
     folder = place("data.root", root)
     if not folder.is_dir():
         what = (
-            "is a file, not a folder" if folder.is_file() else "is no folder" if folder.exists() else "does not exist"
+            "is a file, not a folder"
+            if folder.is_file()
+            else "is not a folder"
+            if folder.exists()
+            else "does not exist"
         )
         raise UserError(f"data.root={root} {what}: it should name a folder with {expected}.")
     return folder

@@ -75,12 +75,19 @@ def open_databases(
                 continue  # its questions are counted by whoever asks for the database
         except OSError:  # an id that is too long for a file's name
             continue
-        try:
-            declared = read_sqlite_schema(path, db_id)
-        except UserError as error:
-            reason = str(error.__cause__ or error).rstrip(".")
-            problems.malformed(f"database file that cannot be read ({reason})", path.name)
+        declared = schema_of(path, db_id, problems)
+        if declared is None:
             continue
         schema = with_declared_types(schemas[db_id], declared) if db_id in schemas else declared
         databases[db_id] = Database(db_id, path, schema)
     return databases
+
+
+def schema_of(path: Path, db_id: str, problems: Problems) -> Schema | None:
+    """The schema of a database file; None for one that cannot be read, which is counted and named."""
+    try:
+        return read_sqlite_schema(path, db_id)
+    except UserError as error:
+        reason = str(error.__cause__ or error).rstrip(".")
+        problems.malformed(f"database file that cannot be read ({reason})", path.name)
+        return None

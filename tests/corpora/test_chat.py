@@ -153,7 +153,7 @@ BAD = [
     (turns([{"type": "text", "text": None}], "x"), "a part that is no text"),
     ({"instruction": "x", "output": ["y", None]}, "output: a part that is no text (null)"),
     ({"instruction": "x", "output": "y", "history": [["a", "b"]]}, "`history`"),
-    (turns("【DB_ID】", "x") | {"split": "holdout"}, "split 'holdout', which is no train, eval or test"),
+    (turns("【DB_ID】", "x") | {"split": "holdout"}, "split 'holdout', which is not train, eval or test"),
     (turns("【DB_ID】", "x") | {"split": ["test"]}, "split ['test'], which"),
     (turns("【DB_ID】", "x") | {"agent": "planner"}, "agent 'planner', which is none of selector"),
     (b"[" * 100_000, "not JSON (it is nested too deeply)"),
@@ -258,6 +258,29 @@ def test_databases_are_found_by_name_or_by_the_tables_shown(tmp_path, make_sqlit
     assert any("1 rows name no database" in note for note in corpus.notes)
     with pytest.raises(UserError, match=r"database_root=.* does not exist"):
         read(data(tmp_path, database_root=str(tmp_path / "nothing")), tmp_path)
+
+
+def test_a_damaged_database_is_counted_and_named(tmp_path, make_sqlite):
+    make_sqlite(tmp_path / "db/zoo/zoo.sqlite", "CREATE TABLE animal (name); CREATE TABLE keeper (name);")
+    (tmp_path / "db" / "torn.sqlite").write_bytes(b"This is not a database, and longer than a header would be. " * 40)
+    write(tmp_path / "rows.jsonl", *rows_for(1))
+    corpus = read(data(tmp_path, database_root=str(tmp_path / "db")), tmp_path)
+    assert corpus.databases.keys() == {"zoo"}
+    assert corpus.skipped == {"database file that cannot be read (file is not a database)": 1}
+    assert any("torn.sqlite" in note for note in corpus.notes)
+    (tmp_path / "db" / "zoo" / "zoo.sqlite").unlink()
+    with pytest.raises(UserError, match=r"No database under data\.database_root=.* can be read: .*torn\.sqlite"):
+        read(data(tmp_path, database_root=str(tmp_path / "db")), tmp_path)
+
+
+def test_lists_beside_lines_are_named(tmp_path):
+    write(tmp_path / "rows.jsonl", *rows_for(1))
+    (tmp_path / "more.json").write_text(json.dumps(rows_for(2)))
+    corpus = read(data(tmp_path), tmp_path)
+    assert len(corpus.examples) == 3
+    assert "Not read, because *.jsonl files lie beside them: more.json." in corpus.notes
+    (tmp_path / "rows.jsonl").unlink()
+    assert len(read(data(tmp_path), tmp_path).examples) == 3
 
 
 def test_files_with_the_same_ids_do_not_collide(tmp_path):

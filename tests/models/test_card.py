@@ -70,11 +70,19 @@ def test_the_prompts_of_a_chat_file_are_of_no_style(tmp_path):
     assert Card.of(config, "encoder-decoder", "").prompt_style is None
 
 
+def test_a_byte_order_mark_is_no_part_of_a_card(tmp_path):
+    card = trained("marks", tmp_path).card
+    path = tmp_path / "model" / "card.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_card(tmp_path / "model") == card
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         (None, r"holds no card\.json"),
-        ("{", "cannot be read"),
+        ("{", r"card\.json is not JSON \(Expecting"),
+        ("[" * 100_000, r"card\.json is not JSON \(it is nested too deeply\)"),
         ("[]", "not a card"),
         ('{"family": "encoder-decoder"}', "does not say prompt_style"),
         ({"max_source_length": "12"}, 'max_source_length is "12"'),

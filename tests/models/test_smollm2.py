@@ -56,6 +56,22 @@ def test_what_makes_the_model_is_named_where_it_is_missing(tmp_path):
         families.check(config(tmp_path / "none"))
 
 
+def test_a_wheel_that_is_installed_has_no_makefile(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "INSTALLED", True)
+    with pytest.raises(UserError, match=r"type `python -m macsql\.models\.smollm2`, which writes the model to"):
+        families.check(config(tmp_path / "none"))
+
+
+def test_an_unknown_flag_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["smollm2", "--folder", "x"])
+    with pytest.raises(SystemExit) as stop:
+        smollm2.main()
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == (
+        "Unrecognized arguments: --folder: see `python -m macsql.models.smollm2 --help`.\n"
+    )
+
+
 def test_what_was_made_takes_the_place_of_the_hub(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     assert sources.source(config(tmp_path)) == str(tmp_path)

@@ -96,7 +96,12 @@ def test_mistakes_are_one_sentence(ends, balance, tmp_path):
     assert (code, error.strip()) == (1, "--publish has its own places for the files: leave out --html and --out.")
     code, _, error = ends("mine", "--state-dir", balance.state, "--publish")
     assert code == 1
-    assert error.startswith("mine is no experiment of this repository: leave out --publish")
+    assert error.startswith("mine is not an experiment of this repository: leave out --publish")
+    for flags, words in ([], "The following arguments are required: NAME"), (["a", "--hmtl"], "--hmtl"):
+        code, _, error = ends(*flags)
+        assert (code, error.strip().count("\n")) == (1, 0)
+        assert words in error
+        assert error.endswith(": see `python -m macsql.compare --help`.\n")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +196,7 @@ def test_a_state_directory_that_cannot_be_read_is_named(ends, tmp_path, odd):
 def test_a_name_has_no_folder_in_it(ends, balance, name):
     code, _, error = ends(name, "--state-dir", balance.state)
     assert code == 1
-    assert "is no sweep's name" in error
+    assert "is not a sweep's name" in error
 
 
 @pytest.fixture

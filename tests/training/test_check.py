@@ -8,8 +8,9 @@ from omegaconf import OmegaConf
 
 from macsql.config import Config
 from macsql.errors import UserError
+from macsql.needs import NEEDS
 from macsql.training.arguments import bind
-from macsql.training.check import NEEDS, check
+from macsql.training.check import check
 
 
 def changed(config: Config, key: str, value: object) -> Config:
