@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from macsql.factory.prepared import Prepared
-    from macsql.models.audit import AuditReport, FieldAudit
+    from macsql.training.audit import AuditReport, FieldAudit
 
 
 @command
@@ -41,8 +41,8 @@ def audit(config: Config) -> "tuple[Prepared, AuditReport]":
     """A configuration's examples, made where they are not on disk yet, and their audit."""
     from macsql.factory.prepared import prepare
     from macsql.models import families
-    from macsql.models.audit import audit_examples, check_ceiling
     from macsql.records import SPLITS
+    from macsql.training.audit import audit_examples, check_ceiling
 
     check_ceiling(config.audit.fail_below)
     check_numbers(config, "generation", "metrics")
@@ -78,7 +78,7 @@ def _table(report: "AuditReport", config: Config) -> "Table":
     """Two rows per agent, source and target; what belongs to the agent as a whole stands in the first."""
     from rich.table import Table
 
-    from macsql.models.audit import percent
+    from macsql.training.audit import percent
 
     style = "" if config.data.format == "chat" else f"agents={config.agents.style} "  # chat brings its own prompts
     title = f"data={config.data.format} {style}codec={report.codec} model={config.model.name}"

@@ -224,7 +224,7 @@ def end(record: "SweepRecord", code: int, ended: "list[Ended]", config: Config, 
     status = {0: "FINISHED", 130: "KILLED"}.get(code, "FAILED")
     tags = {"macsql.trials_finished": str(sum(item.result.status == "FINISHED" for item in ended))}
     if best := best_trial(ended, config):
-        tags |= {"macsql.best_trial": best.trial.key, "macsql.best_point": best.trial.label}
+        tags |= {"macsql.best_trial": best.trial.key, "macsql.best_setting": best.trial.label}
     try:
         left_out = record.end(status, tags, whole)
     except Exception as error:  # the trials' folders hold everything; the parent is set right by the next call
@@ -282,8 +282,8 @@ def best_trial(ended: "list[Ended]", config: Config) -> "Ended | None":
         for item in ended
         if item.result.status == "FINISHED" and metric in item.result.metrics
     ]
-    best = best_on_average(((point, item.result.metrics[metric]) for point, item in told), config.sweep.sign())
-    seeds = [item for point, item in told if point == best]
+    best = best_on_average(((setting, item.result.metrics[metric]) for setting, item in told), config.sweep.sign())
+    seeds = [item for setting, item in told if setting == best]
     return min(seeds, key=lambda item: item.trial.repeat, default=None)
 
 

@@ -16,6 +16,7 @@ OVERLAYS = macsql.app.OVERLAYS
 CHOICES = sorted((path.parent.name, path.stem) for path in CONF.glob("*/*.yaml"))
 GROUPS = [(group, choice) for group, choice in CHOICES if group not in OVERLAYS]
 DEFAULTS = flatten(Config())
+assert len(GROUPS) > 20, "conf/ is not where it is looked for"
 
 
 @pytest.fixture(scope="module", autouse=True)

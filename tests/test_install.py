@@ -54,9 +54,11 @@ def test_the_wheel_names_every_room():
 def test_what_is_read_at_run_time_is_in_the_wheel(installed):
     """No file of macsql/ that is no Python, no YAML of conf/ and no JSON of experiments/ is left out."""
     for folder, target in ((PACKAGE, ""), (REPO / "conf", "conf"), (REPO / "experiments", "experiments")):
-        for path in folder.rglob("*.json" if target == "experiments" else "*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                assert (installed / "macsql" / target / path.relative_to(folder)).is_file(), path
+        found = folder.rglob("*.json" if target == "experiments" else "*")
+        paths = [path for path in found if path.is_file() and "__pycache__" not in path.parts]
+        assert len(paths) > 5
+        for path in paths:
+            assert (installed / "macsql" / target / path.relative_to(folder)).is_file(), path
 
 
 def test_a_sweep_is_planned_from_an_empty_folder(installed, tmp_path):
@@ -85,6 +87,7 @@ def test_help_names_every_command_and_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert re.findall(r"^  macsql (\w+) ", done.stdout, re.MULTILINE) == list(COMMANDS)
+    assert COMMANDS
     assert all((PACKAGE / f"{name}.py").is_file() for name in COMMANDS)
 
 
@@ -107,7 +110,10 @@ def test_a_wrong_word_is_one_sentence(capsys, monkeypatch, words, sentence):
 
 
 def test_no_sentence_names_a_distribution_that_is_not_ours():
-    for path in [*PACKAGE.rglob("*.py"), *(REPO / "conf").rglob("*.yaml"), REPO / "README.md"]:
+    code, conf = list(PACKAGE.rglob("*.py")), list((REPO / "conf").rglob("*.yaml"))
+    assert code
+    assert conf
+    for path in [*code, *conf, REPO / "README.md"]:
         assert not re.search(r"pip install '?macsql|macsql\[", path.read_text(encoding="utf-8")), path
 
 

@@ -47,14 +47,8 @@ def prompt(
     budget: int = 512,
 ) -> str:
     """What the Decomposer reads. `budget` (estimated tokens) binds the brief style only."""
-    if style == "brief":
-        fields = [("question", question), ("evidence", evidence)]
-        return schema_text.brief_prompt("decompose", fields, schema, values, budget)
-    return _MAC_SQL.format(
-        schema=schema_text.table_blocks(schema, values),
-        keys=schema_text.foreign_key_lines(schema),
-        question=question,
-        evidence=evidence,
+    return schema_text.asking_prompt(
+        style, "decompose", _MAC_SQL, question=question, schema=schema, evidence=evidence, values=values, budget=budget
     )
 
 
@@ -102,8 +96,7 @@ You are given a 【Database schema】, its 【Foreign keys】, a 【Question】 
 Decompose the question into sub questions: begin with what has to be known first, write the SQL of each sub question, \
 and build on it until the last SQL answers the whole question.
 
-How the database is described: each table comes with its columns, one a line, in the form (column name, name in \
-words or a description, value examples where they help). Foreign keys tell which columns join the tables. A simple \
+{described}. Foreign keys tell which columns join the tables. A simple \
 question needs a single sub question, which is then the question itself; five are the most.
 
 【Constraints】

@@ -26,7 +26,9 @@ def blocks(answer: str, language: str) -> list[tuple[int, str]]:
 
 
 def bare_sql(answer: str) -> str | None:
-    """The SQL of an answer that lost its fences, as T5's own vocabulary makes it: all from SELECT or WITH on.
+    """The SQL of an answer without fences, which T5's vocabulary cannot write: all from SELECT or WITH on.
+
+    Any model's answer is read so, because any model may leave the fences out.
 
     "To select the names, ..." is prose where another SELECT follows that is no part of the first.
     """

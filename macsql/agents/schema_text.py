@@ -10,10 +10,14 @@ from macsql.agents.squeeze import Squeezed, Values, one_line, one_line_sql, outl
 from macsql.agents.tokens import estimate_tokens
 from macsql.database.schema import Schema, Table
 
-__all__ = ["NO_VALUES", "Values", "brief_prompt", "foreign_key_lines", "table_blocks"]
+__all__ = ["DESCRIBED", "NO_VALUES", "Values", "asking_prompt", "brief_prompt", "foreign_key_lines", "table_blocks"]
 
 NO_VALUES: Values = {}
 
+DESCRIBED = (  # the same words before the examples of every agent that reads a whole schema
+    "How the database is described: each table comes with its columns, one a line, in the form (column name, name in "
+    "words or a description, value examples where they help)"
+)
 _ATTEMPTS = 6  # times a prompt is cut anew because its parts, joined, took more tokens than their sum
 
 
@@ -40,7 +44,7 @@ def foreign_key_lines(schema: Schema) -> str:
     return "\n".join(f"{k.table}.`{k.column}` = {k.ref_table}.`{k.ref_column}`" for k in schema.foreign_keys)
 
 
-# --- the squeezed form -----------------------------------------------------------------------------------------------
+# --- the brief style - -----------------------------------------------------------------------------------------------
 
 
 def brief_prompt(
@@ -74,3 +78,27 @@ def brief_prompt(
         if excess <= 0 or not squeezed.tables:
             break
     return prompt if excess <= 0 and squeezed.tables else head
+
+
+def asking_prompt(
+    style: str,
+    task: str,
+    layout: str,
+    *,
+    question: str,
+    schema: Schema,
+    evidence: str,
+    values: Values,
+    budget: int,
+) -> str:
+    """The prompt of an agent that reads a question and its schema: MAC-SQL's words in `layout`, or the brief style."""
+    if style == "brief":
+        return brief_prompt(task, [("question", question), ("evidence", evidence)], schema, values, budget)
+    return layout.format(
+        described=DESCRIBED,
+        db_id=schema.db_id,
+        schema=table_blocks(schema, values),
+        keys=foreign_key_lines(schema),
+        question=question,
+        evidence=evidence,
+    )

@@ -41,15 +41,8 @@ def prompt(
     budget: int = 512,
 ) -> str:
     """What the Selector reads. `budget` (estimated tokens) binds the brief style only."""
-    if style == "brief":
-        fields = [("question", question), ("evidence", evidence)]
-        return schema_text.brief_prompt("select", fields, schema, values, budget)
-    return _MAC_SQL.format(
-        db_id=schema.db_id,
-        schema=schema_text.table_blocks(schema, values),
-        keys=schema_text.foreign_key_lines(schema),
-        question=question,
-        evidence=evidence,
+    return schema_text.asking_prompt(
+        style, "select", _MAC_SQL, question=question, schema=schema, evidence=evidence, values=values, budget=budget
     )
 
 
@@ -134,8 +127,7 @@ You are a seasoned database administrator. A colleague hands you a question and 
 which tables and which of their columns are needed to answer it with SQL, so that whoever writes the query has less \
 to read and nothing to miss.
 
-How the database is described: each table comes with its columns, one a line, in the form (column name, name in \
-words or a description, value examples where they help), and the foreign keys that join the tables follow. Besides \
+{described}, and the foreign keys that join the tables follow. Besides \
 the question there may be evidence: a hint about what words of the question mean in this database.
 
 [Instruction]

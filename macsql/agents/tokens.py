@@ -1,4 +1,9 @@
-"""How many tokens a text takes, guessed where no tokenizer is at hand: prompts are made before a model is chosen."""
+"""How many tokens a text takes, guessed where no tokenizer is at hand: prompts are made before a model is chosen.
+
+The guess is fitted to T5's tokenizer, whatever model will read the prompt. A tokenizer with a larger vocabulary
+(Llama's, Qwen's) mostly needs fewer tokens, so that its model could have read more of the schema. What a model's own
+tokenizer makes of the prompts is counted by `python -m macsql.audit`.
+"""
 
 import math
 import re

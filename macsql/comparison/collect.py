@@ -176,7 +176,8 @@ def _about(path: Path) -> dict[str, Any]:
     """What a sweep said of a trial. Raises UserError where the file says less, or is none of a sweep's."""
     try:
         about = dict(json.loads(path.read_text(encoding="utf-8-sig")))
-        kinds = {"sweep": str, "index": int, "label": str, "point": dict, "repeat": int}
+        about.setdefault("setting", about.get("point"))  # as earlier versions called it
+        kinds = {"sweep": str, "index": int, "label": str, "setting": dict, "repeat": int}
         missing = [key for key, kind in kinds.items() if not isinstance(about.get(key), kind)]
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is no description of a trial ({first_line(error)}): {REMOVE}.") from error
@@ -230,7 +231,7 @@ def _trial(folder: Path, about: Mapping[str, Any]) -> StoredTrial:
         key=folder.name,
         index=about["index"],
         label=about["label"],
-        setting=about["point"],
+        setting=about["setting"],
         repeat=about["repeat"],
         config=config,
         result=read_result(folder),

@@ -26,12 +26,13 @@ OWN = (  # figures that a trial does not report
 )
 ON_EVAL = "eval/"  # before the name of a figure on the eval questions
 LAST = 50  # logged training losses in `train_loss`, as in macsql.trials.trained
-TITLES = {
+TITLES = {  # metric -> (name, protocol); the one place where a metric has its name for people
     "rouge_l": ("ROUGE-L", "F1 of rouge_score, without stemming, of the whole answer"),
     "exact_match": ("EM (string)", "exact match of the whole answer as a string, white space apart"),
     "execution_accuracy": ("EX", "spider-ex, strict reading"),
     "execution_accuracy_fixed": ("EX (fixed)", "spider-ex, fixed reading"),
     "spider_em": ("Spider EM", "spider-em, exact set match"),
+    "ves": ("VES", "bird-ves"),  # published of other systems
     "train_rows": ("training rows", "rows per epoch"),
     "all/execution_accuracy": (
         "EX",
@@ -81,9 +82,13 @@ def title(metric: str) -> str:
     """What a person calls a figure: "ROUGE-L, Decomposer", "EX, Decomposer, on the eval questions"."""
     if metric.startswith(ON_EVAL):
         return f"{title(metric.removeprefix(ON_EVAL))}, on the eval questions"
-    whose, _, name = metric.rpartition("/")
-    words = _named(metric)[0] or name.replace("_", " ")
-    return f"{words}, {WHOSE[whose]}" if whose in WHOSE else words
+    whose = metric.rpartition("/")[0]
+    return f"{heading(metric)}, {WHOSE[whose]}" if whose in WHOSE else heading(metric)
+
+
+def heading(metric: str) -> str:
+    """What a person calls a figure where it is clear whose it is: "ROUGE-L"."""
+    return _named(metric)[0] or metric.rpartition("/")[2].replace("_", " ")
 
 
 def protocol(metric: str) -> str:

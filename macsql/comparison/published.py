@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from macsql.comparison.figures import heading
 from macsql.errors import UserError, first_line
 from macsql.places import EXPERIMENTS
 
@@ -75,7 +76,7 @@ class Published:
 
 CORPORA = {"bird": "BIRD", "spider": "Spider", "geoquery": "GeoQuery"}
 PARTS = {"dev": "dev", "question": "question split", "query": "query split"}
-RULES = {"ex": "EX", "ves": "VES", "spider_em": "Spider EM", "exact_match": "EM (string)"}
+RULES = {"ex": "execution_accuracy", "ves": "ves", "spider_em": "spider_em", "exact_match": "exact_match"}  # -> metric
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Benchmark:
     @property
     def title(self) -> str:
         """What a person calls it: "Spider dev, Spider EM". Raises KeyError for one that is not known."""
-        return f"{CORPORA[self.corpus]} {PARTS[self.part]}, {RULES[self.rule]}"
+        return f"{CORPORA[self.corpus]} {PARTS[self.part]}, {heading(RULES[self.rule])}"
 
 
 @dataclass(frozen=True)

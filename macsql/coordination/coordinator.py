@@ -190,7 +190,7 @@ class Coordinator:
         about = {
             "sweep": self.study.name,
             "index": trial.index,
-            "point": trial.setting,
+            "setting": trial.setting,
             "repeat": trial.repeat,
             "label": trial.label,
             "prepared": prepared,

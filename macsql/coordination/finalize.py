@@ -90,7 +90,7 @@ class Finalizer:
                 "macsql.index": str(trial.index),
                 "macsql.label": trial.label,
                 "macsql.repeat": str(trial.repeat),
-                "macsql.point": json.dumps(trial.setting),
+                "macsql.setting": json.dumps(trial.setting),
             }
             self._told[trial.index] = parameters(trial), tags
         self.publisher.tell(trial.folder, status, *self._told[trial.index])

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.layout import Problems, open_databases, read_rows
-from macsql.corpora.splits import limited, tell_apart
+from macsql.corpora.layout import Problems, corpus_of, open_databases, read_rows, with_database
 from macsql.database.schema import Database, Schema, Table
 from macsql.database.tables_json import read_tables_json
 from macsql.errors import UserError
@@ -43,18 +42,9 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
         tables = source.parent / f"{part}_tables.json"
         schemas = read_tables_json(tables) if tables.is_file() else {}
         opened = open_databases((question.db_id for question in asked), folder, schemas, problems)
-        for question in asked:
-            if question.db_id not in opened:
-                problems.leave_out("question to a database that has no file", question.id)
-        questions += [question for question in asked if question.db_id in opened]
+        questions += with_database(asked, opened, problems)
         databases |= {db_id: _described(database, problems) for db_id, database in opened.items()}
-    if not questions:
-        raise problems.nothing_left(root)
-    told, notes = tell_apart(questions, data, eval_by="database")
-    kept = tuple(limited(told, data.limit, data.seed))
-    used = {question.db_id for question in kept}
-    used_databases = {db_id: database for db_id, database in databases.items() if db_id in used}
-    return Corpus("bird", kept, used_databases, dict(problems.skipped), (*notes, *problems.notes()))
+    return corpus_of(root, questions, databases, data, problems)
 
 
 def _questions_file(root: Path, part: str) -> Path | None:

@@ -57,8 +57,8 @@ class ChatFile:
     def sentences(self) -> list[str]:
         """What was read, whether it is as many as SQL-Llama's file has, and which lines are no examples."""
         told = [f"{self.counts[agent]} {agent.capitalize()}" for agent in SQL_LLAMA]  # type: ignore[index]
-        verdict = "as SQL-Llama's instruct file has" if self.is_sql_llama else "not SQL-Llama's 2029, 1009, 337"
-        notes = [f"Chat rows: {', '.join(told)}, {len(self.unknown)} unknown: {verdict}."]
+        likeness = "as SQL-Llama's instruct file has" if self.is_sql_llama else "not SQL-Llama's 2029, 1009, 337"
+        notes = [f"Chat rows: {', '.join(told)}, {len(self.unknown)} unknown: {likeness}."]
         if self.unknown:
             notes.append(f"Lines that address none of the three agents: {_named(self.unknown)}.")
         if self.malformed:

@@ -1,13 +1,20 @@
-"""What Spider's and BIRD's layouts share: a JSON list of questions, and a folder of databases beside it."""
+"""What Spider's and BIRD's layouts share: a JSON list of questions, and a folder of databases beside it.
+
+Read in this order: `read_rows`, `open_databases`, `with_database`, `corpus_of`.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from macsql.config import DataConfig
+from macsql.corpora.corpus import Corpus
+from macsql.corpora.splits import limited, tell_apart
 from macsql.database.schema import Database, Schema, read_sqlite_schema, with_declared_types
 from macsql.errors import UserError, shown
 from macsql.reading import read_json
+from macsql.records import Question
 
 
 class Problems:
@@ -91,3 +98,36 @@ def schema_of(path: Path, db_id: str, problems: Problems) -> Schema | None:
         reason = str(error.__cause__ or error).rstrip(".")
         problems.malformed(f"database file that cannot be read ({reason})", path.name)
         return None
+
+
+def with_database(
+    questions: Iterable[Question], databases: Mapping[str, Database], problems: Problems
+) -> list[Question]:
+    """The questions to one of these databases; the others are left out and counted."""
+    found = []
+    for question in questions:
+        if question.db_id in databases:
+            found.append(question)
+        else:
+            problems.leave_out("question to a database that has no file", question.id)
+    return found
+
+
+def corpus_of(
+    root: Path,
+    questions: Sequence[Question],
+    databases: Mapping[str, Database],
+    data: DataConfig,
+    problems: Problems,
+) -> Corpus:
+    """The corpus in `root`: questions told apart (eval by database) and limited, the databases that they ask, notes.
+
+    Raises UserError where there is no question.
+    """
+    if not questions:
+        raise problems.nothing_left(root)
+    told, notes = tell_apart(questions, data, eval_by="database")
+    kept = tuple(limited(told, data.limit, data.seed))
+    used = {question.db_id for question in kept}
+    used_databases = {db_id: database for db_id, database in databases.items() if db_id in used}
+    return Corpus(data.format, kept, used_databases, dict(problems.skipped), (*notes, *problems.notes()))

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, other_layout
-from macsql.corpora.layout import Problems, open_databases, read_rows
-from macsql.corpora.splits import limited, tell_apart
+from macsql.corpora.layout import Problems, corpus_of, open_databases, read_rows, with_database
 from macsql.database.tables_json import read_tables_json
 from macsql.records import Question, Split
 
@@ -33,14 +32,4 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
             )
     schemas = read_tables_json(root / "tables.json") if (root / "tables.json").is_file() else {}
     databases = open_databases((q.db_id for q in questions), root / "database", schemas, problems)
-    for question in questions:
-        if question.db_id not in databases:
-            problems.leave_out("question to a database that has no file", question.id)
-    asked = [question for question in questions if question.db_id in databases]
-    if not asked:
-        raise problems.nothing_left(root)
-    told, notes = tell_apart(asked, data, eval_by="database")
-    kept = tuple(limited(told, data.limit, data.seed))
-    used = {question.db_id for question in kept}
-    used_databases = {db_id: database for db_id, database in databases.items() if db_id in used}
-    return Corpus("spider", kept, used_databases, dict(problems.skipped), (*notes, *problems.notes()))
+    return corpus_of(root, with_database(questions, databases, problems), databases, data, problems)

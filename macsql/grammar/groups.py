@@ -1,4 +1,4 @@
-"""Forms that ask about the values of a column as a whole, or about the groups of rows that share one."""
+"""Templates that ask about the values of a column as a whole, or about the groups of rows that share one."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Forms that follow a foreign key, compare with a nested query or combine two queries."""
+"""Templates that follow a foreign key, compare with a nested query or combine two queries."""
 
 import random
 

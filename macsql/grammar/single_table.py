@@ -1,4 +1,7 @@
-"""Forms that ask about one table. Each takes the next random choice and gives None where the database does not fit."""
+"""Templates that ask about one table.
+
+Each takes the next random choice and gives None where the database does not fit.
+"""
 
 import random
 from collections.abc import Sequence

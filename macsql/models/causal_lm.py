@@ -8,33 +8,29 @@ for these models, then runs on the last positions alone, those that hold the lon
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from macsql.config import GenerationConfig
 from macsql.errors import UserError
 from macsql.models.card import Card
 from macsql.models.codecs import extend
-from macsql.models.decoding import by_length
+from macsql.models.generating import Generating
 from macsql.models.loss import token_mean
 from macsql.models.model import Answer, Row
 from macsql.models.text import Text
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
 
 IGNORED = -100  # a label that no loss is taken on
 _HERE = "\u0001"  # stands for the prompt while the template is taken apart: no prompt holds it
 
 
-class DecoderOnly:
+class DecoderOnly(Generating):
     """A decoder-only model with its text."""
 
-    family = "decoder-only"
-    sizes = ("vocab_size",)  # what a checkpoint's config.json must say; the others have many names
-
-    def __init__(self, network: "PreTrainedModel", text: Text, card: Card) -> None:
-        self.network, self.text, self.card = network, text, card
+    family: ClassVar[str] = "decoder-only"
+    sizes: ClassVar[tuple[str, ...]] = ("vocab_size",)  # the others have many names
+    without_liger: ClassVar[str] = "liger-kernel's patches of decoder-only models are left off, with and without CUDA"
 
     @classmethod
     def open(cls, load: Callable[[Any], Any], text: Text, card: Card) -> "DecoderOnly":
@@ -108,40 +104,15 @@ class DecoderOnly:
         logits, wanted = outputs.logits[:, -longest - 1 : -1].contiguous(), labels[:, -longest:].contiguous()
         return token_mean(logits, wanted, count, smoothing), outputs
 
-    def answer(
-        self,
-        prompts: Sequence[str],
-        generation: GenerationConfig,
-        progress: Callable[[int], None] = lambda _: None,
-    ) -> list[Answer]:
-        """One answer per prompt, in their order; batches are padded on the left and sorted by length."""
-        import torch
+    def _padded(self, sources: Sequence[list[int]]) -> "dict[str, torch.Tensor]":
+        batch = _padded([{"input_ids": ids, "labels": []} for ids in sources], self._pad)
+        return {name: batch[name] for name in ("input_ids", "attention_mask")}
 
-        network: Any = self.network  # the stubs hide GenerationMixin
-        network.eval()
+    def _repeated(self, length: int) -> int:
+        return length
 
-        def write(sources: list[list[int]]) -> list[list[int]]:
-            batch = _padded([{"input_ids": ids, "labels": []} for ids in sources], self._pad)
-            shown = {name: batch[name].to(network.device) for name in ("input_ids", "attention_mask")}
-            with torch.inference_mode():
-                answers = network.generate(
-                    **shown,
-                    max_new_tokens=generation.max_new_tokens,
-                    num_beams=generation.num_beams,
-                    do_sample=generation.do_sample,
-                    eos_token_id=self._end,
-                    pad_token_id=self._pad,
-                    **({"temperature": generation.temperature} if generation.do_sample else {}),
-                )
-            return answers[:, shown["input_ids"].size(1) :].tolist()
-
-        written = by_length(self.prompts(prompts), generation.batch_size, write, progress)
-        return [self._answer(ids) for ids in written]
-
-    def to(self, device: "torch.device | str") -> None:
-        """Move the weights."""
-        network: Any = self.network
-        network.to(device)
+    def _ends(self) -> dict[str, int]:
+        return {"eos_token_id": self._end, "pad_token_id": self._pad}
 
     def _answer(self, ids: list[int]) -> Answer:
         ended = self._end in ids

@@ -17,7 +17,7 @@ from macsql.models.seq2seq import EncoderDecoder
 from macsql.models.text import Text
 from macsql.records import Example
 
-FAMILIES: tuple[type[EncoderDecoder] | type[DecoderOnly], ...] = (EncoderDecoder, DecoderOnly)
+FAMILIES: tuple[type[Trainable], ...] = (EncoderDecoder, DecoderOnly)
 TEMPLATES = ("auto", "none")  # for decoder-only models
 KNOWN_SIZES = {  # where only the hub could say
     "t5_small": 60_500_000,
@@ -54,6 +54,13 @@ def parameters(config: ModelConfig) -> int | None:
         return KNOWN_SIZES.get(config.name)
     shape = sources.shape(config)
     return _family(shape, sources.name(config)).parameters(shape)
+
+
+def without_liger(config: ModelConfig) -> str:
+    """Why trainer.use_liger_kernel has no effect on the model. Raises UserError as `check` does."""
+    if made_here(config):
+        return EncoderDecoder.without_liger
+    return _family(sources.shape(config), sources.name(config)).without_liger
 
 
 def text_of(config: Config, train: Sequence[Example]) -> Text:
@@ -114,7 +121,7 @@ def load(folder: Path, seed: int = 0) -> Trainable:
     return family.open(partial(sources.from_pretrained, place=str(folder), config=model), text, card)
 
 
-def _family(shape: Mapping[str, Any], name: str) -> type[EncoderDecoder] | type[DecoderOnly]:
+def _family(shape: Mapping[str, Any], name: str) -> type[Trainable]:
     """The family of a checkpoint. Raises UserError for one of no family here, or without the sizes that we read."""
     kind = str(shape.get("model_type") or "")
     family = next((family for family in FAMILIES if family.reads(kind)), None)

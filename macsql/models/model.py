@@ -1,12 +1,13 @@
 """What a model is to the rest of the house: whoever answers prompts, and what training asks of one with weights here.
 
-A family (encoder-decoder, and whatever comes beside it) is one class with these methods. Its tokenizer, its prompt
+A family (encoder-decoder, decoder-only, and whatever comes beside them) is one class with the members of `Trainable`,
+and one entry of `families.FAMILIES`. Its tokenizer, its prompt
 style, its codec and its windows are its own: who asks gives plain text and gets plain text.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from macsql.config import GenerationConfig
 from macsql.models.card import Card
@@ -46,9 +47,23 @@ class Model(Protocol):
 class Trainable(Model, Protocol):
     """A model whose weights are here."""
 
-    family: str
+    family: ClassVar[str]  # its name, as cards have it
+    sizes: ClassVar[tuple[str, ...]]  # keys of a checkpoint's config.json that must be whole numbers of at least 1
+    without_liger: ClassVar[str]  # why the Trainer's Liger switch has no effect on it
     network: "PreTrainedModel"
     text: Text
+
+    @classmethod
+    def open(cls, load: Callable[[Any], Any], text: Text, card: Card) -> "Trainable":
+        """The model whose weights `load` reads by the library's class, its embedding as long as the tokenizer."""
+
+    @staticmethod
+    def reads(kind: str) -> bool:
+        """Whether checkpoints of this model_type belong to the family."""
+
+    @staticmethod
+    def parameters(shape: Mapping[str, Any]) -> int:
+        """About how many parameters a model of this shape (config.json) has, without loading it."""
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """Examples as token ids within the windows, with the labels on what is to be learnt, in their order."""

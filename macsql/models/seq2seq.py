@@ -1,29 +1,25 @@
 """The encoder-decoder family: T5 and its relatives. The encoder reads the prompt, the decoder writes the answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from macsql.config import GenerationConfig
 from macsql.models.card import Card
 from macsql.models.codecs import extend
-from macsql.models.decoding import by_length
+from macsql.models.generating import Generating
 from macsql.models.loss import token_mean
 from macsql.models.model import Answer, Row
 from macsql.models.text import Text
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
 
 
-class EncoderDecoder:
+class EncoderDecoder(Generating):
     """A T5 with its text."""
 
-    family = "encoder-decoder"
-    sizes = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")  # what a checkpoint's config.json must say
-
-    def __init__(self, network: "PreTrainedModel", text: Text, card: Card) -> None:
-        self.network, self.text, self.card = network, text, card
+    family: ClassVar[str] = "encoder-decoder"
+    sizes: ClassVar[tuple[str, ...]] = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")
+    without_liger: ClassVar[str] = "stock liger-kernel has no T5"
 
     @classmethod
     def open(cls, load: Callable[[Any], Any], text: Text, card: Card) -> "EncoderDecoder":
@@ -49,8 +45,12 @@ class EncoderDecoder:
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """input_ids of the prompt and labels of the answer; every token of the answer is learnt."""
-        pairs = zip(self.text.sources(sources), self.text.targets(targets), strict=True)
+        pairs = zip(self.prompts(sources), self.text.targets(targets), strict=True)
         return [{"input_ids": source, "labels": target} for source, target in pairs]
+
+    def prompts(self, sources: Sequence[str]) -> list[list[int]]:
+        """Token ids of prompts, cut on the right to their window."""
+        return self.text.sources(sources)
 
     def collator(self) -> Callable[[list[Row]], Mapping[str, "torch.Tensor"]]:
         """Pads prompts and labels on the right, and makes what the decoder reads: the labels one step later."""
@@ -66,33 +66,8 @@ class EncoderDecoder:
         outputs = network(**{name: value for name, value in batch.items() if name != "labels"})
         return token_mean(outputs.logits, batch["labels"], count, smoothing), outputs
 
-    def answer(
-        self,
-        prompts: Sequence[str],
-        generation: GenerationConfig,
-        progress: Callable[[int], None] = lambda _: None,
-    ) -> list[Answer]:
-        """One answer per prompt, in their order; see `by_length` for how they are batched."""
-        import torch
-
-        network: Any = self.network  # the stubs hide GenerationMixin
-        drawn = {"temperature": generation.temperature} if generation.do_sample else {}
-        network.eval()
-
-        def write(batch: list[list[int]]) -> list[list[int]]:
-            inputs = self.text.tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(network.device)
-            with torch.inference_mode():
-                written: list[list[int]] = network.generate(
-                    **inputs,
-                    max_new_tokens=generation.max_new_tokens,
-                    num_beams=generation.num_beams,
-                    do_sample=generation.do_sample,
-                    **drawn,
-                ).tolist()
-            return written
-
-        sources = self.text.sources(prompts)
-        return [self._answer(ids) for ids in by_length(sources, generation.batch_size, write, progress)]
+    def _padded(self, sources: Sequence[list[int]]) -> "dict[str, torch.Tensor]":
+        return dict(self.text.tokenizer.pad({"input_ids": list(sources)}, return_tensors="pt"))
 
     def _answer(self, ids: list[int]) -> Answer:
         tokenizer = self.text.tokenizer
@@ -101,8 +76,3 @@ class EncoderDecoder:
         ended = tokenizer.eos_token_id in written
         count = written.index(tokenizer.eos_token_id) + 1 if ended else len(written)
         return Answer(raw, self.text.codec.decode(raw), not ended, count)
-
-    def to(self, device: "torch.device | str") -> None:
-        """Move the weights."""
-        network: Any = self.network
-        network.to(device)

@@ -1,7 +1,7 @@
 """The comparison as one HTML file: no script, no network, nothing beside it.
 
 Its words stand in templates/report.html.jinja, its look in templates/report.css, its drawings in
-macsql.report.charts. Jinja escapes every text, and a Content-Security-Policy in the page forbids scripts and
+macsql.charts. Jinja escapes every text, and a Content-Security-Policy in the page forbids scripts and
 requests, so that a model's answer cannot do anything but be read.
 """
 
@@ -17,7 +17,7 @@ from markupsafe import Markup
 from macsql.comparison.experiment import Comparison
 from macsql.files import write_output
 from macsql.report.page import contents
-from macsql.report.table import Cell, Row, Table, shown
+from macsql.report.table import Cell, Row, shown
 
 if TYPE_CHECKING:
     import jinja2
@@ -33,12 +33,6 @@ def write_html(comparison: Comparison, path: Path) -> Path:
     text = _environment().get_template("report.html.jinja").render(css=css, **contents(comparison))
     write_output("--html", path, [text])
     return path
-
-
-def render_table(table: Table) -> str:
-    """One table as the page has it."""
-    module = _environment().get_template("table.html.jinja").module
-    return str(module.table(table))  # type: ignore[attr-defined]
 
 
 def seen(text: str) -> str:

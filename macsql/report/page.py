@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from macsql.charts import losses, search
+from macsql.charts.answers import failure_colours
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.generation import ShownExample
 from macsql.comparison.settings import losses_comparable
 from macsql.metrics.taxonomy import UNJUDGED, AnswerOutcome
-from macsql.report.charts import losses, search
-from macsql.report.charts.answers import failure_colours
 from macsql.report.conclusion import conclusion
 from macsql.report.notes import loss_notes, minimum_in_words, notes, reading
 from macsql.report.tables.answers import answers_table, systems_table

@@ -73,11 +73,6 @@ def write_between(path: Path, text: str) -> Path:
     return path
 
 
-def has_marks(path: Path) -> bool:
-    """Whether a README has a place for a table."""
-    return path.exists() and BEGIN in path.read_text(encoding="utf-8")
-
-
 def _grouped_first(table: Table, heading: str) -> Table:
     """The same table with the names of its groups of rows as a first column: Markdown has no other way to show them."""
     rows = tuple(replace(row, cells=(text(row.group), *row.cells)) for row in table.rows)

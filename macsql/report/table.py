@@ -16,7 +16,7 @@ DASH = "-"
 Value = str | float | int | None
 
 
-class Form(StrEnum):
+class Format(StrEnum):
     """How a value is shown."""
 
     TEXT = "text"
@@ -55,7 +55,7 @@ class Cell:
     """A value, how it is shown, and what belongs to it."""
 
     value: Value = None  # None: there is nothing
-    form: Form = Form.TEXT
+    format: Format = Format.TEXT
     note: str = ""  # behind it, or below it in small letters
     origin: str = ""  # where a figure comes from (macsql.comparison.side_by_side.Origin)
 
@@ -103,17 +103,17 @@ class Table:
 
 def text(value: str, note: str = "", origin: str = "") -> Cell:
     """A cell of text."""
-    return Cell(value, Form.TEXT, note, origin)
+    return Cell(value, Format.TEXT, note, origin)
 
 
 def figure(value: float | None, note: str = "", origin: str = "") -> Cell:
     """A cell with a score, a loss or a count."""
-    return Cell(value, Form.FIGURE, note, origin)
+    return Cell(value, Format.FIGURE, note, origin)
 
 
 def signed(value: float | None, note: str = "") -> Cell:
     """A cell with a difference."""
-    return Cell(value, Form.SIGNED, note)
+    return Cell(value, Format.SIGNED, note)
 
 
 def shown(cell: Cell) -> str:
@@ -122,21 +122,21 @@ def shown(cell: Cell) -> str:
     if value is None:
         return DASH
     if isinstance(value, str):
-        return "" if cell.form is Form.MARKUP else value
-    if isinstance(value, int) and cell.form is Form.FIGURE:
+        return "" if cell.format is Format.MARKUP else value
+    if isinstance(value, int) and cell.format is Format.FIGURE:
         return str(value)
-    match cell.form:
-        case Form.SIGNED:
+    match cell.format:
+        case Format.SIGNED:
             return _digits(round(value, 3) + 0.0, "+.3f")  # what rounds to 0 is not below it
-        case Form.SIX:
+        case Format.SIX:
             return f"{value:.6f}"
-        case Form.SHORT:
+        case Format.SHORT:
             return f"{value:.4g}"
-        case Form.SHARE:
+        case Format.SHARE:
             return f"{value:.1%}"
-        case Form.CHANCE:
+        case Format.CHANCE:
             return "<0.001" if value < 0.001 else f"{value:.3f}"
-        case Form.FIGURE:
+        case Format.FIGURE:
             return _digits(value, ".3f")
     return str(value)
 
@@ -148,9 +148,9 @@ def difference_in_words(value: float) -> str:
 
 def drawing(markup: Markup) -> Cell:
     """A cell that is drawn."""
-    return Cell(markup, Form.MARKUP)
+    return Cell(markup, Format.MARKUP)
 
 
-def _digits(value: float, form: str) -> str:
+def _digits(value: float, spec: str) -> str:
     whole = abs(value) >= COUNT and float(value).is_integer()
-    return format(value, form.replace(".3", ".0") if whole else form)
+    return format(value, spec.replace(".3", ".0") if whole else spec)

@@ -62,7 +62,7 @@ def training_arguments(config: Config, folder: Path) -> TrainingArguments:
     arguments = {key: value for key, value in given.items() if key not in OWN_KEYS} | options
     arguments["learning_rate"] *= config.scale.learning_rate_factor
     arguments["bf16"] = _bf16(config.trainer, torch.cuda.is_available() and torch.cuda.is_bf16_supported())
-    arguments["use_liger_kernel"] = False  # stock Liger knows no T5: macsql.training.check.notes says so
+    arguments["use_liger_kernel"] = False  # why is the family's to say: macsql.training.check.notes tells it
     try:
         return TrainingArguments(
             output_dir=str(folder),

@@ -8,12 +8,10 @@ from macsql.corpora.leakage import suspects, warning
 from macsql.errors import UserError
 from macsql.factory.prepared import Prepared
 from macsql.models import families
-from macsql.models.audit import audit_examples, check_ceiling
 from macsql.models.codecs import codec
 from macsql.needs import check_numbers
 from macsql.training import mixture
-
-LIGER = "no effect: stock liger-kernel has no T5"
+from macsql.training.audit import audit_examples, check_ceiling
 
 
 def check(config: Config) -> None:
@@ -58,7 +56,7 @@ def notes(config: Config) -> list[str]:
     """A sentence for each thing that the configuration asks for and that changes nothing, or cannot be meant."""
     factor, lines = config.scale.learning_rate_factor, []
     if config.trainer.use_liger_kernel:
-        lines.append(f"trainer.use_liger_kernel=true has {LIGER}.")
+        lines.append(f"trainer.use_liger_kernel=true has no effect: {families.without_liger(config.model)}.")
     if factor != 1 and not families.made_here(config.model):
         lines.append(
             f"scale.learning_rate_factor={factor:g} multiplies every learning rate, which is meant for random weights "

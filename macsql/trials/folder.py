@@ -1,8 +1,8 @@
 """A trial's folder, <state_dir>/trials/<key>: all that is asked of a trial and all that comes of it.
 
     config.yaml         asked: the whole configuration
-    trial.json          what the sweep says of it: its place, its setting (under the older word "point"), seed number,
-                        label, tags, the folder of its examples
+    trial.json          what the sweep says of it: its place, its setting, seed number, label, tags, the folder of its
+                        examples
     trial.lock          held by the process that is at work here
     log.txt             what that process prints
     jobs/               executor=slurm: its jobs

@@ -106,7 +106,7 @@ class Sweeps:
         about = {
             "sweep": name,
             "index": index,
-            "point": point,
+            "setting": point,
             "repeat": repeat,
             "label": f"point {index}",
             "prepared": str(self.prepared),

@@ -161,6 +161,16 @@ def test_provenance_is_of_every_trial_and_of_the_newest_command(sweeps):
     ]
 
 
+def test_a_trial_of_an_earlier_version_is_read(balance):
+    """Its setting stands under an older word."""
+    now = [each.trial.setting for each in compare("balance", balance.state).trials]
+    assert all(now)
+    for path in balance.state.glob("trials/*/trial.json"):
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps({"point" if key == "setting" else key: value for key, value in told.items()}))
+    assert [each.trial.setting for each in compare("balance", balance.state).trials] == now
+
+
 def test_a_whole_sweep_says_nothing_of_its_plan(balance):
     found = compare("balance", balance.state)
     assert (found.planned, found.progress) == (2, "")

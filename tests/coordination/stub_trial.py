@@ -26,7 +26,7 @@ PATIENCE = 300.0  # seconds at a gate that nobody opens, because the test has fa
 
 def work(folder: Path, stop: StopRequest) -> Result:
     about = json.loads((folder / "trial.json").read_text())
-    rate = float(about["point"].get("trainer.learning_rate", 1.0))
+    rate = float(about["setting"].get("trainer.learning_rate", 1.0))
     busy = folder / "busy"
     if busy.exists() and alive(int(busy.read_text() or 0)):
         (folder / "overlap").write_text("two processes were at work here")

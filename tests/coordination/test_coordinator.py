@@ -48,7 +48,7 @@ def run(state: Path, executor: Nothing, trials: int = 10):
             lambda: executor,
             publisher,
             lambda _: state,
-            lambda trial: {"macsql.point": str(trial.index)},
+            lambda trial: {"macsql.setting": str(trial.index)},
             lambda _: None,
             interrupts,
         )
@@ -115,7 +115,7 @@ def test_a_half_written_trial_is_written_anew(tmp_path):
 def test_each_trial_says_what_it_was_made_of(tmp_path):
     run(tmp_path, Nothing())
     abouts = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("trials/*/trial.json"))]
-    assert [about["tags"]["macsql.point"] for about in abouts] == [str(index) for index in range(10)]
+    assert [about["tags"]["macsql.setting"] for about in abouts] == [str(index) for index in range(10)]
 
 
 class Unprepared(Preflight):

@@ -89,8 +89,10 @@ def test_a_search_of_another_shape_is_refused_by_its_key(composed, override, wor
         ["data.limit=9", axis("data.limit", "[null,5]")],
     ],
 )
-def test_settings_that_differ_pass(composed, overrides):
+def test_settings_that_differ_pass_and_one_that_nothing_can_mean_does_not(composed, overrides):
     composed(*overrides).check()
+    with pytest.raises(UserError, match=r"mixture\.temperature=-1"):
+        composed(*overrides, "mixture.temperature=-1").check()
 
 
 def test_data_that_differs_in_any_key_has_a_name_of_its_own(composed, monkeypatch):

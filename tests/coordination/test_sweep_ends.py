@@ -177,7 +177,7 @@ def test_settings_of_ones_own_come_first(stub_sweep):
     sweep = stub_sweep(changes={"search.points": settings}, environment=QUICK)
     assert sweep.run() == 0
     labels = {json.loads(path.read_text())["index"]: path for path in sweep.state.glob("trials/*/trial.json")}
-    tried = [json.loads(labels[index].read_text())["point"] for index in sorted(labels)]
+    tried = [json.loads(labels[index].read_text())["setting"] for index in sorted(labels)]
     assert tried[:2] == settings
     assert len(tried) == 5, "and the rest of the grid, without the setting that was listed"
 
@@ -252,7 +252,7 @@ def test_a_samplers_point_is_repeated_at_once_with_other_seeds(stub_sweep):
     assert sweep.run() == 0, sweep.log
     abouts = sorted((json.loads(path.read_text()) for path in sweep.state.glob("trials/*/trial.json")), key=index)
     assert [about["repeat"] for about in abouts] == [0, 1] * 3
-    settings = [json.dumps(about["point"]) for about in abouts]
+    settings = [json.dumps(about["setting"]) for about in abouts]
     assert settings[::2] == settings[1::2]
     assert len(set(settings)) == 3
 

@@ -1,8 +1,10 @@
 """The metrics behind `evaluate`'s interface: the same figures, combined offline, with nothing left on disk."""
 
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,6 +14,7 @@ import pytest
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.metrics import hf, score
+from macsql.places import REPO
 from macsql.records import Prediction, read_jsonl, write_jsonl
 
 
@@ -117,3 +120,14 @@ def test_the_example_of_the_module_runs(zoo, tmp_path, monkeypatch, capsys):
     names = [Path, evaluate, hf, Sandbox, Database, read_sqlite_schema, Prediction, read_jsonl]
     exec(example, {name.__name__.rpartition(".")[2]: name for name in names} | {"path": zoo.path})
     assert "'decomposer/execution_accuracy': 0.5" in capsys.readouterr().out
+
+
+def test_the_example_in_contributing_runs_as_it_is_written(zoo, tmp_path, monkeypatch, capsys):
+    [example] = re.findall(r"```python\n(.*?)```", (REPO / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+    shutil.copy(zoo.path, tmp_path / "club.sqlite")
+    write_jsonl(tmp_path / "predictions.jsonl", [replace(one, db_id="club") for one in ROWS])
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})
+    said = capsys.readouterr().out
+    assert "'exact_match': 1.0" in said
+    assert "'decomposer/execution_accuracy': 0.5" in said

@@ -12,6 +12,7 @@ from making import configured, tokenizer_of
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models import families, pocket
+from macsql.models.model import Trainable
 from macsql.records import Example
 
 POCKET = {"vocab_size": 300, "d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2}
@@ -133,6 +134,8 @@ def test_damaged_weights_and_tokenizers_are_named(saved, tmp_path):
 def test_a_folder_without_weights_can_still_be_audited(saved):
     next(Path(saved.path).glob("*.safetensors")).unlink()
     families.check(saved, weights=False)
+    with pytest.raises(UserError, match="holds no weights"):
+        families.check(saved)
 
 
 @pytest.mark.parametrize("window", [1, 0, -5])
@@ -186,6 +189,25 @@ def test_the_pocket_tokenizer_is_made_once_and_the_same_everywhere(small, tmp_pa
     assert len(list((tmp_path / "a" / "models").iterdir())) == 1
     assert tokenizer_of(small, "marks", ROWS, tmp_path / "a").get_vocab() == first
     assert tokenizer_of(small, "marks", ROWS, tmp_path / "b").get_vocab() == first
+
+
+def test_every_family_has_all_of_the_protocol():
+    """A third family is a class with these and its entry in FAMILIES."""
+    members = {name for name in vars(Trainable) if not name.startswith("_")} | {*Trainable.__annotations__}
+    assert {"open", "reads", "parameters", "sizes", "without_liger", "rows", "loss"} <= members
+    assert len({family.family for family in families.FAMILIES}) == len(families.FAMILIES) > 1
+    for family in families.FAMILIES:
+        assert not [name for name in members - {"network", "text", "card"} if not hasattr(family, name)], family
+
+
+def test_the_liger_note_is_the_familys(small, saved, tmp_path):
+    assert "has no T5" in families.without_liger(small)
+    assert "has no T5" in families.without_liger(saved)
+    (tmp_path / "llama").mkdir()
+    (tmp_path / "llama" / "config.json").write_text('{"model_type": "llama", "vocab_size": 300}')
+    note = families.without_liger(ModelConfig(name="own", path=str(tmp_path / "llama")))
+    assert "left off" in note
+    assert "T5" not in note
 
 
 def test_parameters_are_known_without_loading(small):

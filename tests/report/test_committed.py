@@ -52,6 +52,7 @@ def shown(value, form):
 def test_the_cells_of_a_readme_are_those_of_comparison_csv(name):
     kept = [row for row in lines(EXPERIMENTS / name / "comparison.csv") if not row["metric"].startswith("epoch_")]
     rows = table(written(EXPERIMENTS / name / "README.md"), HEAD)[: len(kept)]
+    assert rows
     assert [row[:2] for row in rows] == [[row["title"], row["setting"]] for row in kept]
     for (_, _, poster, ours, difference, *_), row in zip(rows, kept, strict=True):
         assert poster == row["poster_value"] or float(poster.split()[0]) == float(row["poster_value"])
@@ -66,7 +67,9 @@ def test_a_measured_figure_is_the_mean_of_its_settings_trials(name):
     for trial in trials:
         label = " ".join(f"{key.rpartition('.')[2]}={trial[key]}" for key in keys) or "the one setting"
         settings.setdefault(label, []).append(trial)
-    for row in lines(EXPERIMENTS / name / "comparison.csv"):
+    ours = lines(EXPERIMENTS / name / "comparison.csv")
+    assert [row for row in ours if row["metric"] in trials[0] and row["ours_value"]]
+    for row in ours:
         if row["metric"] in trials[0] and row["ours_value"]:
             setting = settings[row["setting"].rpartition("; ours: ")[2]]
             values = [float(trial[row["metric"]]) for trial in setting if trial["status"] == "FINISHED"]
@@ -91,6 +94,7 @@ def test_experiments_2_and_4_are_trials_of_experiment_3():
     found = {(float(row[rate]), row[batch], row["seed"]): row for row in trials}
     others = [(row[batch], row) for row in lines(EXPERIMENTS / "batch_size" / "results.csv")]
     others += [("8", row) for row in lines(EXPERIMENTS / "generation" / "results.csv")]
+    assert any((5e-5, size, row["seed"]) in found for size, row in others)
     for size, row in others:
         same = found.get((5e-5, size, row["seed"]))
         if same is None:
@@ -121,6 +125,7 @@ def test_every_setting_has_the_mean_of_its_trials(name):
     rows = table(text, ["setting", "seeds"])[: len({tuple(trial[key] for key in keys) for trial in trials})]
     heads = next(line for line in text.splitlines() if line.startswith("| setting | seeds |")).strip("| ").split(" | ")
     metric = {title(key): key for key in trials[0] if "/" in key or key.endswith("_loss")}
+    assert rows
     for label, seeds, *cells in rows:
         same = [
             trial
@@ -166,6 +171,7 @@ def test_what_each_axis_does_follows_from_the_trials():
     ]
     text = (EXPERIMENTS / "representation" / "README.md").read_text(encoding="utf-8")
     said = table(text, ["effect", "EM (string), all agents"])[: len(effects)]
+    assert said
     for (words, *cells), weights in zip(said, effects, strict=True):
         assert cells == [worth(metric, weights) for metric in ("all/exact_match", "all/execution_accuracy")], words
 
@@ -187,7 +193,7 @@ def test_what_is_committed_was_written_by_this_code(name, sweeps, tmp_path):
     text = written(EXPERIMENTS / name / "README.md")
     report = html.unescape((EXPERIMENTS / name / "report.html").read_text(encoding="utf-8"))
     assert f" code {lines(EXPERIMENTS / name / 'results.csv')[0]['code']}, data " in text
-    for note in now.published.notes:
+    for note in now.published.notes:  # an experiment need not have any
         assert note in report
     if now.beside:
         write_comparison(now, tmp_path / "comparison.csv")

@@ -8,9 +8,9 @@ from markupsafe import Markup
 from rich.console import Console
 
 from macsql.report import csv_files, terminal
-from macsql.report.html import render_table
+from macsql.report.html import _environment
 from macsql.report.markdown import markdown
-from macsql.report.table import Cell, Column, Form, Nature, Row, Table, drawing, figure, shown, signed, text
+from macsql.report.table import Cell, Column, Format, Nature, Row, Table, drawing, figure, shown, signed, text
 
 TABLE = Table(
     "t",
@@ -44,16 +44,16 @@ TABLE = Table(
         (signed(0.5), "+0.500"),
         (signed(-0.0001), "+0.000"),
         (signed(-1469.0), "-1469"),
-        (Cell(0.374343, Form.SIX), "0.374343"),
-        (Cell(59.39, Form.SHORT), "59.39"),
-        (Cell(0.4188, Form.SHARE), "41.9%"),
-        (Cell(0.0002, Form.CHANCE), "<0.001"),
-        (Cell(0.05, Form.CHANCE), "0.050"),
+        (Cell(0.374343, Format.SIX), "0.374343"),
+        (Cell(59.39, Format.SHORT), "59.39"),
+        (Cell(0.4188, Format.SHARE), "41.9%"),
+        (Cell(0.0002, Format.CHANCE), "<0.001"),
+        (Cell(0.05, Format.CHANCE), "0.050"),
         (text("as it is"), "as it is"),
         (drawing(Markup("<svg/>")), ""),
     ],
 )
-def test_a_cell_is_shown_by_its_form(cell, words):
+def test_a_cell_is_shown_by_its_format(cell, words):
     assert shown(cell) == words
 
 
@@ -71,7 +71,7 @@ def test_a_file_has_raw_values_under_the_keys(tmp_path):
 
 
 def test_the_page_escapes_texts_and_draws_what_is_drawn():
-    page = render_table(TABLE)
+    page = str(_environment().get_template("table.html.jinja").module.table(TABLE))
     assert "&lt;b&gt;" in page
     assert "<i>x</i>" in page
     assert '<th colspan="2">all agents</th>' in page

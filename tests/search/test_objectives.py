@@ -34,6 +34,8 @@ def config(metric, direction=("minimize",), pruner="none", **trainer):
 @pytest.mark.parametrize("metric", ["eval_loss", "train_loss", "decomposer/execution_accuracy", "selector/rouge_l"])
 def test_what_is_measured_may_be_an_objective(metric):
     check_objectives(config([metric]))
+    with pytest.raises(UserError, match=f"sweep.metric={metric}x"):
+        check_objectives(config([f"{metric}x"]))
 
 
 @pytest.mark.parametrize(

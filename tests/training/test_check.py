@@ -67,6 +67,17 @@ def test_the_edges_are_taken(tiny):
         "seed": 2**32 - 1,
     }.items():
         check(changed(tiny, key, value))
+    for key, value in {
+        "generation.limit": 0,
+        "generation.temperature": 0.0,
+        "trainer.label_smoothing_factor": 1.0,
+        "trainer.warmup_steps": -0.5,
+        "trainer.eval_steps": 0,
+        "trainer.save_total_limit": 0,
+        "seed": 2**32,
+    }.items():
+        with pytest.raises(UserError, match=f"^{key}="):
+            check(changed(tiny, key, value))
 
 
 def test_every_key_that_is_looked_at_is_there(tiny):
@@ -115,3 +126,5 @@ def test_an_optimizer_or_a_schedule_that_cannot_be_had(tiny, changes, words):
 def test_what_can_be_had_is_bound(tiny, optim, schedule):
     trainer = dataclasses.replace(tiny.trainer, optim=optim, lr_scheduler_type=schedule, options={"adam_beta2": 0.98})
     bind(dataclasses.replace(tiny, trainer=trainer))
+    with pytest.raises(UserError, match=f"{optim}x is not a valid"):
+        bind(dataclasses.replace(tiny, trainer=dataclasses.replace(trainer, optim=f"{optim}x")))

@@ -65,12 +65,6 @@ class EmVerdict:
     pred_parsed: bool
     error: str = ""
 
-    @property
-    def failing(self) -> tuple[str, ...]:
-        """Names of what differs: components, then "FROM tables" where only these are left to differ."""
-        names = tuple(name for name, score in self.components.items() if not score.score)
-        return names or (() if self.tables_match else ("FROM tables",))
-
 
 def exact_match(schema: SpiderSchema, gold: str, pred: str, reading: Reading = "strict") -> EmVerdict:
     """Compare a prediction with its gold query; golds are remembered for each schema object.

@@ -1,12 +1,12 @@
 """What became of the best trial's answers, agent by agent; published systems."""
 
+from macsql.charts.answers import answers_bar, failure_colours
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE
 from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.side_by_side import Figure, Origin
 from macsql.comparison.systems import SystemFigures
-from macsql.report.charts.answers import answers_bar, failure_colours
-from macsql.report.table import Cell, Column, Form, Nature, Row, Table, drawing, figure, text
+from macsql.report.table import Cell, Column, Format, Nature, Row, Table, drawing, figure, text
 
 BENCHMARKS = (
     "Published figures are in percent, each as its authors report it, by their own protocol. The poster prints no "
@@ -74,11 +74,11 @@ def _accuracy(row: AgentAnswers) -> Cell:
     found = row.accuracy
     if found is None:
         return Cell(None)
-    return Cell(found.value, Form.SHARE, f"({found.low:.1%} to {found.high:.1%})")
+    return Cell(found.value, Format.SHARE, f"({found.low:.1%} to {found.high:.1%})")
 
 
 def _system_cell(of: Figure) -> Cell:
-    return text(of.text, origin=of.origin) if of.text else Cell(of.value, Form.SHORT, origin=of.origin)
+    return text(of.text, origin=of.origin) if of.text else Cell(of.value, Format.SHORT, origin=of.origin)
 
 
 def _system_lines(row: SystemFigures) -> list[str]:

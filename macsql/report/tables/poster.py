@@ -6,7 +6,7 @@ from macsql.comparison.epochs import LOSSES, EpochTable, epochs_beside
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.reasons import distinct
 from macsql.comparison.side_by_side import Beside, Figure
-from macsql.report.table import Cell, Column, Form, Nature, Row, Table, figure, signed, text
+from macsql.report.table import Cell, Column, Format, Nature, Row, Table, figure, signed, text
 
 WHY = "Why these are not comparable with the poster's figures"
 DOUBTS = "What the poster leaves open"
@@ -68,7 +68,7 @@ def epoch_table(table: EpochTable) -> Table:
                 *(
                     cell
                     for pair in (epoch.losses[name] for name in LOSSES)
-                    for cell in (Cell(pair.poster, Form.SIX), figure(pair.ours), signed(pair.difference))
+                    for cell in (Cell(pair.poster, Format.SIX), figure(pair.ours), signed(pair.difference))
                 ),
             )
         )

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 
+from macsql.charts.answers import interval_bar
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.paired import Difference
 from macsql.comparison.statistics import Interval
-from macsql.report.charts.answers import interval_bar
-from macsql.report.table import Cell, Column, Form, Nature, Row, Table, difference_in_words, drawing, figure, text
+from macsql.report.table import Cell, Column, Format, Nature, Row, Table, difference_in_words, drawing, figure, text
 
 
 def contrasts_table(comparison: Comparison) -> Table:
@@ -28,7 +28,7 @@ def contrasts_table(comparison: Comparison) -> Table:
             (
                 text(item.title),
                 *_worth(item, held),
-                *(Cell(item.p_holm, Form.CHANCE), Cell(item.p, Form.CHANCE)),
+                *(Cell(item.p_holm, Format.CHANCE), Cell(item.p, Format.CHANCE)),
                 figure(None if item.p is None else item.better),
                 figure(None if item.p is None else item.worse),
                 *([figure(item.detectable)] if one_seed else []),
@@ -83,7 +83,7 @@ def _columns(held: Sequence[Difference]) -> list[Column]:
 def _worth(item: Difference, held: Sequence[Difference]) -> list[Cell]:
     """The cells of `_columns` but the first."""
     return [
-        Cell(item.difference.value, Form.SIGNED),
+        Cell(item.difference.value, Format.SIGNED),
         text(_interval(item.difference)),
         drawing(interval_bar(item.difference, _reach(held))),
         *([text(_interval(item.over_seeds))] if _several(held) else []),

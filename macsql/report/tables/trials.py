@@ -4,26 +4,20 @@ import math
 from collections.abc import Sequence
 
 from macsql.comparison.experiment import Comparison
-from macsql.comparison.figures import LAST, title
+from macsql.comparison.figures import LAST, WHOSE, heading, title
 from macsql.comparison.measured import MeasuredTrial
 from macsql.comparison.settings import TriedSetting, losses_comparable
 from macsql.report.table import Cell, Column, Nature, Row, Table, figure, text
 
-COLUMNS = {  # of the trials' tables: group -> figure -> heading
-    "loss": {"eval_loss": "eval", "train_loss": "train"},
-    "all agents": {"all/rouge_l": "ROUGE-L", "all/exact_match": "EM (string)", "all/execution_accuracy": "EX"},
-    "Decomposer": {
-        "decomposer/rouge_l": "ROUGE-L",
-        "decomposer/exact_match": "EM (string)",
-        "decomposer/spider_em": "Spider EM",
-        "decomposer/execution_accuracy": "EX",
-    },
-    "Selector": {"selector/rouge_l": "ROUGE-L", "selector/exact_match": "EM (string)", "selector/accuracy": "right"},
-    "Refiner": {
-        "refiner/rouge_l": "ROUGE-L",
-        "refiner/exact_match": "EM (string)",
-        "refiner/execution_accuracy": "EX",
-    },
+SCORES = {  # of the trials' tables, in their order
+    "all": ("rouge_l", "exact_match", "execution_accuracy"),
+    "decomposer": ("rouge_l", "exact_match", "spider_em", "execution_accuracy"),
+    "selector": ("rouge_l", "exact_match", "accuracy"),
+    "refiner": ("rouge_l", "exact_match", "execution_accuracy"),
+}
+COLUMNS = {  # group -> figure -> heading
+    "loss": {f"{kind}_loss": heading(f"{kind}_loss").removesuffix(" loss") for kind in ("eval", "train")},
+    **{WHOSE[whose]: {f"{whose}/{name}": heading(name) for name in names} for whose, names in SCORES.items()},
 }
 OBJECTIVE = "objective"  # the group of what the sweep was decided by, where that is none of the above
 IN_SHORT = ("all/rouge_l", "all/exact_match", "all/execution_accuracy", "decomposer/execution_accuracy", "eval_loss")

@@ -12,10 +12,10 @@ from making import tokenizer_of
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.metrics.text import exact_match
-from macsql.models.audit import AuditReport, audit_examples, percent
 from macsql.models.codecs import codec, extend
 from macsql.models.text import Text
 from macsql.records import AGENTS, Agent, Example
+from macsql.training.audit import AuditReport, audit_examples, percent
 
 QUESTION = "Which ships crossed in fog?"
 SOURCES: dict[Agent, str] = {

@@ -8,8 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from macsql.comparison.experiment import MeasuredTrial
-from macsql.report.charts.canvas import (
+from macsql.charts.canvas import (
     FAINT,
     INK,
     Plot,
@@ -21,6 +20,7 @@ from macsql.report.charts.canvas import (
     scale,
     shortened,
 )
+from macsql.comparison.experiment import MeasuredTrial
 from macsql.search.space import Range, Space
 
 FEW = 16  # trials up to which each place has its number

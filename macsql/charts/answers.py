@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from macsql.charts.canvas import COLOURS, FAINT, INK, Scale, element, picture
 from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.statistics import Interval
 from macsql.metrics.taxonomy import AnswerOutcome
-from macsql.report.charts.canvas import COLOURS, FAINT, INK, Scale, element, picture
 
 RIGHT, OTHER = "#009e73", "#dde2e8"
 WIDTH = 520.0

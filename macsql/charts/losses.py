@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from macsql.charts.canvas import COLOURS, FAINT, INK, SHAPES, Plot, Scale, picture, scale, swatch, thinned
 from macsql.comparison.experiment import MeasuredTrial
 from macsql.comparison.published import Published, PublishedCurve, matches
-from macsql.report.charts.canvas import COLOURS, FAINT, INK, SHAPES, Plot, Scale, picture, scale, swatch, thinned
 
 OWN_COLOUR = 8  # trials up to which each has a colour of its own
 LEADERS = 5  # that have one where there are more

@@ -8,11 +8,11 @@ from hand_made import verdicts
 from hypothesis import given
 from hypothesis import strategies as st
 
+from macsql.charts import answers, losses, search
+from macsql.charts.canvas import Plot, element, number, picture, scale, shortened, thinned
 from macsql.comparison.experiment import compare
 from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.statistics import Interval
-from macsql.report.charts import answers, losses, search
-from macsql.report.charts.canvas import Plot, element, number, picture, scale, shortened, thinned
 from macsql.search.space import Range as Axis
 
 NUMBERS = st.floats(min_value=-1e9, max_value=1e9)
