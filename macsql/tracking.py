@@ -81,13 +81,13 @@ class Tracker:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a repeated create makes a second run
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")  # or it speaks of migrations
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # or it speaks of migrations
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
         for talkative in ("mlflow", "alembic"):
-            logging.getLogger(talkative).setLevel(logging.ERROR)
+            logging.getLogger(talkative).setLevel(logging.CRITICAL)  # what goes wrong is told in a sentence
         self.uri = uri or sqlite_url(state_dir / "mlflow.db")
         self._runs: dict[str, Run] | None = None  # trial -> its run as it was when this process first looked
         self._compared: set[Path] = set()

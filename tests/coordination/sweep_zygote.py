@@ -31,7 +31,10 @@ from macsql.search.estimate import Cost
 from macsql.search.plan import Planner
 from macsql.tracking import Tracker
 
-TRACED = ("/macsql/search/", "/macsql/tracking.py", "/macsql/training/", "/macsql/sweep.py", "/macsql/executors/")
+TRACED = (
+    *("/macsql/search/", "/macsql/coordination/", "/macsql/executors/", "/macsql/trials/", "/macsql/training/"),
+    *("/macsql/tracking.py", "/macsql/files.py", "/macsql/sweep.py"),
+)
 
 
 class Data(Prepared):
