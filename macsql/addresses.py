@@ -50,7 +50,7 @@ def sqlite_file(url: str, key: str) -> Path | None:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise UserError(f"{key}={url} is no address: write sqlite:///FILE.") from error
+        raise UserError(f"{key}={url} is not an address: write sqlite:///FILE.") from error
     if "?" in url:
         raise UserError(f"{key}={url} has a question mark: write %3F for one that belongs to the file's path.")
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite"} or parsed.database in {None, "", ":memory:"}:

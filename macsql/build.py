@@ -127,7 +127,7 @@ def _report(made: "AgentExamples", corpus: "Corpus", config: Config) -> None:
             f"{config.agents.max_target_tokens} and lost their first steps."
         )
     if made.untold:
-        console.print(f"{made.untold} sub-queries are no step of their own: words would lose a part of them.")
+        console.print(f"{made.untold} sub-queries are not a step of their own: words would lose a part of them.")
     for reason, count in sorted(corpus.skipped.items()):
         console.print(f"Left out of the corpus: {reason}: {count}")
     for note in corpus.notes:

@@ -172,7 +172,7 @@ class GenerationConfig:
     num_beams: int = 1
     do_sample: bool = False
     temperature: float = 1.0
-    limit: int | None = None  # at most this many test examples an agent; null: all
+    limit: int | None = None  # at most this many test examples per agent; null: all
 
 
 @dataclass
@@ -259,7 +259,7 @@ class BuildConfig:
 class AuditConfig:
     """What `macsql.audit` leaves behind, and when it (or a sweep) refuses."""
 
-    out: str | None = None  # JSON file: an object an agent
+    out: str | None = None  # JSON file: an object per agent
     fail_below: float | None = None  # refuse where an agent's exact match cannot reach this share; null: never
 
 
@@ -349,12 +349,12 @@ def _check_search(tree: Any) -> None:
     search = tree.get("search") or {}
     space, settings = search.get("space", {}), search.get("points", [])
     if not isinstance(space, dict):
-        raise UserError(f"search.space={space} is no space: write {{KEY: choice(A, B)}}.")
+        raise UserError(f"search.space={space} is not a space: write {{KEY: choice(A, B)}}.")
     if not isinstance(settings, list):
-        raise UserError(f"search.points={settings} is no list of settings: write [{{KEY: VALUE}}, ...].")
+        raise UserError(f"search.points={settings} is not a list of settings: write [{{KEY: VALUE}}, ...].")
     for setting in settings:
         if not isinstance(setting, dict):
-            raise UserError(f"search.points: {setting} is no setting: write [{{KEY: VALUE}}, ...].")
+            raise UserError(f"search.points: {setting} is not a setting: write [{{KEY: VALUE}}, ...].")
 
 
 def _unset(cfg: DictConfig, error: Exception) -> str:

@@ -71,7 +71,7 @@ def check_output(flag: str, path: Path) -> None:
     except (OSError, ValueError) as error:  # a ValueError: a name with a zero byte
         raise _cannot(flag, path, getattr(error, "strerror", None) or first_line(error)) from error
     if place != path and not place.is_dir():
-        raise _cannot(flag, path, f"{place} is no folder")
+        raise _cannot(flag, path, f"{place} is not a folder")
     if not os.access(place, os.W_OK):
         raise _cannot(flag, path, f"{place} is read-only")
 

@@ -24,12 +24,12 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decoded(content: bytes, path: Path) -> str:
-    """A file's text. Raises UserError where the bytes are none in the encoding that they begin with."""
+    """A file's text. Raises UserError where the bytes do not fit the encoding that they begin with."""
     try:
         return content.decode(json.detect_encoding(content))
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{path} is no {error.encoding.upper()} text ({error.reason} at byte {error.start}): save it as UTF-8."
+            f"{path} is not {error.encoding.upper()} text ({error.reason} at byte {error.start}): save it as UTF-8."
         ) from error
 
 

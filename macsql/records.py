@@ -90,7 +90,7 @@ Record = TypeVar("Record", Question, Example, Prediction, Verdict)
 
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> int:
-    """Write dataclasses or dicts, one JSON object a line, replacing `path` in one step; returns the row count."""
+    """Write dataclasses or dicts, one JSON object per line, replacing `path` in one step; returns the row count."""
     count = 0
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         for line in json_lines(rows):
@@ -121,7 +121,7 @@ def _of_types(record: Record) -> Record:
     for item in dataclasses.fields(record):
         value = getattr(record, item.name)
         if item.type is str and not isinstance(value, str):
-            raise TypeError(f"{item.name} is no text")
+            raise TypeError(f"{item.name} is not a text")
         if item.type is Agent and value not in AGENTS:
             raise TypeError(f"agent is none of {', '.join(AGENTS)}")
     return record

@@ -28,9 +28,9 @@ from macsql.trials.folder import CONFIG, EVAL_PREDICTIONS, EVAL_VERDICTS, EVENTS
 from macsql.trials.ledger import Ledger
 from macsql.trials.result import Result, read_result, stamp
 
-BATCH = 900  # metrics a call; MLflow takes at most 1,000 of everything together
+BATCH = 900  # metrics per call; MLflow takes at most 1,000 of everything together
 PARAMS_A_BATCH = 100  # MLflow's own limit
-PAGE = 1000  # runs a search; MLflow takes at most 50,000
+PAGE = 1000  # runs per search; MLflow takes at most 50,000
 ANSWERS = (PREDICTIONS, VERDICTS, EVAL_PREDICTIONS, EVAL_VERDICTS)
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")  # how MLflow's other addresses begin
 FILES = (CONFIG, *ANSWERS, RESULT, LOG)
@@ -57,11 +57,11 @@ def check_uri(uri: str | None) -> None:
         return
     server = uri.startswith(("http://", "https://"))
     if not server and not uri.startswith(DATABASES):  # MLflow keeps no runs in plain files any more
-        raise UserError(f"tracking.uri={uri} is no address of MLflow: write http://HOST:PORT or sqlite:///FILE.")
+        raise UserError(f"tracking.uri={uri} is not an address of MLflow: write http://HOST:PORT or sqlite:///FILE.")
     try:
         password = urlsplit(uri).password if server else make_url(uri).password if "://" in uri else None
     except (ArgumentError, ValueError) as error:
-        raise UserError(f"tracking.uri={uri} is no address: write http://HOST:PORT or sqlite:///FILE.") from error
+        raise UserError(f"tracking.uri={uri} is not an address: write http://HOST:PORT or sqlite:///FILE.") from error
     if password is not None:
         instead = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if server else "PGPASSWORD or PGPASSFILE"
         raise UserError(
@@ -71,7 +71,7 @@ def check_uri(uri: str | None) -> None:
 
 
 class Tracker:
-    """Draws trial folders into MLflow, below one parent run a sweep."""
+    """Draws trial folders into MLflow, below one parent run per sweep."""
 
     def __init__(self, uri: str | None, state_dir: Path, experiment: str) -> None:
         """Connect, creating database and experiment where they are missing. `uri` None: SQLite under `state_dir`.

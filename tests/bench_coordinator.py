@@ -3,7 +3,7 @@
     python tests/bench_coordinator.py [--trials 1000] [--sampler grid|random|tpe]
 
 The trials end in the moment in which they start, in this very process; everything else is real: the plan and its
-checks, the study in SQLite, the trials' folders, MLflow's database. Printed are milliseconds a trial for each stage,
+checks, the study in SQLite, the trials' folders, MLflow's database. Printed are milliseconds per trial for each stage,
 and for each tenth of the sweep the coordinator's CPU time, so that growth shows and the machine's other work does not.
 Exit code 1 where the coordinator takes longer than LIMIT_MS a trial, or the last tenths longer than GROWTH times the
 first ones.
@@ -137,7 +137,7 @@ def timed(name: str, trials: int, work: Any) -> float:
     assert work() == trials
     each = 1000 * (time.monotonic() - started) / trials
     busy = 1000 * (time.process_time() - cpu) / trials
-    print(f"  {name:52} {each:7.1f} ms a trial, {busy:.1f} of CPU", flush=True)
+    print(f"  {name:52} {each:7.1f} ms per trial, {busy:.1f} of CPU", flush=True)
     return each
 
 
@@ -162,7 +162,7 @@ def main() -> None:
         timed("MLflow's record of it, in its own thread", trials, lambda: sweep(state, trials, sampler, record))
         timed("the same command again, nothing to record", trials, lambda: sweep(state, trials, sampler, record))
     if each > LIMIT_MS:
-        sys.exit(f"The coordinator takes {each:.1f} ms a trial; {LIMIT_MS:.0f} is the limit.")
+        sys.exit(f"The coordinator takes {each:.1f} ms per trial; {LIMIT_MS:.0f} is the limit.")
     grown = sum(tenths[-3:]) / sum(tenths[1:4])
     if grown > GROWTH:
         sys.exit(f"The last trials take {grown:.2f} times as long as the first ones: that is not linear.")

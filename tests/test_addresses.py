@@ -35,7 +35,7 @@ def test_another_address_is_no_file(url):
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///", "names no file"),
-        ("sqlite", "is no address"),
+        ("sqlite", "is not an address"),
         ("sqlite+aiosqlite:///x.db", "names no file"),
     ],
 )

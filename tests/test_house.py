@@ -11,6 +11,7 @@ from macsql.config import Config, flatten
 from macsql.places import CONF, REPO
 from macsql.protocols.by_name import PROTOCOLS
 from macsql.records import AGENTS
+from macsql.trials import folder
 
 PACKAGE = REPO / "macsql"
 # a module may import its own floor and the floors above it in this list, never one below
@@ -210,3 +211,15 @@ def test_the_readme_names_no_target_that_is_not_there():
     makefile = (REPO / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"`make (\w+)", readme)) | set(re.findall(r"^make (\w+)", readme, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_files_of_a_trial_are_named_in_one_place():
+    names = {
+        name for name in vars(folder).values() if isinstance(name, str) and re.fullmatch(r"\w+\.(jsonl?|yaml)", name)
+    }
+    assert {"config.yaml", "eval_verdicts.jsonl", "result.json"} <= names
+    for path in MODULES:
+        if path != PACKAGE / "trials" / "folder.py":
+            texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
+            spelt = {text for text in texts if isinstance(text, str) and text.rpartition("/")[2] in names}
+            assert not spelt, f"{path} spells {spelt}: take the name from macsql.trials.folder"

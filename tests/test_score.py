@@ -258,7 +258,7 @@ ANSWER |= {"target": "", "raw_output": "", "output": "SELECT 1"}
         ("pred.json", DEEP, "pred.json, line 1: not JSON (it is nested too deeply)"),
         ("pred.json", '{"0": ' + DEEP, "pred.json, line 1: not JSON (it is nested too deeply)"),
         ("tables.json", DEEP, "tables.json is not JSON (it is nested too deeply)"),
-        ("tables.json", b"\x80[]", "tables.json is no UTF-8 text"),
+        ("tables.json", b"\x80[]", "tables.json is not UTF-8 text"),
         ("gold.sql", f"SELECT 1\t{LONG}\n", "cannot be used (File name too long)"),
         ("gold.sql", "SELECT 1\t../database/club\n", "there is no database '../database/club'"),
         ("gold.sql", "SELECT 1\tcl\0ub\n", r"there is no database 'cl\x00ub'"),
@@ -279,7 +279,7 @@ ANSWER |= {"target": "", "raw_output": "", "output": "SELECT 1"}
         (
             "pred.jsonl",
             json.dumps({**ANSWER, "output": None}),
-            "line 1: not a Prediction (output is no text)",
+            "line 1: not a Prediction (output is not a text)",
         ),
         ("pred.jsonl", json.dumps({**ANSWER, "agent": 5}), "pred.jsonl, line 1: not a Prediction (agent is none of"),
         ("pred.jsonl", json.dumps({**ANSWER, "x" * 5000: 5}), "pred.jsonl, line 1: not a Prediction ("),

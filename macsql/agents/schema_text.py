@@ -25,7 +25,7 @@ _ATTEMPTS = 6  # times a prompt is cut anew because its parts, joined, took more
 
 
 def table_blocks(schema: Schema, values: Values) -> str:
-    """`# Table: name` and a bracketed list, one line a column: (column, full name. Value examples: [...].),"""
+    """`# Table: name` and a bracketed list, one line per column: (column, full name. Value examples: [...].),"""
     return "\n".join(_table_block(table, values) for table in schema.tables)
 
 

@@ -1,6 +1,6 @@
 """The Selector: which tables and columns a question needs, so that the other agents read a smaller schema.
 
-Its answer is MAC-SQL's: a ```json block with one entry a table, "keep_all", "drop_all" or a list of columns.
+Its answer is MAC-SQL's: a ```json block with one entry per table, "keep_all", "drop_all" or a list of columns.
 """
 
 import json
@@ -20,7 +20,7 @@ PADDED = 6  # a table that is not kept whole still shows so many columns
 
 @dataclass(frozen=True)
 class Selection:
-    """An answer, read: a decision a table. Unreadable: no decisions, which by MAC-SQL's rule keeps everything."""
+    """An answer, read: a decision per table. Unreadable: no decisions, which by MAC-SQL's rule keeps everything."""
 
     readable: bool
     tables: Mapping[str, Decision] = field(default_factory=dict)

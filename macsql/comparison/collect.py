@@ -19,6 +19,7 @@ from macsql.search.plan import identity
 from macsql.search.space import read_space
 from macsql.search.study import settings_of
 from macsql.trials.events import Event, read_events
+from macsql.trials.folder import ABOUT, CONFIG, EVAL_VERDICTS, EVENTS, PREDICTIONS, VERDICTS
 from macsql.trials.result import Result, read_result
 
 NOT_RECORDED = "not recorded"
@@ -61,7 +62,7 @@ class StoredTrial:
     @property
     def begun_at(self) -> float:
         """Seconds since 1970 at which a sweep last made it ready to run."""
-        return (self.folder / "trial.json").stat().st_mtime
+        return (self.folder / ABOUT).stat().st_mtime
 
     @property
     def model(self) -> str:
@@ -89,28 +90,28 @@ class StoredTrial:
     @cached_property
     def events(self) -> list[Event]:
         """Losses as they were told. Raises UserError for a file that is none of a trial's."""
-        path = self.folder / "events.jsonl"
+        path = self.folder / EVENTS
         try:
             return read_events(path)[0]
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise UserError(f"{path} is no list of a trial's events ({first_line(error)}): {REMOVE}.") from error
+            raise UserError(f"{path} is not a list of a trial's events ({first_line(error)}): {REMOVE}.") from error
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """Its stored verdicts on the test questions; none where it was never scored."""
-        path = self.folder / "verdicts.jsonl"
+        path = self.folder / VERDICTS
         return list(read_jsonl(path, Verdict)) if path.exists() else []
 
     @cached_property
     def eval_verdicts(self) -> list[Verdict] | None:
         """Its stored verdicts on the eval questions, by which an agent's metric chooses; None: it kept none."""
-        path = self.folder / "eval_verdicts.jsonl"
+        path = self.folder / EVAL_VERDICTS
         return list(read_jsonl(path, Verdict)) if path.exists() else None
 
     @cached_property
     def predictions(self) -> list[Prediction]:
         """Its stored answers."""
-        path = self.folder / "predictions.jsonl"
+        path = self.folder / PREDICTIONS
         return list(read_jsonl(path, Prediction)) if path.exists() else []
 
     @cached_property
@@ -165,7 +166,7 @@ def _described(state_dir: Path) -> list[Path]:
     """The description of each trial. Raises UserError for a folder that cannot be read."""
     folder = state_dir / "trials"
     try:
-        return sorted(path for path in folder.iterdir() for path in [path / "trial.json"] if path.exists())
+        return sorted(path for path in folder.iterdir() for path in [path / ABOUT] if path.exists())
     except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError) as error:
@@ -180,9 +181,9 @@ def _about(path: Path) -> dict[str, Any]:
         kinds = {"sweep": str, "index": int, "label": str, "setting": dict, "repeat": int}
         missing = [key for key, kind in kinds.items() if not isinstance(about.get(key), kind)]
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is no description of a trial ({first_line(error)}): {REMOVE}.") from error
+        raise UserError(f"{path} is not a description of a trial ({first_line(error)}): {REMOVE}.") from error
     if missing:
-        raise UserError(f"{path} is no description of a trial, it lacks {', '.join(missing)}: {REMOVE}.")
+        raise UserError(f"{path} is not a description of a trial, it lacks {', '.join(missing)}: {REMOVE}.")
     return about
 
 
@@ -222,11 +223,11 @@ def experiment_of(trials: Sequence[StoredTrial]) -> str | None:
 
 def _trial(folder: Path, about: Mapping[str, Any]) -> StoredTrial:
     try:
-        config = from_yaml((folder / "config.yaml").read_text(encoding="utf-8"))
+        config = from_yaml((folder / CONFIG).read_text(encoding="utf-8"))
     except UserError as error:
         raise UserError(f"{folder} is of another version: {error}") from error
     except (OSError, ValueError, RecursionError, YAMLError) as error:
-        raise UserError(f"{folder / 'config.yaml'} cannot be read ({first_line(error)}): {REMOVE}.") from error
+        raise UserError(f"{folder / CONFIG} cannot be read ({first_line(error)}): {REMOVE}.") from error
     return StoredTrial(
         key=folder.name,
         index=about["index"],

@@ -54,7 +54,7 @@ class Comparison:
     trials: tuple[MeasuredTrial, ...]  # that have begun, in the order of the plan
     planned: int  # trials of the whole sweep, those that have not begun included
     settings: tuple[TriedSetting, ...]  # with a finished trial
-    best_setting: TriedSetting | None  # by the sweep's first objective, as a mean over an setting's seeds
+    best_setting: TriedSetting | None  # by the sweep's first objective, as a mean over a setting's seeds
     best: StoredTrial | None  # that setting's first seed: the trial whose answers are shown
     reference: TriedSetting | None  # what the others are held against
     beside: tuple[Beside, ...]  # the poster's figure, ours, the difference

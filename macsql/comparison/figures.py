@@ -19,6 +19,7 @@ from macsql.metrics import summary
 from macsql.metrics.taxonomy import UNJUDGED, AnswerOutcome
 from macsql.records import AGENTS, Agent, Verdict
 from macsql.trials.events import Event
+from macsql.trials.folder import EVAL_VERDICTS, RESULT, VERDICTS
 
 OWN = (  # figures that a trial does not report
     *("all/rouge_l", "all/exact_match", "all/execution_accuracy"),
@@ -159,17 +160,17 @@ def disagreements(trial: StoredTrial, derived: dict[str, float]) -> list[str]:
             continue  # a sweep from before these verdicts were kept: there is nothing to say
         again = derived.get(name)
         if again is None:
-            lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json and cannot be derived again.")
+            lines.append(f"{trial.key}: {name} is {reported:.6g} in {RESULT} and cannot be derived again.")
         elif not math.isclose(again, reported, rel_tol=1e-9, abs_tol=1e-12):
-            lines.append(f"{trial.key}: {name} is {reported:.6g} in result.json, {again:.6g} from what is stored.")
+            lines.append(f"{trial.key}: {name} is {reported:.6g} in {RESULT}, {again:.6g} from what is stored.")
     scored = {name for name in derived if name not in OWN and not name.endswith(("_loss", "/train_rows"))}
     unreported = sorted(scored - trial.result.metrics.keys())
-    lines += [f"{trial.key}: {name} follows from {_source(name)} and is not in result.json." for name in unreported]
+    lines += [f"{trial.key}: {name} follows from {_source(name)} and is not in {RESULT}." for name in unreported]
     return lines
 
 
 def _source(name: str) -> str:
-    return "eval_verdicts.jsonl" if name.startswith(ON_EVAL) else "verdicts.jsonl"
+    return EVAL_VERDICTS if name.startswith(ON_EVAL) else VERDICTS
 
 
 def agents_of(verdicts: Sequence[Verdict]) -> list[Agent]:

@@ -13,7 +13,7 @@ from macsql.database.schema import Schema
 from macsql.metrics.taxonomy import UNJUDGED, AnswerOutcome
 from macsql.records import Agent, Prediction, Verdict
 
-EXAMPLES = 6  # an agent
+EXAMPLES = 6  # per agent
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ShownExample:
     agent: Agent
     db_id: str
     question: str
-    schema: str  # one line a table; empty where the examples are no longer on disk
+    schema: str  # one line per table; empty where the examples are no longer on disk
     prompt: str  # what the model was asked, before the codec; the same
     target: str
     raw_output: str  # as the tokenizer decoded it
@@ -98,7 +98,7 @@ def choose(verdicts: Sequence[Verdict], count: int) -> list[Verdict]:
 
 
 def schema_lines(schema: Schema) -> str:
-    """A database's tables with their columns, one line a table."""
+    """A database's tables with their columns, one line per table."""
     return "\n".join(f"{table.name}({', '.join(column.name for column in table.columns)})" for table in schema.tables)
 
 

@@ -117,7 +117,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def exact_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
     """A share with its exact interval (Clopper and Pearson, 1934). Raises ValueError without trials."""
     if not 0 <= successes <= trials or trials == 0:
-        raise ValueError(f"{successes} of {trials} is no share")
+        raise ValueError(f"{successes} of {trials} is not a share")
     tail = (1 - level) / 2
     low = float(special.betaincinv(successes, trials - successes + 1, tail)) if successes else 0.0
     high = float(special.betaincinv(successes + 1, trials - successes, 1 - tail)) if successes < trials else 1.0

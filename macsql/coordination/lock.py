@@ -1,4 +1,4 @@
-"""One coordinator a study."""
+"""One coordinator per study."""
 
 from pathlib import Path
 from types import TracebackType

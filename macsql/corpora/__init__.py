@@ -1,4 +1,4 @@
-"""Questions and their databases, read from a folder in the corpus's published layout: one module a format."""
+"""Questions and their databases, read from a folder in the corpus's published layout: one module per format."""
 
 import importlib
 from pathlib import Path
@@ -37,7 +37,7 @@ def check(data: DataConfig) -> None:
         existing_root(data.root, layout)
     for key, share in (("eval_fraction", data.eval_fraction), ("test_fraction", data.test_fraction)):
         if not 0 <= share < 1:
-            raise UserError(f"data.{key}={share} is no share of the data: write a number from 0 to below 1.")
+            raise UserError(f"data.{key}={share} is not a share of the data: write a number from 0 to below 1.")
     if data.limit is not None and data.limit < 1:
         raise UserError(f"data.limit must be at least 1, not {data.limit}: null takes all there are.")
     if data.rename and data.format != "text2sql":

@@ -1,4 +1,4 @@
-"""BIRD in its published layout: a folder a part, each with its questions, tables.json, databases and descriptions."""
+"""BIRD in its published layout: a folder per part, each with its questions, tables.json, databases and descriptions."""
 
 import csv
 import dataclasses
@@ -58,7 +58,7 @@ def _questions(source: Path, part: str, split: Split, problems: Problems) -> Ite
         name = f"bird/{part}/{number:05d}"
         evidence, difficulty = (text_of(row.get(key)).strip() for key in ("evidence", "difficulty"))
         if isinstance(row.get("evidence"), list | dict | bool):
-            problems.malformed("evidence that is no text", name)
+            problems.malformed("evidence that is not a text", name)
         text, sql = row["question"].strip(), row["SQL"].strip()
         yield Question(name, row["db_id"], text, sql, evidence, difficulty, split)
 
@@ -96,7 +96,7 @@ def _descriptions(path: Path, problems: Problems) -> dict[str, str]:
             if name := cells.get("original_column_name", "").lower():
                 found[name] = "; ".join(part for part in parts if part)
     except csv.Error as error:
-        problems.malformed(f"description file that is no CSV ({error})", f"{path.parent.parent.name}/{path.name}")
+        problems.malformed(f"description file that is not CSV ({error})", f"{path.parent.parent.name}/{path.name}")
     return found
 
 

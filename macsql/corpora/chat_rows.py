@@ -5,8 +5,8 @@
     instruction, input, output                                            Alpaca
     prompt, completion                                                    TRL; texts, or lists of messages
 
-A file has one object a line, or is one JSON array. A row is one question to an agent and its answer, behind any number
-of system turns; what else it may be is refused with the reason.
+A file has one object per line, or is one JSON array. A row is one question to an agent and its answer, behind any
+number of system turns; what else it may be is refused with the reason.
 """
 
 import codecs
@@ -130,12 +130,12 @@ def _text(whose: str, content: Any) -> str:
         return content
     if isinstance(content, list):
         return "".join(_part(whose, part) for part in content)
-    raise MalformedError(f"{whose}: {shown(content)} is no text")
+    raise MalformedError(f"{whose}: {shown(content)} is not a text")
 
 
 def _part(whose: str, part: Any) -> str:
     text = part.get("text") if isinstance(part, dict) else part
     if not isinstance(text, str):
         kind = part.get("type") if isinstance(part, dict) else part
-        raise MalformedError(f"{whose}: a part that is no text ({shown(kind)})")
+        raise MalformedError(f"{whose}: a part that is not a text ({shown(kind)})")
     return text

@@ -74,7 +74,7 @@ def place(key: str, given: str) -> Path:
         path.exists()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, the home of nobody
         raise UserError(
-            f"{key}={given} is no path ({getattr(error, 'strerror', None) or first_line(error)})."
+            f"{key}={given} is not a path ({getattr(error, 'strerror', None) or first_line(error)})."
         ) from error
     return path
 

@@ -37,7 +37,7 @@ class Problems:
         self.leave_out(reason, place)
 
     def notes(self) -> list[str]:
-        """One sentence a reason, naming the first places."""
+        """One sentence per reason, naming the first places."""
         return [f"Left out, {reason}." for reason in self._reasons()]
 
     def nothing_left(self, root: Path) -> UserError:

@@ -45,7 +45,7 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
         except UserError as error:
             if data.strict:
                 raise
-            skipped["file that is no SQLite database"] += 1
+            skipped["file that is not a SQLite database"] += 1
             reasons.append(str(error).rstrip("."))
     if not databases:
         raise UserError(f"No file under data.root={data.root} can be used: {reasons[0]}.")

@@ -186,7 +186,7 @@ def _with_splits(raw: list[tuple[str, Question]], fold: int, problems: Problems)
         elif part.strip().lower() == "exclude":
             problems.leave_out("excluded by the set itself", question.id)
         else:
-            problems.malformed(f"part {shown(part)}, which is no train, dev, test or fold", question.id)
+            problems.malformed(f"part {shown(part)}, which is not train, dev, test or fold", question.id)
     return questions
 
 

@@ -35,7 +35,7 @@ def locate(database: Path) -> tuple[str, Stamp]:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"The database file {database} cannot be opened: {reason}.") from error
     if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{database} is not a regular file, so it is no SQLite database.")
+        raise UserError(f"{database} is not a regular file, so it is not a SQLite database.")
     if _size(f"{path}-wal"):
         raise UserError(
             f"{database} has changes waiting in {path}-wal: "

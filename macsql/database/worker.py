@@ -54,7 +54,7 @@ class Answer(NamedTuple):
 
 
 class Databases:
-    """The connections of this process, one a file, opened anew when the file has changed."""
+    """The connections of this process, one per file, opened anew when the file has changed."""
 
     def __init__(self, heap: int) -> None:
         self.heap = heap

@@ -93,7 +93,7 @@ class Mirror:
         self.last = time.monotonic()
 
     def look(self) -> None:
-        """Send what is new, at most once a second."""
+        """Send what is new, at most once per second."""
         if time.monotonic() - self.last >= INTERVAL:
             self._send_new()
             self.last = time.monotonic()

@@ -31,7 +31,7 @@ from macsql.trials.process import EXIT_STOPPED
 PLACE = "macsql-ray-"  # prefix of a trial's folder in a node's temporary directory; a process id follows
 OPTIONS: dict[str, Any] = {
     "address": None,  # host:port of a cluster's head; null: RAY_ADDRESS, a cluster running here, else a new one
-    "gpus": None,  # a trial; null: one where the cluster has any
+    "gpus": None,  # per trial; null: one where the cluster has any
     "shared": True,  # every node sees the state directory under the same path
     "module": TRIAL,
 }

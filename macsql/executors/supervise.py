@@ -89,7 +89,7 @@ def supervise(
 
 
 def suited_threads(config: ExecutorConfig, tiny: bool, cores: int) -> int:
-    """CPU threads a trial: as configured, else one for a tiny model and all `cores` for another."""
+    """CPU threads per trial: as configured, else one for a tiny model and all `cores` for another."""
     return config.threads or (1 if tiny else max(1, cores))
 
 

@@ -157,7 +157,7 @@ class _Wording:
         nodes = [select.args["from_"].this, *(join.this for join in joins)] if select.args.get("from_") else []
         items = [self.origins[id(node)] for node in nodes if id(node) in self.origins]
         if len(items) < len(nodes) or any(item.table is None for item in items):
-            raise UntellableError("reads what is no table of the schema")
+            raise UntellableError("reads what is not a table of the schema")
         if len({item.table.name for item in items if item.table}) < len(items):
             raise UntellableError("reads a table twice")
         for place, join in enumerate(joins, start=1):
@@ -276,7 +276,7 @@ class _Wording:
         if id(node) in self.strings:
             return self._value(node.name)
         if id(node) not in self.names:
-            raise UntellableError("names what is no column of the schema")
+            raise UntellableError("names what is not a column of the schema")
         return _clear(self.names[id(node)])
 
     def _value(self, text: str) -> str:
@@ -354,7 +354,7 @@ def _counts_rows(node: exp.Expr) -> bool:
 def _number(limit: exp.Expr) -> str:
     number = limit.expression
     if _others(limit, {"expression"}) or not isinstance(number, exp.Literal) or number.is_string:
-        raise UntellableError("has a limit that is no number")
+        raise UntellableError("has a limit that is not a number")
     return str(number.this)
 
 

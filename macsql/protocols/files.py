@@ -1,7 +1,7 @@
 """Result files read, so that no question is ever paired with another's answer. The format is told from the file.
 
     format     gold                           predictions
-    spider     SQL<TAB>db_id, one a line      SQL, one a line; what follows a tab is dropped
+    spider     SQL<TAB>db_id, one per line    SQL, one per line; what follows a tab is dropped
     bird       the same                       .json: {"0": "SQL<TAB>----- bird -----<TAB>db_id", "1": ...}
     mac-sql    the same                       .json: [["question", "SQL<TAB>----- bird -----<TAB>db_id"], ...], or JSON
                                               Lines with db_id, ground_truth, pred ...

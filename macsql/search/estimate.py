@@ -11,7 +11,7 @@ from macsql.config import Config, from_yaml
 from macsql.errors import UserError
 from macsql.records import Agent, Example
 from macsql.training import mixture
-from macsql.trials.folder import CONFIG
+from macsql.trials.folder import CONFIG, RESULT
 from macsql.trials.result import Result, read_result
 
 # Sustained multiply-adds x 2 a second and thread in float32 that a plain CPU core gives such small matrices; measured
@@ -66,7 +66,7 @@ def finished(state_dir: Path, name: str, planned: Mapping[int, str] = {}) -> dic
     `planned` names the folders of places whose trials are known: another one there is of a study that is gone.
     """
     found: dict[int, Finished | None] = {}
-    for path in sorted((state_dir / "trials").glob(f"{name}-*/result.json")):
+    for path in sorted((state_dir / "trials").glob(f"{name}-*/{RESULT}")):
         match = re.fullmatch(re.escape(name) + r"-(\d+)-[0-9a-f]{8}", path.parent.name)
         if match is None or planned.get(int(match[1]), path.parent.name) != path.parent.name:
             continue

@@ -191,7 +191,7 @@ def _plain(key: str, value: Any) -> Value:
     if isinstance(value, QuotedString):
         return value.text
     if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"search.space.{key}: {value} is no number that a trial can have.")
+        raise UserError(f"search.space.{key}: {value} is not a number that a trial can have.")
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     shown = first_line(ValueError(str(value)))

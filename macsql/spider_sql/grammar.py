@@ -148,7 +148,7 @@ class _Parser:
         name = self.take()
         table = self.aliases.get(name)
         if table not in self.schema.tables:
-            raise NotInGrammarError(f"{name!r} is no table")
+            raise NotInGrammarError(f"{name!r} is not a table")
         self.scope.append(table)
         if self.skip("as"):
             self.position += 1
@@ -201,7 +201,7 @@ class _Parser:
             for table in self.scope:
                 if token in self.schema.tables[table]:
                     return f"{table}.{token}"
-        raise NotInGrammarError(f"{token!r} is no column here")
+        raise NotInGrammarError(f"{token!r} is not a column here")
 
     def conditions(self) -> Conditions:
         found: list[Condition | Connector] = []
@@ -210,7 +210,7 @@ class _Parser:
             negated = self.skip("not")
             operator = self.take()
             if operator not in OPERATORS:
-                raise NotInGrammarError(f"{operator!r} is no comparison")
+                raise NotInGrammarError(f"{operator!r} is not a comparison")
             value, second = self.value(), None
             if operator == "between":
                 self.require("and")

@@ -133,7 +133,7 @@ class _Names:
             item.set("alias", None)  # whoever names one of its columns is refused below
             return FromItem(number, alias, "", columns, table=False)
         if not isinstance(item, exp.Table) or not isinstance(item.this, exp.Identifier):
-            raise UnwritableError("something in FROM that is no table")
+            raise UnwritableError("something in FROM that is not a table")
         if item.args.get("catalog") or (item.args.get("db") and item.args["db"].name.lower() != "main"):
             raise UnwritableError("a table of another database")
         item.set("db", None)

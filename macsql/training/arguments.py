@@ -28,7 +28,7 @@ REFUSED = {
     "hub": UPLOADS,
     "resume_from_checkpoint": "a trial goes on from its last checkpoint by itself",
     "restore_callback_states_from_checkpoint": "a trial needs it to resume, and sets it",
-    "logging_nan_inf_filter": "a loss that is no number ends the trial, and must be seen",
+    "logging_nan_inf_filter": "a loss that is not a number ends the trial, and must be seen",
     "save_only_model": "a trial could not go on from such a checkpoint",
     "disable_tqdm": "a trial prints no bars",
     "remove_unused_columns": "the rows hold nothing unused",

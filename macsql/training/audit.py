@@ -70,9 +70,9 @@ class AuditReport:
 
 
 def check_ceiling(ceiling: float | None) -> None:
-    """Raise UserError where audit.fail_below is no share."""
+    """Raise UserError where audit.fail_below is not a share."""
     if ceiling is not None and not 0 <= ceiling <= 1:
-        raise UserError(f"audit.fail_below={ceiling} is no share: write a number from 0 to 1.")
+        raise UserError(f"audit.fail_below={ceiling} is not a share: write a number from 0 to 1.")
 
 
 def audit_examples(examples: Sequence[Example], text: Text, max_new_tokens: int) -> AuditReport:

@@ -34,11 +34,13 @@ def check(cfg: MixtureConfig) -> None:
     if cfg.name not in MIXTURES:
         raise UserError(f"Unknown mixture.name {cfg.name!r}: choose one of {', '.join(MIXTURES)}.")
     if not cfg.temperature > 0:  # nan is not greater either
-        raise UserError(f"mixture.temperature={cfg.temperature} is no temperature: write a number above 0 (1 is real).")
+        raise UserError(
+            f"mixture.temperature={cfg.temperature} is not a temperature: write a number above 0 (1 is real)."
+        )
     if unknown := [agent for agent in cfg.ratio if agent not in AGENTS]:
         raise UserError(f"mixture.ratio names {unknown[0]!r}: the agents are {', '.join(AGENTS)}.")
     if bad := [agent for agent, parts in cfg.ratio.items() if not (parts > 0 and math.isfinite(parts))]:
-        raise UserError(f"mixture.ratio.{bad[0]}={cfg.ratio[bad[0]]} is no part: write a number above 0.")
+        raise UserError(f"mixture.ratio.{bad[0]}={cfg.ratio[bad[0]]} is not a part: write a number above 0.")
     if cfg.steps is not None and cfg.steps < 1:
         raise UserError(
             f"mixture.steps={cfg.steps}: an epoch has at least 1 optimizer step (null: what the rows give)."

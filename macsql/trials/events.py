@@ -1,4 +1,4 @@
-"""What a trial tells: one JSON object a line, written before anything else hears of it.
+"""What a trial tells: one JSON object per line, written before anything else hears of it.
 
     {"time": 1700000000.0, "step": 12, "epoch": 0.5, "metrics": {"loss": 2.1}}
     {"time": 1700000100.0, "back_to": 10}

@@ -68,8 +68,8 @@ def read_result(folder: Path) -> Result | None:
         return Result(**told)
     except (TypeError, AttributeError) as error:
         raise UserError(
-            f"{path} is no trial's result as this version writes it: use the version that wrote it, or remove the file "
-            "to run the trial again."
+            f"{path} is not a trial's result as this version writes it: use the version that wrote it, or remove "
+            "the file to run the trial again."
         ) from error
 
 

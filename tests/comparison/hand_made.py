@@ -92,7 +92,7 @@ class Sweeps:
         machine: str = "2 cores",
         more: str = "",
     ) -> Path:
-        """A trial with one evaluation for each of `losses` and two steps an epoch.
+        """A trial with one evaluation for each of `losses` and two steps per epoch.
 
         `on_eval` are its verdicts on the eval questions, where an agent's metric is the objective; `experiment` is what
         its command names where that is not the sweep's own name, `more` what its command line has besides.

@@ -97,7 +97,7 @@ def test_exact_interval(successes, trials, low, high):
 
 def test_no_share_is_refused():
     for successes, trials in ((0, 0), (3, 2), (-1, 4)):
-        with pytest.raises(ValueError, match="is no share"):
+        with pytest.raises(ValueError, match="is not a share"):
             exact_interval(successes, trials)
 
 

@@ -1,7 +1,7 @@
 """A trial that costs nothing: it tells events, writes checkpoints and a result as the real one does.
 
 `python -m stub_trial FOLDER`. Its loss depends on all of its steps, so that a resume from the wrong place shows. The
-environment says how it misbehaves: STUB_PAUSE (seconds a step), STUB_FAIL, STUB_CRASH and STUB_DIVERGE (substrings of
+environment says how it misbehaves: STUB_PAUSE (seconds per step), STUB_FAIL, STUB_CRASH and STUB_DIVERGE (substrings of
 the labels of trials that do so at step 6), STUB_HEAL (folder: a trial fails once and leaves a file there), STUB_GATE
 (folder of a stub_sweep.Gate: the trial waits there before a step until the test has seen what it wants to see).
 """

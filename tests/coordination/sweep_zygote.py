@@ -1,6 +1,6 @@
 """Sweeps of stub trials in processes that can be killed, forked from one that has imported everything.
 
-Reads one JSON object a line and answers each with one: {"run": {...}} -> {"pid": N}; {"wait": N} -> {"code": N}
+Reads one JSON object per line and answers each with one: {"run": {...}} -> {"pid": N}; {"wait": N} -> {"code": N}
 (negative: the signal). A forked sweep is macsql.sweep.run with nothing prepared, everything else being real.
 """
 

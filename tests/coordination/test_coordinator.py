@@ -167,7 +167,7 @@ def test_a_sweep_of_several_data_says_so_and_each_trial_its_own(tmp_path):
         ("storage", "postgresql", "write sqlite:///FILE or postgresql"),
         ("uri", "http://me:secret@host:5000", "tracking.uri holds a password"),
         ("uri", "postgresql://me:se/cret@host/x", "PGPASSWORD"),
-        ("uri", "http://[x", "is no address"),
+        ("uri", "http://[x", "is not an address"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_before_anything(tmp_path, key, value, words):

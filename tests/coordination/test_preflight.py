@@ -37,8 +37,8 @@ def axis(key: str, expression: str) -> str:
         ([axis("seed", "0,1"), "sweep.repeats=2"], "change or leave out seed"),
         (["search=random", "codec.name=tokens", axis("codec", "choice(verbatim,marks)")], "leave out codec"),
         ([axis("seed", "0,1"), "search.n_trials=5"], "search.n_trials=5 has no meaning with search=grid"),
-        ([axis("seed", "0,1"), "tracking.uri=foo"], "tracking.uri=foo is no address of MLflow"),
-        ([axis("seed", "0,1"), "tracking.uri=file:///tmp/x"], "tracking.uri=file:///tmp/x is no address of MLflow"),
+        ([axis("seed", "0,1"), "tracking.uri=foo"], "tracking.uri=foo is not an address of MLflow"),
+        ([axis("seed", "0,1"), "tracking.uri=file:///tmp/x"], "tracking.uri=file:///tmp/x is not an address of MLflow"),
         ([axis("sweep.repeats", "1,2")], "sweep.repeats is the whole sweep's"),
         ([axis("tracking.state_dir", "a,b")], "tracking.state_dir is the whole sweep's"),
         (["search.points=[{executor.workers: 2}]"], "executor.workers is the whole sweep's"),
@@ -63,10 +63,10 @@ def test_what_no_trial_could_mean_is_refused(composed, overrides, words):
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("search.points=[1e-3]", "search.points: 0.001 is no setting"),
-        ("search.points=[null]", "search.points: None is no setting"),
-        ("search.points=3", "search.points=3 is no list"),
-        ("search.space=3", "search.space=3 is no space"),
+        ("search.points=[1e-3]", "search.points: 0.001 is not a setting"),
+        ("search.points=[null]", "search.points: None is not a setting"),
+        ("search.points=3", "search.points=3 is not a list"),
+        ("search.space=3", "search.space=3 is not a space"),
     ],
 )
 def test_a_search_of_another_shape_is_refused_by_its_key(composed, override, words):

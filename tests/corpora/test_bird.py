@@ -148,4 +148,4 @@ def test_evidence_that_is_no_text_is_counted_and_left_out(tmp_path, make_part, v
     make_part("dev", "dev", [row(evidence=value)])
     corpus = read(data(tmp_path), tmp_path)
     assert [question.evidence for question in corpus.questions] == [""]
-    assert corpus.skipped == {"evidence that is no text": 1}
+    assert corpus.skipped == {"evidence that is not a text": 1}

@@ -38,9 +38,12 @@ def test_keys_are_those_of_the_data_configuration(name):
     [
         ({"format": "wikisql"}, "Unknown data.format 'wikisql': it is one of pocket, "),
         ({"split_by": "sentence"}, "Unknown data.split_by 'sentence': it is one of published, question"),
-        ({"eval_fraction": -0.1}, "data.eval_fraction=-0.1 is no share of the data: write a number from 0 to below 1."),
-        ({"eval_fraction": float("nan")}, "data.eval_fraction=nan is no share"),
-        ({"test_fraction": 1.0}, "data.test_fraction=1.0 is no share"),
+        (
+            {"eval_fraction": -0.1},
+            "data.eval_fraction=-0.1 is not a share of the data: write a number from 0 to below 1.",
+        ),
+        ({"eval_fraction": float("nan")}, "data.eval_fraction=nan is not a share"),
+        ({"test_fraction": 1.0}, "data.test_fraction=1.0 is not a share"),
         ({"limit": 0}, "data.limit must be at least 1, not 0: null takes all there are."),
         ({"rename": {"A": "B"}}, "data.rename is for data=text2sql: the queries of data=pocket are taken as they are."),
     ],

@@ -138,7 +138,7 @@ def test_a_mark_at_the_beginning_is_no_part_of_it(root, encoding):
     [
         (b"[" * 100_000, r"train_spider.json is not JSON \(it is nested too deeply\)"),
         (b"[{]", r"train_spider.json is not JSON \(Expecting"),
-        (b'["\xe9"]', r"train_spider.json is no UTF-8 text \(.* at byte 2\)"),
+        (b'["\xe9"]', r"train_spider.json is not UTF-8 text \(.* at byte 2\)"),
         (b'{"a": "' + b"b" * 1000 + b'"}', r"not \{'a': 'b{52}….$"),
     ],
 )
@@ -158,5 +158,5 @@ def test_half_characters_are_replaced(root):
 
 @pytest.mark.parametrize("given", ["~nobody-here/x", "a" * 5000, "a\0b"])
 def test_a_root_that_is_no_path_is_refused(given):
-    with pytest.raises(UserError, match=r"^data.root=.* (is no path|does not exist)"):
+    with pytest.raises(UserError, match=r"^data.root=.* (is not a path|does not exist)"):
         read(data(given), "")

@@ -32,7 +32,7 @@ def test_reads_a_folder_of_any_layout(folder, tmp_path):
     corpus = read(data(folder), tmp_path)
     assert corpus.databases.keys() == {"zoo", "port"}
     assert len(corpus.questions) == 40
-    assert corpus.skipped["file that is no SQLite database"] == 1
+    assert corpus.skipped["file that is not a SQLite database"] == 1
     assert corpus.skipped["database without rows"] == 2
     assert any("Database empty gives only 0 of the 20" in note for note in corpus.notes)
     assert {q.split for q in corpus.questions} == {"train", "eval", "test"}

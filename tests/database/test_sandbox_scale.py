@@ -38,7 +38,7 @@ def test_no_gold_query_is_denied_and_no_database_changes(gold: list[tuple[Path, 
 
 
 def test_two_cores_can_run_five_thousand_small_queries_a_second(gold: list[tuple[Path, str]]) -> None:
-    """By processor time, which a busy machine does not change much: 2 cores / 5,000 = 400 microseconds a query."""
+    """By processor time, which a busy machine does not change much: 2 cores / 5,000 = 400 microseconds per query."""
 
     def used() -> float:
         return sum(sum(process.cpu_times()[:2]) for process in [me, *me.children(recursive=True)])

@@ -83,8 +83,10 @@ def test_hardness(library, pair):
 
 
 def test_the_reason_names_what_is_wrong(library):
-    assert "'nobody' is no table" in exact_match(library, "SELECT name FROM author", "select name from nobody").error
-    assert "'price' is no column" in exact_match(library, "SELECT name FROM author", "select price from author").error
+    assert "'nobody' is not a table" in exact_match(library, "SELECT name FROM author", "select name from nobody").error
+    assert (
+        "'price' is not a column" in exact_match(library, "SELECT name FROM author", "select price from author").error
+    )
 
 
 def test_an_unreadable_prediction_matches_only_what_gold_does_not_have(library):

@@ -39,7 +39,7 @@ def test_an_agent_that_is_not_named_keeps_its_rows_and_none_loses_all():
 
 @pytest.mark.parametrize(
     ("ratio", "message"),
-    [({"judge": 1.0}, "mixture.ratio names 'judge'"), ({"refiner": 0.0}, "mixture.ratio.refiner=0.0 is no part")],
+    [({"judge": 1.0}, "mixture.ratio names 'judge'"), ({"refiner": 0.0}, "mixture.ratio.refiner=0.0 is not a part")],
 )
 def test_nonsense_is_refused(ratio, message):
     with pytest.raises(UserError, match=message):

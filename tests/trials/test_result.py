@@ -39,5 +39,5 @@ def test_a_result_of_an_earlier_version_is_read(tmp_path, status, reason, cause)
 @pytest.mark.parametrize("text", ["[]", "3", '{"metrics": {}}', '{"status": "FINISHED", "metrics": {}, "new": 1}'])
 def test_a_result_of_another_layout_is_refused_by_name(tmp_path, text):
     (tmp_path / "result.json").write_text(text)
-    with pytest.raises(UserError, match=r"result\.json is no trial's result"):
+    with pytest.raises(UserError, match=r"result\.json is not a trial's result"):
         read_result(tmp_path)
