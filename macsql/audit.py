@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from macsql.app import command
 from macsql.config import Config
-from macsql.files import check_output, write_output
+from macsql.files import apart, check_output, write_output
 from macsql.needs import check_numbers
 
 if TYPE_CHECKING:
@@ -26,32 +26,35 @@ def main(config: Config) -> int:
     out = Path(config.audit.out).expanduser() if config.audit.out else None
     if out is not None:
         check_output("audit.out", out)
-    from rich.console import Console
-
-    with Console(stderr=True).status("making, tokenising and counting the examples"):
-        prepared, report = audit(config)
+    prepared, report = audit(config)
     if out is not None:
         write_output("audit.out", out, [json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"])
-    _show(report, prepared, config)
+    with apart(out):
+        _show(report, prepared, config)
     report.refuse_below(config.audit.fail_below)
     return 0
 
 
 def audit(config: Config) -> "tuple[Prepared, AuditReport]":
     """A configuration's examples, made where they are not on disk yet, and their audit."""
+    from rich.console import Console
+
+    from macsql import corpora
     from macsql.factory.prepared import prepare
     from macsql.models import families
     from macsql.records import SPLITS
     from macsql.training.audit import audit_examples, check_ceiling
 
+    corpora.check(config.data)
     check_ceiling(config.audit.fail_below)
     check_numbers(config, "generation", "metrics")
     families.check(config.model, weights=False)
     prepared = prepare(config)
     examples = {split: prepared.examples(split) for split in SPLITS}
     rows = [row for split in SPLITS for row in examples[split]]
-    text = families.text_of(config, examples["train"])
-    return prepared, audit_examples(rows, text, config.generation.max_new_tokens)
+    with Console(stderr=True).status("tokenising and counting the examples"):
+        text = families.text_of(config, examples["train"])
+        return prepared, audit_examples(rows, text, config.generation.max_new_tokens)
 
 
 def _show(report: "AuditReport", prepared: "Prepared", config: Config) -> None:

@@ -7,15 +7,16 @@ The file has the layout of the SQL-Llama instruct set, so that other trainers ca
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from macsql.app import command
 from macsql.config import Config
+from macsql.counts import counted
 from macsql.errors import UserError
-from macsql.files import check_output, write_output
+from macsql.factory.progress import making
+from macsql.files import apart, check_output, write_output
 from macsql.needs import check_numbers
 from macsql.records import SPLITS, Question, json_lines
 from macsql.streams import say
@@ -29,24 +30,44 @@ if TYPE_CHECKING:
 def main(config: Config) -> int:
     """Read the corpus, make the examples, write the rows, say what was made and what was not."""
     from macsql import corpora
+
+    started = time.monotonic()
+    if config.data.format == "chat":
+        raise UserError("data=chat holds examples already: there is nothing to build from it.")
+    _check_splits(config.build.splits)
+    check_numbers(config, "metrics")
+    corpora.check(config.data)
+    out = _writable(config.out)
+    with apart(out):
+        return _build(config, out, started)
+
+
+def _build(config: Config, out: Path, started: float) -> int:
+    from macsql import corpora
     from macsql.database.sandbox import Sandbox
     from macsql.factory.examples import make_examples
 
-    started = time.monotonic()
-    out = _writable(config.out)
-    check_numbers(config, "metrics")
     corpus = corpora.read(config.data, Path(config.tracking.state_dir))
-    if corpus.examples:
-        raise UserError(f"data={config.data.format} holds examples already: there is nothing to build from it.")
     for warning in corpus.warnings:
         say(f"Warning: {warning}")
     questions = _wanted(corpus.questions, config.build.splits)
-    with Sandbox(config.metrics.workers) as sandbox, _progress(len(questions)) as progress:
+    with Sandbox(config.metrics.workers) as sandbox, making(len(questions)) as progress:
         made = make_examples(questions, corpus.databases, config.agents, sandbox, progress=progress)
     count = write_output("out", out, json_lines(_rows(made, questions)))
     _report(made, corpus, config)
-    print(f"{count} rows from {len(questions)} questions in {time.monotonic() - started:.0f} s: {out}")
+    of = Counter[str](question.split for question in corpus.questions)
+    parts = ", ".join(f"{of[split]} {split}" for split in SPLITS if split in config.build.splits)
+    asked = counted(len(questions), "question")
+    print(f"{counted(count, 'row')} from {asked} ({parts}) in {time.monotonic() - started:.0f} s: {out}")
+    if left := [split for split in SPLITS if split not in config.build.splits and of[split]]:
+        there = " and ".join(counted(of[split], f"{split} question") for split in left)
+        print(f"Not among them: {there}, because build.splits is [{','.join(config.build.splits)}].")
     return 0
+
+
+def _check_splits(splits: Sequence[str]) -> None:
+    if unknown := [split for split in splits if split not in SPLITS]:
+        raise UserError(f"Unknown part {unknown[0]!r} in build.splits: the parts are {', '.join(SPLITS)}.")
 
 
 def _writable(out: str | None) -> Path:
@@ -58,8 +79,6 @@ def _writable(out: str | None) -> Path:
 
 
 def _wanted(questions: Sequence[Question], splits: Sequence[str]) -> list[Question]:
-    if unknown := [split for split in splits if split not in SPLITS]:
-        raise UserError(f"Unknown part {unknown[0]!r} in build.splits: the parts are {', '.join(SPLITS)}.")
     wanted = [question for question in questions if question.split in splits]
     if not wanted:
         counts = Counter(question.split for question in questions)
@@ -82,28 +101,6 @@ def _rows(made: "AgentExamples", questions: Sequence[Question]) -> Iterator[dict
         if example.id in made.corruptions:
             row["corruption"] = made.corruptions[example.id]
         yield row
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, else a line for every tenth of the work."""
-    if sys.stdout.isatty():
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("questions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, transient=True) as bar:
-            task = bar.add_task("questions", total=total)
-            yield lambda done, _: bar.update(task, completed=done)
-        return
-    told = 0
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        if done * 10 // total > told or done == total:
-            told = done * 10 // total
-            print(f"  {done} of {total} questions", flush=True)
-
-    yield tell
 
 
 def _report(made: "AgentExamples", corpus: "Corpus", config: Config) -> None:

@@ -4,18 +4,20 @@ What is being written lies beside its final place under a name that ends in `.pa
 (`out=FILE`, `--out FILE`) is checked by `check_output` before any cost and written by `write_output`.
 """
 
+import errno
 import os
 import random
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
 from macsql.errors import UserError, first_line
 
 PARTIAL = ".partial"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # no room for all of a file
 
 
 @contextmanager
@@ -74,6 +76,36 @@ def check_output(flag: str, path: Path) -> None:
         raise _cannot(flag, path, f"{place} is not a folder")
     if not os.access(place, os.W_OK):
         raise _cannot(flag, path, f"{place} is read-only")
+    if place == path and path.is_fifo():
+        _await_reader(path)
+
+
+_PIPES: dict[Path, int] = {}  # pipes that a reader has opened, with the descriptor that keeps it waiting
+
+
+def _await_reader(path: Path) -> None:
+    """Open a pipe before any cost: that waits for a reader, which must be said; and the reader goes when it closes."""
+    if path in _PIPES:
+        return
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        os.set_blocking(number, True)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        print(f"Waiting for a reader of {path}.", file=sys.stderr, flush=True)
+        number = os.open(path, os.O_WRONLY)
+    _PIPES[path] = number
+
+
+@contextmanager
+def apart(path: Path | None) -> Iterator[None]:
+    """What is printed in the block goes to stderr where the file that the user names is this process's stdout."""
+    if path is not None and _descriptor(path) == 1:
+        with redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
 
 
 def write_output(flag: str, path: Path, lines: Iterable[str]) -> int:
@@ -89,7 +121,13 @@ def write_output(flag: str, path: Path, lines: Iterable[str]) -> int:
             for line in lines:
                 file.write(line)
                 count += 1
+    except BrokenPipeError as error:
+        raise UserError(f"{path}: its reader left before the end.") from error
     except OSError as error:
+        if error.errno in FULL:
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}): make room, or name another file with {flag}."
+            ) from error
         raise _cannot(flag, path, error.strerror or first_line(error)) from error
     return count
 
@@ -103,7 +141,8 @@ def _opened(path: Path) -> Iterator[TextIO]:
         with os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace") as file:
             yield file
     elif _exists(path) and not path.is_file():
-        with path.open("w", encoding="utf-8", errors="replace") as file:
+        number = _PIPES.pop(path, None) or os.open(path, os.O_WRONLY)
+        with os.fdopen(number, "w", encoding="utf-8", errors="replace") as file:
             yield file
     else:
         final = Path(os.path.realpath(path))

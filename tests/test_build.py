@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -73,7 +76,7 @@ def built(root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     command = [sys.executable, "-m", "macsql.build", "data=spider", f"data.root={root}", f"out={out}"]
     done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return out, done.stdout
+    return out, done.stdout + done.stderr
 
 
 def test_rows_have_the_layout_of_sql_llama(built: tuple[Path, str]) -> None:
@@ -106,7 +109,9 @@ def test_reading_back_gives_the_same_examples(root: Path, built: tuple[Path, str
 def test_counts_reasons_and_progress_are_told(built: tuple[Path, str]) -> None:
     out, told = built
     counts = Counter(json.loads(line)["agent"] for line in out.read_text(encoding="utf-8").splitlines())
-    assert "6 of 6 questions" in told
+    assert "Making examples: 6 of 6 questions" in told
+    assert re.search(r"from 6 questions \(2 train, 4 eval\)|from 6 questions \(4 train, 2 eval\)", told)
+    assert "Not among them: 1 test question, because build.splits is [train,eval]." in told
     for agent, count in counts.items():
         line = next(line for line in told.splitlines() if f" {agent} " in line)
         assert f" {count} " in line
@@ -161,6 +166,24 @@ def test_a_mistake_gets_one_sentence(root: Path, settings: list[str], words: str
     assert words in err
     assert len(err.strip().splitlines()) == 1
     assert not (root / "x.jsonl").exists()
+
+
+def test_rows_on_stdout_are_rows_alone(root: Path, built: tuple[Path, str]) -> None:
+    command = [sys.executable, "-m", "macsql.build", "data=spider", f"data.root={root}", "out=/dev/stdout"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, timeout=120)
+    assert done.stdout == built[0].read_text(encoding="utf-8")
+    assert "rows from 6 questions" in done.stderr
+    left = subprocess.run(f"{shlex.join(command)} | true", shell=True, cwd=REPO, capture_output=True, text=True)
+    assert "Traceback" not in left.stderr
+
+
+def test_a_pipe_without_a_reader_is_said_before_the_wait(root: Path, built: tuple[Path, str], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    command = [sys.executable, "-m", "macsql.build", "data=spider", f"data.root={root}", f"out={tmp_path / 'pipe'}"]
+    with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline() == f"Waiting for a reader of {tmp_path / 'pipe'}.\n"
+        assert (tmp_path / "pipe").read_text(encoding="utf-8") == built[0].read_text(encoding="utf-8")
+        assert "rows from 6 questions" in process.communicate(timeout=60)[0]
 
 
 def test_chat_rows_are_not_built_again(built: tuple[Path, str], tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_device_named_by_the_user_stays_one():
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_disk_is_one_sentence():
-    with pytest.raises(UserError, match=r"^/dev/full cannot be written \(No space left on device\): out names a file"):
+    with pytest.raises(UserError, match=r"^/dev/full cannot be written \(No space left on device\): make room"):
         written(Path("/dev/full"), "x\n")
 
 

@@ -26,6 +26,7 @@ FLOORS = [
         "reading",
         "records",
         "config",
+        "counts",
         "file_lock",
         "places",
         "revision",

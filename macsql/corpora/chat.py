@@ -17,6 +17,7 @@ from macsql.corpora.chat_rows import MalformedError, read_rows, turns_of
 from macsql.corpora.corpus import Corpus, existing_root, in_words, other_layout, place
 from macsql.corpora.layout import Problems, schema_of
 from macsql.corpora.splits import limited, normal_text, rank, split_called, tell_apart
+from macsql.counts import counted
 from macsql.database.schema import Database
 from macsql.errors import UserError, shown
 from macsql.reading import absent, text_of
@@ -136,7 +137,10 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
         examples = _shared([_placed(example, databases) for example in examples])
         lost = sum(example.db_id not in databases for example in examples)
         if lost:
-            notes.append(f"{lost} rows name no database under data.database_root: nothing can be executed for them.")
+            verb = "names" if lost == 1 else "name"
+            notes.append(
+                f"{counted(lost, 'row')} {verb} no database under data.database_root: nothing can be executed for them."
+            )
     questions, split_notes = _questions(examples, files.values())
     notes += split_notes
     told, told_notes = tell_apart(questions, data, eval_by="question")
@@ -162,13 +166,17 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:  # noqa: ARG001  (all for
 def _no_example(files: Mapping[Path, ChatFile]) -> UserError:
     """The error for files without an example, with the reasons."""
     where = ", ".join(str(path) for path in list(files)[:3]) + (" …" if len(files) > 3 else "")
+    if all(not file.unknown and not file.malformed for file in files.values()):
+        return UserError(f"{where} {'is' if len(files) == 1 else 'are'} empty: expected {LAYOUT}.")
     told = []
     if unknown := sum(len(file.unknown) for file in files.values()):
-        told.append(f"{unknown} address none of the three agents")
+        verb = "addresses" if unknown == 1 else "address"
+        told.append(f"{counted(unknown, 'row')} {verb} none of the three agents ({chat_prompts.MARKS})")
     if malformed := [(path, *entry) for path, file in files.items() for entry in file.malformed.items()]:
         path, number, reason = malformed[0]
-        told.append(f"{len(malformed)} are malformed ({path.name}, line {number}: {reason})")
-    return UserError(f"No row in {where} is an example: {'; '.join(told) or 'there is none'}.")
+        verb = "is" if len(malformed) == 1 else "are"
+        told.append(f"{counted(len(malformed), 'row')} {verb} malformed ({path.name}, line {number}: {reason})")
+    return UserError(f"No row in {where} is an example: {'; '.join(told)}.")
 
 
 def _named(things: Iterable[int | str]) -> str:

@@ -12,6 +12,11 @@ _DECOMPOSER = re.compile(
     r"|\A\W{0,20}(?:(?:you are |please |now )*given (?:an? |the |this |following )*)?【Database schema】",
     re.IGNORECASE,
 )
+# What a user turn must hold to be known, in words.
+MARKS = (
+    "name it under `agent`, or let the prompt hold 【old SQL】 or 【SQLite error】 for the refiner, 【DB_ID】 for the "
+    'selector, 【Database schema】 at its start or "Decompose the question into sub-questions" for the decomposer'
+)
 _SECTION = re.compile(r"【([^【】\n]{1,40})】")
 _BLOCK = re.compile(r"```(?:sql)?\s(.*?)```", re.DOTALL | re.IGNORECASE)
 _TABLE = re.compile(r"^# Table:\s*(.+?)\s*$", re.MULTILINE)

@@ -67,6 +67,8 @@ def turns_of(row: Mapping[str, Any]) -> Turns:
     system = []
     while said and said[0][0] == "system":
         system.append(said.pop(0)[1])
+    if not said:
+        raise MalformedError("no turns" + (" but of the system" if system else ""))
     if [role for role, _ in said] != ["user", "assistant"]:
         roles = ", ".join(role for role, _ in said[:6]) + (", …" if len(said) > 6 else "")
         raise MalformedError(f"turns of [{roles}] where one of a user and one of an assistant are expected")

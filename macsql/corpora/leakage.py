@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from macsql.corpora.corpus import Corpus
 from macsql.corpora.splits import normal_text
+from macsql.counts import counted
 from macsql.records import Question
 
 # other names of a corpus, and corpora that its rows come from
@@ -31,7 +32,8 @@ class Leakage:
         if self.databases:
             shown = ", ".join(self.databases[:5]) + (", …" if len(self.databases) > 5 else "")
             told.append(
-                f"Train and test share {len(self.databases)} databases ({shown}): schemas are not new to the model."
+                f"Train and test share {counted(len(self.databases), 'database')} ({shown}): "
+                "schemas are not new to the model."
             )
         return told
 

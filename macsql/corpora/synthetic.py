@@ -9,6 +9,7 @@ from pathlib import Path
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus, existing_root, in_words, other_layout, place
 from macsql.corpora.splits import divide, limited, normal_text
+from macsql.counts import counted
 from macsql.database.sandbox import Limits, Sandbox, Status
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError
@@ -77,14 +78,13 @@ def corpus(
                 raise UserError(f"No question can be made for {database.path}: it has no table with rows.")
             if len(made.questions) < data.questions:
                 told.append(
-                    f"Database {database.id} gives only {len(made.questions)} of the {data.questions} questions wanted."
+                    f"Database {database.id} gives only {len(made.questions)} of the "
+                    f"{counted(data.questions, 'question')} wanted."
                 )
             questions += made.questions
             skipped += made.skipped
     if not questions:
-        raise UserError(
-            f"No question can be made: none of the {len(databases)} databases has a table with a name and rows."
-        )
+        raise UserError("No question can be made: none of the databases has a table with a name and rows.")
     split_by = "question" if data.split_by == "published" else data.split_by
     questions = divide(questions, split_by, data.eval_fraction, data.test_fraction, data.seed)
     asked = {question.db_id for question in questions}
@@ -131,7 +131,7 @@ def make_questions(
                 why = outcome.message if outcome.status is Status.ERROR else outcome.status
                 skipped[f"query that does not run ({why})"] += 1
             elif not outcome.rows:
-                skipped["query without rows"] += 1
+                skipped["question whose query gives no rows"] += 1
             else:
                 number = f"{corpus_name}/{database.id}/{len(questions):05d}"
                 questions.append(Question(number, database.id, text, sql, difficulty=template))

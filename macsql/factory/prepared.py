@@ -21,9 +21,11 @@ from typing import Any
 from macsql import corpora
 from macsql.config import Config
 from macsql.corpora import leakage
+from macsql.counts import counted
 from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
 from macsql.errors import UserError
 from macsql.factory.check import check
+from macsql.factory.progress import making
 from macsql.files import new_folder, write_whole
 from macsql.manifest import manifest
 from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
@@ -60,7 +62,7 @@ class Prepared:
         lines = [f"{reason}: {count}" for reason, count in skipped.get("questions", {}).items()]
         for split in SPLITS:
             for agent, reasons in skipped.get(split, {}).items():
-                lines += [f"{count} {split} {agent} rows: {reason}" for reason, count in reasons.items()]
+                lines += [f"{counted(count, f'{split} {agent} row')}: {reason}" for reason, count in reasons.items()]
         return lines
 
     def examples(self, split: Split) -> list[Example]:
@@ -138,11 +140,18 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
 
     counts: dict[str, dict[str, int]] = {}
     skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
-    with Sandbox(config.metrics.workers) as sandbox:
+    asked = 0 if corpus.examples else len(corpus.questions)
+    with Sandbox(config.metrics.workers) as sandbox, making(asked) as tell:
+        before = 0
         for split in SPLITS:
             rows: Sequence[Example] = corpus.examples_of(split)  # a chat file's rows are examples already
             if not corpus.examples:
-                made = make_examples(corpus.of(split), corpus.databases, config.agents, sandbox)
+
+                def told(done: int, _: int, before: int = before) -> None:
+                    tell(before + done, asked)
+
+                made = make_examples(corpus.of(split), corpus.databases, config.agents, sandbox, progress=told)
+                before += len(corpus.of(split))
                 rows = made.examples
                 skipped[split] = {agent: dict(reasons) for agent, reasons in made.skipped.items()}
             rows = [row for row in rows if row.agent in config.agents.roles]
@@ -168,9 +177,10 @@ def _without(split: Split, corpus: corpora.Corpus, config: Config) -> UserError:
     """The error for a corpus that has no examples in a split."""
     asked, all_asked = len(corpus.of(split)), len(corpus.questions)
     if asked:
-        why = f"none of its {asked} {split} questions gives one for {', '.join(config.agents.roles)}"
+        why = f"none of its {counted(asked, f'{split} question')} gives one for {', '.join(config.agents.roles)}"
     elif all_asked < len(SPLITS):
-        why = f"{all_asked} questions are too few, train, eval and test need one each"
+        few = f"{counted(all_asked, 'question')} {'is' if all_asked == 1 else 'are'} too few"
+        why = f"{few}, train, eval and test need one each"
     else:
         why = (
             f"none of its {all_asked} questions belongs to {split}: raise the split's fraction, or tell them apart anew"

@@ -15,6 +15,7 @@ from macsql.errors import UserError
 Kind = Literal["text", "number", "key", "other"]
 
 _MOST_VALUES = 60  # values of a column that questions may name: the most frequent ones
+_SHOWN = 8  # columns that a sentence names
 _LONGEST_VALUE = 40  # characters
 _NO_MEASURE = {"year", "zip", "code", "number", "phone", "postal", "day", "month"}  # numbers nobody averages
 
@@ -88,6 +89,7 @@ def read_facts(database: Database) -> Facts:
     schema = database.schema
     skipped: Counter[str] = Counter()
     tables: dict[str, TableFacts] = {}
+    odd: list[str] = []
     with closing(connect(database.path)) as connection:
         for table in schema.tables:
             if not table.name.strip():
@@ -111,10 +113,11 @@ def read_facts(database: Database) -> Facts:
                 skipped["table without rows"] += 1
                 continue
             columns = tuple(_column_facts(schema, table, c, counts[c.name]) for c in table.columns if counts[c.name])
-            odd = sum(column.kind == "other" for column in columns)
-            if odd:
-                skipped["column of blobs, mixed or unspeakable values"] += odd
+            odd += [f"{table.name}.{column.name}" for column in columns if column.kind == "other"]
             tables[table.name] = TableFacts(table.name, table.full_name or table.name, min(rows, MAX_ROWS), columns)
+    if odd:
+        shown = ", ".join(odd[:_SHOWN]) + (", ..." if len(odd) > _SHOWN else "")
+        skipped[f"column whose values are binary, mixed, not short plain text, or missing ({shown})"] = len(odd)
     return Facts(tuple(tables.values()), tuple(_links(schema, tables)), dict(skipped))
 
 

@@ -140,7 +140,7 @@ BAD = [
     (b'{"messages": "x"}', "no list of turns under `messages`"),
     (b'{"messages": ["x"]}', "no list of turns under `messages`"),
     (b'{"conversations": {}}', "no list of turns under `conversations`"),
-    ({"messages": []}, "turns of []"),
+    ({"messages": []}, "no turns"),
     ({"messages": [{"role": "user", "content": "x"}]}, "turns of [user]"),
     ({"messages": turns("x", "y")["messages"] * 2}, "turns of [user, assistant, user, assistant]"),
     ({"messages": [*turns("x", "y")["messages"], {"role": "tool", "content": "z"}]}, "of the role 'tool'"),
@@ -255,7 +255,7 @@ def test_databases_are_found_by_name_or_by_the_tables_shown(tmp_path, make_sqlit
     corpus = read(data(tmp_path, database_root=str(tmp_path / "db")), tmp_path)
     assert [e.db_id for e in corpus.examples] == ["zoo", "zoo", ""]
     assert corpus.databases.keys() == {"zoo"}
-    assert any("1 rows name no database" in note for note in corpus.notes)
+    assert any("1 row names no database" in note for note in corpus.notes)
     with pytest.raises(UserError, match=r"database_root=.* does not exist"):
         read(data(tmp_path, database_root=str(tmp_path / "nothing")), tmp_path)
 
@@ -298,10 +298,26 @@ def test_folders_without_rows_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"holds nothing; expected one or more \*.jsonl"):
         read(data(tmp_path), tmp_path)
     write(tmp_path / "rows.jsonl", turns("Sing!", "La"))
-    with pytest.raises(UserError, match=r"No row in .* is an example: 1 address none of the three agents\.$"):
+    with pytest.raises(UserError, match=r"No row in .*: 1 row addresses none of the three agents \(name it"):
         read(data(tmp_path), tmp_path)
     write(tmp_path / "rows.jsonl", {"messages": None}, {"x": 1})
-    with pytest.raises(UserError, match=r"an example: 2 are malformed \(rows\.jsonl, line 1: no `messages`"):
+    with pytest.raises(UserError, match=r"an example: 2 rows are malformed \(rows\.jsonl, line 1: no `messages`"):
+        read(data(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", r"rows\.jsonl is empty: expected"),
+        ("\n\n", r"rows\.jsonl is empty: expected"),
+        ("[]", r"rows\.jsonl is empty: expected"),
+        ('{"messages": []}', r"1 row is malformed \(rows\.jsonl, line 1: no turns\)\.$"),
+        ('{"messages": [{"role": "system", "content": "x"}]}', r"line 1: no turns but of the system\)\.$"),
+    ],
+)
+def test_a_file_without_an_example_is_told_in_plain_words(tmp_path, text, sentence):
+    (tmp_path / "rows.jsonl").write_text(text)
+    with pytest.raises(UserError, match=sentence):
         read(data(tmp_path), tmp_path)
 
 

@@ -27,7 +27,7 @@ def test_shared_questions_and_databases_are_named():
     )
     assert (found.questions, found.same_answer, found.databases, found.tested) == (("3", "4"), 1, ("a",), 3)
     assert "2 of 3 test questions" in found.sentences()[0]
-    assert "share 1 databases (a)" in found.sentences()[1]
+    assert "share 1 database (a)" in found.sentences()[1]
 
 
 def test_known_training_data_makes_a_corpus_suspect():

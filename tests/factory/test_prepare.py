@@ -174,7 +174,7 @@ def test_too_few_questions_are_told_as_that(chat):
     config, file, write = chat
     write("one")
     file.write_text(file.read_text(encoding="utf-8").splitlines()[0], encoding="utf-8")
-    with pytest.raises(UserError, match="1 questions are too few, train, eval and test need one each"):
+    with pytest.raises(UserError, match="1 question is too few, train, eval and test need one each"):
         prepare(config)
 
 
