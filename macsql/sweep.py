@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from macsql.app import command
 from macsql.config import Config
+from macsql.counts import counted
 from macsql.errors import UserError, with_type
 from macsql.streams import guarded, say
 from macsql.trials.folder import LOG
@@ -259,7 +260,10 @@ def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
         for line in log_tail(item.trial.folder, LOG_TAIL):
             say(f"    {line}")
     if interrupted and len(ended) < size:
-        say(f"Stopped on request with {len(ended)} of {size} trials done: the same command goes on from here.")
+        say(
+            f"Stopped on request with {len(ended)} of {counted(size, 'trial')} done. "
+            "Those that were running keep their last checkpoints: the same command goes on from there."
+        )
         return 130
     return 2 if failed else 0
 

@@ -122,6 +122,8 @@ def train(config: Config) -> int:
             say("Stopped on request: the same command goes on from the last checkpoint.")
             return 130
     record(result.status)
+    if result.metrics:
+        say("Metrics under their keys in MLflow and results.csv (shares from 0 to 1; eval/: of eval questions):")
     for line in lines(result.metrics):
         say(line)
     say(": ".join(part for part in (result.status.lower(), result.reason) if part))

@@ -11,6 +11,7 @@ from typing import Any
 
 from macsql.config import Config, flatten
 from macsql.coordination.database_lock import check_storage
+from macsql.counts import counted
 from macsql.errors import UserError, first_line, with_type
 from macsql.executors import Executor, executor
 from macsql.executors.supervise import TRIAL
@@ -176,6 +177,12 @@ class Preflight:
         return executor(self.config, self.parameters)
 
     @cached_property
+    def done(self) -> dict[int, estimate.Finished | None]:
+        """Place in the plan -> its trial, for the trials that have ended well already."""
+        planned = {trial.index: trial.key for trial in self.trials} if self.settings is not None else {}
+        return estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name, planned)
+
+    @cached_property
     def cost(self) -> estimate.Cost:
         """Steps, time and disk of the whole sweep."""
         roles: dict[str, list[Agent]] = {}
@@ -187,13 +194,11 @@ class Preflight:
                 roles[folder] = _roles(prepared.about["counts"]["train"])
             agents = roles[folder]
             steps[trial.index] = estimate.optimizer_steps(trial.config, agents)
-        planned = {trial.index: trial.key for trial in self.trials} if self.settings is not None else {}
-        done = estimate.finished(Path(self.config.tracking.state_dir), self.config.sweep.name, planned)
         known = list(steps.values())  # a sampler's trials are like the few that are known, as far as anybody can tell
         work = [(index, steps.get(index, known[index % len(known)])) for index in range(self.size)]
         return estimate.estimate(
             {index: estimate.Workload(count, self._batch(index)) for index, count in work},
-            done,
+            self.done,
             self.parameters,
             self.executor.slots,
             self.executor.threads,
@@ -226,7 +231,8 @@ class Preflight:
             self.say(f"Warning: {sentence}")
         repeats = f", {config.sweep.repeats} seeds per setting" if config.sweep.repeats > 1 else ""
         best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
-        self.say(f"Sweep {config.sweep.name}: {self.size} trials ({config.search.sampler}{repeats}), best by {best}.")
+        trials = counted(self.size, "trial")
+        self.say(f"Sweep {config.sweep.name}: {trials} ({config.search.sampler}{repeats}), best by {best}.")
         size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
         self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), model {config.model.name}{size},")
         self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
@@ -240,7 +246,12 @@ class Preflight:
             self.say(f"Scale {config.scale.name}: {config.scale.note}")
         for trial in self.trials[:SHOWN]:
             place = f"[{trial.index + 1}/{self.size}] " if self.settings is not None else "for example "
-            self.say(f"  {place}{trial.label}: {cost.steps[trial.index]} optimizer steps")
+            steps, factor = counted(cost.steps[trial.index], "optimizer step"), config.scale.learning_rate_factor
+            rate = trial.setting.get("trainer.learning_rate")
+            label = trial.label
+            if rate is not None and factor != 1:
+                label = label.replace(f"={rate}", f"={rate} (x {factor:g} = {float(rate) * factor:g})", 1)
+            self.say(f"  {place}{label}: {steps}{', done' if trial.index in self.done else ''}")
         if len(self.trials) > SHOWN:
             self.say(f"  … and {len(self.trials) - SHOWN} more")
         basis = (
@@ -248,8 +259,13 @@ class Preflight:
             if cost.measured
             else "a guess from the model's size, until a trial has finished"
         )
+        every = sum(cost.steps.values())
+        missing = sum(steps for index, steps in cost.steps.items() if index not in self.done)
+        if not missing:
+            self.say(f"Nothing is missing: all {counted(every, 'step')} are done.")
+            return
         self.say(
-            f"Cost: {sum(cost.steps.values())} steps in all. The missing trials take about {_duration(cost.seconds)}, "
+            f"Missing: {missing} of {counted(every, 'step')}, about {_duration(cost.seconds)}, "
             f"{self.executor.slots} at a time ({basis}), and up to {cost.disk_bytes / 2**20:.0f} MiB of disk."
         )
 

@@ -185,10 +185,14 @@ def begun_otherwise(name: str, before: Mapping[str, Any], now: Mapping[str, Any]
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """One phrase for each key that differs: "trainer.num_train_epochs was 10, is 3"."""
+    """One phrase for each key that differs: "trainer.num_train_epochs was 10, is 3".
+
+    The data's fingerprint is not named where a key of the data or the agents explains that it differs.
+    """
     keys = sorted(set(before) | set(now))
+    data = any(before.get(key) != now.get(key) for key in keys if key.startswith(("data.", "agents.")))
     return [
         f"{key} was {before.get(key, 'not set')}, is {now.get(key, 'not set')}"
         for key in keys
-        if before.get(key) != now.get(key)
+        if before.get(key) != now.get(key) and not (data and key.startswith("data fingerprint"))
     ]
