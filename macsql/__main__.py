@@ -6,7 +6,7 @@ from importlib import import_module
 
 from macsql.errors import UserError
 from macsql.help import COMMANDS, KEYS, commands
-from macsql.streams import guarded
+from macsql.system.streams import guarded
 
 ABOUT = """macsql - sweeps of small text-to-SQL agents, and their comparison with published figures
 

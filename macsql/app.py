@@ -16,12 +16,12 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from macsql.addresses import state_folder
 from macsql.config import Config, flatten, no_key, renamed, validate
 from macsql.errors import UserError, first_line
 from macsql.help import of_command
 from macsql.places import CONF
-from macsql.streams import guarded
+from macsql.system.addresses import state_folder
+from macsql.system.streams import guarded
 
 OVERLAYS = ("experiment", "scale")  # groups that are added on the command line
 EMPTY = {"range": "start, stop", "interval": "low, high"}  # what stands in a sweep expression other than choice

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from macsql.app import command
 from macsql.config import Config
-from macsql.files import apart, check_output, write_output
 from macsql.needs import check_numbers
+from macsql.system.files import apart, check_output, write_output
 
 if TYPE_CHECKING:
     from rich.table import Table

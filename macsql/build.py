@@ -16,10 +16,10 @@ from macsql.config import Config
 from macsql.counts import counted
 from macsql.errors import UserError
 from macsql.factory.progress import making
-from macsql.files import apart, check_output, write_output
 from macsql.needs import check_numbers
 from macsql.records import SPLITS, Question, json_lines
-from macsql.streams import say
+from macsql.system.files import apart, check_output, write_output
+from macsql.system.streams import say
 
 if TYPE_CHECKING:
     from macsql.corpora import Corpus

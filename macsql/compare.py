@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from macsql.config import TrackingConfig
 from macsql.errors import UserError
-from macsql.files import check_output
-from macsql.flags import Flags
-from macsql.streams import guarded, say
+from macsql.system.files import check_output
+from macsql.system.flags import Flags
+from macsql.system.streams import guarded, say
 
 if TYPE_CHECKING:
     from macsql.comparison.experiment import Comparison

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from macsql.errors import UserError, first_line
-from macsql.files import replacing
+from macsql.system.files import replacing
 
 Agent = Literal["selector", "decomposer", "refiner"]
 AGENTS: tuple[Agent, ...] = get_args(Agent)

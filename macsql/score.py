@@ -10,15 +10,15 @@ from typing import Any
 
 from macsql.database.sandbox import Sandbox
 from macsql.errors import UserError
-from macsql.files import check_output, write_output
-from macsql.flags import Flags
 from macsql.protocols.bench import Bench, Options, Pair, Score
 from macsql.protocols.by_name import PROTOCOLS, score
 from macsql.protocols.files import read_pairs
 from macsql.protocols.tables import component_tables, level, print_table, score_table
-from macsql.reading import read_json
 from macsql.records import Prediction, json_lines, read_jsonl
-from macsql.streams import guarded
+from macsql.system.files import check_output, write_output
+from macsql.system.flags import Flags
+from macsql.system.reading import read_json
+from macsql.system.streams import guarded
 
 READINGS = """\
 A protocol without `-fixed` is the strict reading: the verdict that the official script gives, faults included. Report

@@ -13,7 +13,7 @@ from macsql.app import command
 from macsql.config import Config
 from macsql.counts import counted
 from macsql.errors import UserError, with_type
-from macsql.streams import guarded, say
+from macsql.system.streams import guarded, say
 from macsql.trials.folder import LOG
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def sweep(config: Config) -> int:
 def show(config: Config) -> None:
     """Print the comparison, and draw its report anew unless nothing that it is drawn from has changed."""
     from macsql import compare
-    from macsql.manifest import manifest, remember, unchanged
+    from macsql.system.manifest import manifest, remember, unchanged
 
     name, state = config.sweep.name, Path(config.tracking.state_dir)
     folder = compare.beside(name, state)
@@ -92,7 +92,7 @@ def show(config: Config) -> None:
 
 def in_mlflow_still(config: Config) -> bool:
     """Whether MLflow's own database and files and a sweep's trials are as they were when they agreed."""
-    from macsql.manifest import manifest, unchanged
+    from macsql.system.manifest import manifest, unchanged
 
     mark, compared = in_mlflow(config)
     return unchanged(mark, manifest(compared))
@@ -130,16 +130,16 @@ def look_ahead(preflight: "Preflight") -> None:
 
 def storage_of(config: Config) -> str:
     """Where Optuna keeps the study."""
-    from macsql.addresses import sqlite_url
+    from macsql.system.addresses import sqlite_url
 
     return config.tracking.storage or sqlite_url(Path(config.tracking.state_dir) / "optuna.db")
 
 
 def open_study(preflight: "Preflight") -> "Study":
     """The study of this sweep. Raises UserError, naming the differences, where its trials were begun otherwise."""
-    from macsql.file_lock import first_touch
     from macsql.search.plan import begun_otherwise
     from macsql.search.study import Study
+    from macsql.system.file_lock import first_touch
 
     config = preflight.config
     state = Path(config.tracking.state_dir)
@@ -165,8 +165,8 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
     from macsql.coordination.display import Display
     from macsql.coordination.interrupts import Interrupts
     from macsql.coordination.publisher import Publisher
-    from macsql.manifest import manifest, remember
     from macsql.search.outage import Outage, StudyAway
+    from macsql.system.manifest import manifest, remember
     from macsql.tracking import SweepRecord
 
     config = preflight.config

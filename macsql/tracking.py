@@ -18,11 +18,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from macsql.addresses import sqlite_file, sqlite_url
 from macsql.errors import UserError, first_line
-from macsql.file_lock import first_touch
-from macsql.files import write_whole
 from macsql.revision import commit
+from macsql.system.addresses import sqlite_file, sqlite_url
+from macsql.system.file_lock import first_touch
+from macsql.system.files import write_whole
 from macsql.trials.events import read_events
 from macsql.trials.folder import CONFIG, EVAL_PREDICTIONS, EVAL_VERDICTS, EVENTS, LOG, PREDICTIONS, RESULT, VERDICTS
 from macsql.trials.ledger import Ledger
@@ -288,8 +288,8 @@ class Tracker:
                 shutil.copy(path, together)
             try:
                 self.client.log_artifacts(ledger.run_id or "", together)
-                if "macsql.files" in self._known()[folder.name].tags:  # an earlier call could not
-                    self.client.delete_tag(ledger.run_id or "", "macsql.files")
+                if "macsql.system.files" in self._known()[folder.name].tags:  # an earlier call could not
+                    self.client.delete_tag(ledger.run_id or "", "macsql.system.files")
             except OSError as error:
                 address = self.client.get_run(ledger.run_id or "").info.artifact_uri
                 if not address.startswith(("file:", "/")):
@@ -297,7 +297,7 @@ class Tracker:
                 self.kept_back.add(folder)  # the state directory has come from elsewhere, or a disk is full
                 ledger.result = 0  # the next call tries again
                 reason = f"{address} cannot be written to ({error.strerror}): the files are in the trial's folder"
-                self.client.set_tag(ledger.run_id or "", "macsql.files", reason)
+                self.client.set_tag(ledger.run_id or "", "macsql.system.files", reason)
 
     def _has_files(self, folder: Path, run_id: str) -> bool:
         """Whether a trial's files are where MLflow keeps them; a server is believed, as each would be a question."""
@@ -339,7 +339,7 @@ class SweepRecord:
             return []
         return [
             f"MLflow's own place for files cannot be written to (trials: {len(tracker.kept_back)}): they are in the "
-            "trials' folders alone; the runs' tag macsql.files names the place."
+            "trials' folders alone; the runs' tag macsql.system.files names the place."
         ]
 
 

@@ -15,8 +15,8 @@ from macsql.app import command
 from macsql.config import Config, from_yaml, to_yaml
 from macsql.errors import with_type
 from macsql.factory.prepared import Prepared, prepare
-from macsql.files import write_whole
-from macsql.streams import say
+from macsql.system.files import write_whole
+from macsql.system.streams import say
 from macsql.training import stages
 from macsql.training.stages import Tell
 from macsql.trials.folder import ABOUT, CONFIG

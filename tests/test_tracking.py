@@ -51,14 +51,14 @@ def test_a_moved_state_directory_ends_its_runs_and_says_where_the_files_are(tmp_
     assert sentence.startswith("MLflow's own place for files cannot be written to (trials: 1)")
     [run] = Tracker(None, after, "s").runs("s")
     assert run.status == "FINISHED"
-    assert run.tags["macsql.files"].endswith("the files are in the trial's folder")
+    assert run.tags["macsql.system.files"].endswith("the files are in the trial's folder")
     assert record.end("FINISHED", {}) == [sentence]
     before.unlink()  # the next call tries again
     again = SweepRecord(None, after, "s", {})
     again.sync(folder, {"a": 1}, {"macsql.sweep": "s"}, "FINISHED")
     assert again.end("FINISHED", {}) == []
     [run] = Tracker(None, after, "s").runs("s")
-    assert "macsql.files" not in run.tags
+    assert "macsql.system.files" not in run.tags
     assert (before / "artifacts" / run.run_id / "artifacts" / "result.json").exists()
 
 

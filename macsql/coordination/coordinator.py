@@ -21,9 +21,9 @@ from macsql.coordination.progress import Ended, Progress, Running
 from macsql.coordination.publisher import Publisher
 from macsql.errors import UserError, with_type
 from macsql.executors import Executor
-from macsql.files import write_whole
 from macsql.search.plan import PlannedTrial, Planner
 from macsql.search.study import DONE, Entry, Study
+from macsql.system.files import write_whole
 from macsql.trials.folder import ABOUT, CONFIG, JOBS
 from macsql.trials.process import EXIT_STOPPED
 from macsql.trials.result import Result, read_result, stamp

@@ -6,9 +6,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from macsql.addresses import sqlite_file
 from macsql.errors import UserError, first_line
-from macsql.file_lock import HOST
+from macsql.system.addresses import sqlite_file
+from macsql.system.file_lock import HOST
 
 # Half a minute after a coordinator's machine has vanished without a word, its session ends and with it its lock.
 KEEPALIVE = (

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from macsql.coordination.progress import Ended, Progress, Running
-from macsql.streams import say
+from macsql.system.streams import say
 from macsql.trials.process import lock_of
 
 PLAIN_INTERVAL = 20.0  # seconds between two lines about a running trial

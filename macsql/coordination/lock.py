@@ -3,10 +3,10 @@
 from pathlib import Path
 from types import TracebackType
 
-from macsql.addresses import sqlite_file
 from macsql.coordination.database_lock import DatabaseLock, check_storage
 from macsql.errors import UserError
-from macsql.file_lock import FileLock
+from macsql.system.addresses import sqlite_file
+from macsql.system.file_lock import FileLock
 
 
 class StudyLock:

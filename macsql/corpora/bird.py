@@ -12,8 +12,8 @@ from macsql.corpora.layout import Problems, corpus_of, open_databases, read_rows
 from macsql.database.schema import Database, Schema, Table
 from macsql.database.tables_json import read_tables_json
 from macsql.errors import UserError
-from macsql.reading import text_of
 from macsql.records import Question, Split
+from macsql.system.reading import text_of
 
 LAYOUT = (
     "BIRD's layout: train/train.json, train_tables.json, train_databases/DB/DB.sqlite and the same with dev "

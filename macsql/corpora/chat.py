@@ -20,8 +20,8 @@ from macsql.corpora.splits import limited, normal_text, rank, split_called, tell
 from macsql.counts import counted
 from macsql.database.schema import Database
 from macsql.errors import UserError, shown
-from macsql.reading import absent, text_of
 from macsql.records import AGENTS, Agent, Example, Question, Split
+from macsql.system.reading import absent, text_of
 
 LAYOUT = "one or more *.jsonl files, each line an object with `messages`, or *.json files, each a list of such objects"
 SQL_LLAMA = {"decomposer": 2029, "selector": 1009, "refiner": 337}  # rows of the instruct set, v0.5

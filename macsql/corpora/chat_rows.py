@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from macsql.errors import shown
-from macsql.reading import absent, decoded, parsed, read_bytes
+from macsql.system.reading import absent, decoded, parsed, read_bytes
 
 _SAID_BY = {
     "system": "system", "developer": "system",

@@ -13,8 +13,8 @@ from macsql.corpora.corpus import Corpus
 from macsql.corpora.splits import limited, tell_apart
 from macsql.database.schema import Database, Schema, read_sqlite_schema, with_declared_types
 from macsql.errors import UserError, shown
-from macsql.reading import read_json
 from macsql.records import Question
+from macsql.system.reading import read_json
 
 
 class Problems:

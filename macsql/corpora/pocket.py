@@ -15,7 +15,7 @@ from pathlib import Path
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus
 from macsql.database.schema import Database, quoted, read_sqlite_schema
-from macsql.files import write_whole
+from macsql.system.files import write_whole
 
 # value lists; all tables share them, so that few words come often
 NAME = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana")

@@ -18,8 +18,8 @@ from macsql.corpora.splits import limited, split_called, tell_apart
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, Schema, read_sqlite_schema
 from macsql.errors import UserError, shown
-from macsql.reading import read_json, text_of
 from macsql.records import Question, Split
+from macsql.system.reading import read_json, text_of
 
 LAYOUT = "one NAME.json with its NAME-db.sqlite (or NAME-db*.sqlite), as text2sql-data publishes them"
 

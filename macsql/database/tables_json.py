@@ -6,7 +6,7 @@ from typing import Any
 
 from macsql.database.schema import Column, ForeignKey, Schema, Table
 from macsql.errors import UserError
-from macsql.reading import read_json
+from macsql.system.reading import read_json
 
 
 class _WrongError(Exception):

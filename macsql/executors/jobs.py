@@ -6,7 +6,7 @@
 from pathlib import Path
 from typing import Literal
 
-from macsql.files import write_whole
+from macsql.system.files import write_whole
 
 # finished: its function has returned, a file says what; early: Slurm ended it before the trial had; gone: it has ended
 # and nothing says how; unknown: whoever was asked knows nothing of it

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from macsql.file_lock import HOST
+from macsql.system.file_lock import HOST
 from macsql.trials.process import EXIT_STOPPED, lock_of
 from macsql.trials.result import read_result
 

@@ -26,9 +26,9 @@ from macsql.database.schema import Column, Database, ForeignKey, Schema, Table
 from macsql.errors import UserError
 from macsql.factory.check import check
 from macsql.factory.progress import making
-from macsql.files import new_folder, write_whole
-from macsql.manifest import manifest
 from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
+from macsql.system.files import new_folder, write_whole
+from macsql.system.manifest import manifest
 
 EXAMPLES_VERSION = 3  # raise it when the same configuration makes other examples than before
 WORDED_BY = ("sqlglot", "inflect")  # libraries whose versions decide what examples say

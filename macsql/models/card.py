@@ -8,8 +8,8 @@ from typing import Any
 
 from macsql.config import Config
 from macsql.errors import UserError
-from macsql.reading import read_json
 from macsql.revision import revision
+from macsql.system.reading import read_json
 
 NAME = "card.json"
 

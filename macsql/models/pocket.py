@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from macsql.config import ModelConfig
 from macsql.errors import UserError
-from macsql.files import new_folder
 from macsql.models.codecs import Codec
 from macsql.records import Example
+from macsql.system.files import new_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

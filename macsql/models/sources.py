@@ -7,7 +7,7 @@ from typing import Any
 from macsql.config import ModelConfig
 from macsql.errors import UserError, first_line
 from macsql.places import INSTALLED
-from macsql.reading import decoded, parsed, read_bytes
+from macsql.system.reading import decoded, parsed, read_bytes
 
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin")
 WITHOUT_MAKE = {"make smollm2": "python -m macsql.models.smollm2"}  # an installed wheel has no Makefile

@@ -20,8 +20,8 @@ from typing import Any
 from macsql.agents import decomposer, refiner
 from macsql.errors import UserError
 from macsql.protocols.bench import Pair
-from macsql.reading import parsed, read_bytes
 from macsql.records import Agent, Prediction, read_jsonl
+from macsql.system.reading import parsed, read_bytes
 
 BIRD_MARK = "\t----- bird -----\t"
 EMPTY = "select"  # stands for an answer without SQL: an empty line would end Spider's session, an empty text runs

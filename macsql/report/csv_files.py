@@ -6,10 +6,10 @@ from pathlib import Path
 
 from macsql.comparison.experiment import Comparison
 from macsql.errors import UserError, first_line
-from macsql.files import write_output
 from macsql.report.table import Table
 from macsql.report.tables.poster import comparison_table
 from macsql.report.tables.trials import results_table
+from macsql.system.files import write_output
 
 
 def write_results(comparison: Comparison, path: Path) -> Path:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from macsql.comparison.experiment import Comparison
-from macsql.files import write_output
 from macsql.report.page import contents
 from macsql.report.table import Cell, Row, shown
+from macsql.system.files import write_output
 
 if TYPE_CHECKING:
     import jinja2

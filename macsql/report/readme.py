@@ -8,7 +8,6 @@ from macsql.comparison.experiment import Comparison
 from macsql.comparison.published import systems
 from macsql.comparison.systems import systems_with_ours
 from macsql.errors import UserError
-from macsql.files import write_output
 from macsql.report.conclusion import conclusion, conclusion_in_short, ours_in_words, poster_in_words
 from macsql.report.markdown import bullets, lines, markdown, with_title
 from macsql.report.notes import reading
@@ -17,6 +16,7 @@ from macsql.report.tables.answers import answers_table, systems_table
 from macsql.report.tables.poster import WHY, epoch_table, poster_table, why
 from macsql.report.tables.statistics import effects_table
 from macsql.report.tables.trials import settings_in_short
+from macsql.system.files import write_output
 
 BEGIN = "<!-- written by python -m macsql.compare -->"
 END = "<!-- end of what is written -->"

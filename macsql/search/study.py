@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from macsql.addresses import sqlite_file
 from macsql.config import SearchConfig
 from macsql.errors import UserError, first_line
 from macsql.search.objectives import check_pruner
 from macsql.search.outage import Outage, is_outage
 from macsql.search.space import Choices, Range, Setting, Space, Value, grid, read_settings
+from macsql.system.addresses import sqlite_file
 
 if TYPE_CHECKING:
     import optuna

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from macsql.files import write_whole
+from macsql.system.files import write_whole
 from macsql.trials.folder import SHIPPED
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from macsql.errors import UserError, with_type
-from macsql.file_lock import FileLock
+from macsql.system.file_lock import FileLock
 from macsql.trials.folder import CHECKPOINTS, LOCK, RESULT
 from macsql.trials.result import Result, read_result, write_result
 from macsql.trials.stopping import Diverged, Interrupted, StopRequest, stop_with_parent

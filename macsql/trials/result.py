@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from macsql.errors import UserError
-from macsql.files import write_whole
+from macsql.system.files import write_whole
 from macsql.trials.folder import RESULT
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]

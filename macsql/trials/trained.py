@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from macsql.config import TrainerConfig
-from macsql.files import write_whole
+from macsql.system.files import write_whole
 from macsql.trials.checkpoints import RESUMING, last_checkpoint
 from macsql.trials.folder import MODEL, TRAINED
 

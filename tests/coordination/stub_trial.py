@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from macsql.files import write_whole
+from macsql.system.files import write_whole
 from macsql.trials.events import EventLog
 from macsql.trials.process import serve
 from macsql.trials.result import Result

@@ -33,7 +33,7 @@ from macsql.tracking import Tracker
 
 TRACED = (
     *("/macsql/search/", "/macsql/coordination/", "/macsql/executors/", "/macsql/trials/", "/macsql/training/"),
-    *("/macsql/tracking.py", "/macsql/files.py", "/macsql/sweep.py"),
+    *("/macsql/tracking.py", "/macsql/system/files.py", "/macsql/sweep.py"),
 )
 
 

@@ -13,7 +13,7 @@ from macsql.coordination.database_lock import DatabaseLock
 from macsql.coordination.interrupts import Interrupts
 from macsql.coordination.lock import StudyLock
 from macsql.errors import UserError
-from macsql.file_lock import FileLock
+from macsql.system.file_lock import FileLock
 
 
 def run(code, *arguments):
@@ -73,7 +73,7 @@ def test_a_terminal_that_goes_away_twice_is_one_request():
 
 SAY = """
 import os, sys, time
-from macsql.streams import say
+from macsql.system.streams import say
 sys.stdin.readline()
 for _ in range(3):
     say("a line")

@@ -181,7 +181,7 @@ KILL = """
 import json, os, sys
 from pathlib import Path
 from macsql.executors.orphan import Orphan
-from macsql.file_lock import HOST
+from macsql.system.file_lock import HOST
 folder = Path(sys.argv[1])
 about = {"pid": int(sys.argv[2]) or os.getpid(), "host": HOST}
 (folder / "trial.lock").write_text(json.dumps(about))

@@ -131,5 +131,5 @@ def test_an_executor_that_cannot_work_is_refused_in_a_sentence(cluster):
 
 def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r"executor=ray needs ray: pip install 'macsql\[ray\]'"):
+    with pytest.raises(UserError, match=r"executor=ray needs the library ray: pip install ray\."):
         RayExecutor(ExecutorConfig("ray"), None)

@@ -110,7 +110,7 @@ def test_the_lock_is_the_studys_and_ends_with_its_session(storage):
     [
         ("postgresql+psycopg://user:secret@127.0.0.1/x", "holds a password"),
         ("postgresql+psycopg://user@127.0.0.1:1/x", "cannot be used there"),
-        ("postgresql+nodriver://user@127.0.0.1/x", r"macsql\[postgres\]"),
+        ("postgresql+nodriver://user@127.0.0.1/x", r"pip install .psycopg\[binary\]."),
         ("postgresql", "or postgresql.psycopg://"),
     ],
 )

@@ -5,8 +5,8 @@ import sqlite3
 import pytest
 from sqlalchemy import create_engine, text
 
-from macsql.addresses import sqlite_file, sqlite_url, state_folder
 from macsql.errors import UserError
+from macsql.system.addresses import sqlite_file, sqlite_url, state_folder
 
 NAMES = ["plain", "q?m", "p%2Fc", "h#a", "sp ace", "ümlaut", "{x}", "a&b=c", "it's", "semi;colon", "new+plus", "c:on@x"]
 

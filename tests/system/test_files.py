@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from macsql.errors import LONGEST, UserError, first_line, with_type
-from macsql.files import check_output, new_folder, replacing, write_output, write_whole
+from macsql.system.files import check_output, new_folder, replacing, write_output, write_whole
 
 
 def test_a_file_is_replaced_whole(tmp_path):
@@ -128,7 +128,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_no_part_of_the_new(tmp_pat
 
 
 def test_the_shell_goes_on_writing_to_the_file_that_is_this_process_s_output(tmp_path):
-    code = "from macsql.files import write_output; from pathlib import Path; import sys\n"
+    code = "from macsql.system.files import write_output; from pathlib import Path; import sys\n"
     code += "print('first', flush=True); write_output('out', Path('/dev/stdout'), ['second\\n']); print('third')"
     with (tmp_path / "log").open("w") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, check=True)

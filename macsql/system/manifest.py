@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from macsql.files import write_whole
+from macsql.system.files import write_whole
 
 Entry = tuple[str, int, int, int, int]  # path, size, modified and changed (ns), inode
 
-CODE = Path(__file__).parent
+CODE = Path(__file__).resolve().parent.parent
 _MOST = 50_000  # files; looking at more of them is no saving
 _TICK = 100_000_000  # ns; file systems count in far less ...
 _COARSE_TICK = 2_500_000_000  # ... but for those that count in seconds

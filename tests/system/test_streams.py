@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from macsql.streams import LONGEST, one_line
+from macsql.system.streams import LONGEST, one_line
 
-LINES = "import sys; from macsql.streams import guarded, say; from macsql.errors import UserError\n"
+LINES = "import sys; from macsql.system.streams import guarded, say; from macsql.errors import UserError\n"
 
 
 def started(code: str, **streams) -> subprocess.Popen:

@@ -11,7 +11,7 @@ import pytest
 
 from macsql import compare, sweep
 from macsql.config import Config, SweepConfig, TrackingConfig
-from macsql.manifest import manifest, remember, unchanged
+from macsql.system.manifest import manifest, remember, unchanged
 
 
 @pytest.fixture

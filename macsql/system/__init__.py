@@ -1,0 +1,1 @@
+"""What the operating system is asked for: files put in place, read and locked; folders, flags and terminals."""
