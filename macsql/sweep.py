@@ -262,7 +262,7 @@ def report(ended: "list[Ended]", size: int, interrupted: bool) -> int:
     if interrupted and len(ended) < size:
         say(
             f"Stopped on request with {len(ended)} of {counted(size, 'trial')} done. "
-            "Those that were running keep their last checkpoints: the same command goes on from there."
+            "Those that were running keep their last checkpoints: the same command goes on from here."
         )
         return 130
     return 2 if failed else 0

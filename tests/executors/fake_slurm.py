@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -90,6 +91,7 @@ def slurm(tmp_path, monkeypatch):
     monkeypatch.setattr(submitit.SlurmJob, "watcher", type(submitit.SlurmJob.watcher)(delay_s=600))
     yield cluster
     for pid in cluster.glob("*.pid"):
-        if psutil.pid_exists(int(pid.read_text())):
+        with suppress(psutil.NoSuchProcess):  # any of them may end of its own accord meanwhile
             for child in psutil.Process(int(pid.read_text())).children(recursive=True):
-                child.kill()
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()

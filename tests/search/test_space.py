@@ -62,7 +62,7 @@ def test_nested_keys_are_dotted_and_null_takes_an_axis_away():
         ("range(0, inf)", "no end"),
         ("range(4, 1)", "no values"),
         ("interval(0, inf)", "empty"),
-        ("choice(1, nan)", "no number"),
+        ("choice(1, nan)", "nan is not a number"),
         ("choice([1, 2], 3)", "not one value"),
         ("choice({a: 1})", "not one value"),
         ("tag(lgo, interval(1, 2))", "lgo"),
