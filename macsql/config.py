@@ -140,8 +140,8 @@ class TrainerConfig:
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     label_smoothing_factor: float = 0.0
-    optim: str = "adamw_torch"
-    bf16: str = "auto"  # true | false | auto (where the hardware has it)
+    optim: str = "adamw_torch_fused"  # every device that torch knows has it
+    bf16: str = "auto"  # true | false | auto (where the hardware has it and the model is large enough)
     use_liger_kernel: bool = False
     train_sampling_strategy: str = "random"
     eval_strategy: str = "epoch"

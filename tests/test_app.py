@@ -187,7 +187,7 @@ def test_a_text_that_is_wrong_is_answered_as_a_command_line_is(capsys, monkeypat
         ("  paraphrases:", "  phrasings:", "data.phrasings is called data.paraphrases now."),
         ("style: brief", "style: compact", "agents.style=compact is called agents.style=brief now."),
         ("  strict: false\n", "  strict: false\n  forms: []\n", "data.forms is called data.templates now."),
-        ("  optim: adamw_torch\n", "  optim: old\n", "trainer.optim=old is called trainer.optim=new now."),
+        ("  optim: adamw_torch_fused\n", "  optim: old\n", "trainer.optim=old is called trainer.optim=new now."),
     ],
 )
 def test_an_older_text_is_answered_with_the_new_name(capsys, monkeypatch, written, instead, sentence):

@@ -95,7 +95,7 @@ def test_what_the_poster_states_is_what_it_gets():
         "warmup_steps": 0,
         "weight_decay": 0,
         "lr_scheduler_type": "linear",
-        "optim": "adamw_torch",
+        "optim": "adamw_torch_fused",  # the poster's AdamW, in one pass
         "metric_for_best_model": "eval_loss",
         "early_stopping_patience": None,
         "use_liger_kernel": False,

@@ -206,6 +206,14 @@ class Preflight:
             estimate.tokens_a_row(self.prepared(self.trials[0].config).examples("train")),
         )
 
+    def _precision(self) -> str:
+        """The precision of each kind of trial among the known ones."""
+        from macsql.training.precision import precision
+
+        found = "; ".join(dict.fromkeys(str(precision(trial.config)) for trial in self.trials))
+        local = self.config.executor.name == "local"
+        return found if local else f"{found}, seen from here; each trial decides on its own machine"
+
     def _batch(self, index: int) -> int:
         """Rows of one optimizer step of a trial."""
         return self.trials[index % len(self.trials)].config.trainer.rows_per_step
@@ -236,6 +244,7 @@ class Preflight:
         size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
         self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), model {config.model.name}{size},")
         self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
+        self.say(f"  precision: {self._precision()}")
         for split, counts in prepared.about["counts"].items():
             self.say(f"  {split}: " + ", ".join(f"{counts.get(agent, 0)} {agent}" for agent in AGENTS) + " examples")
         for line in prepared.left_out:

@@ -8,9 +8,10 @@ import torch
 from transformers import Trainer, TrainingArguments
 from transformers.optimization import get_scheduler
 
-from macsql.config import Config, TrainerConfig
+from macsql.config import Config
 from macsql.errors import UserError, first_line
 from macsql.training.mixture import trainer_sampler
+from macsql.training.precision import on_cpu, precision
 
 OWN_KEYS = {"early_stopping_patience", "early_stopping_threshold", "options"}  # not arguments of the Trainer's class
 REPORTS = "trials are recorded in MLflow by this project; the Trainer's own reports would end its runs"
@@ -61,7 +62,9 @@ def training_arguments(config: Config, folder: Path) -> TrainingArguments:
             raise UserError(f"trainer.{key} cannot be set: {reason}.")
     arguments = {key: value for key, value in given.items() if key not in OWN_KEYS} | options
     arguments["learning_rate"] *= config.scale.learning_rate_factor
-    arguments["bf16"] = _bf16(config.trainer, torch.cuda.is_available() and torch.cuda.is_bf16_supported())
+    arguments["bf16"] = precision(config).bf16
+    if arguments["bf16"] and on_cpu(config):
+        arguments["use_cpu"] = True  # else the Trainer looks for a GPU that has bf16
     arguments["use_liger_kernel"] = False  # why is the family's to say: macsql.training.check.notes tells it
     try:
         return TrainingArguments(
@@ -101,9 +104,3 @@ def bind(config: Config) -> None:
     except Exception as error:
         key = f"trainer.optim={config.trainer.optim}, trainer.lr_scheduler_type={config.trainer.lr_scheduler_type}"
         raise UserError(f"No optimizer can be made of {key}: {first_line(error)}.") from error
-
-
-def _bf16(trainer: TrainerConfig, supported: bool) -> bool:
-    if trainer.bf16.lower() not in {"auto", "true", "false"}:
-        raise UserError(f"trainer.bf16={trainer.bf16}: write true, false or auto (where the hardware has it).")
-    return supported if trainer.bf16.lower() == "auto" else trainer.bf16.lower() == "true"

@@ -19,6 +19,7 @@ from macsql.models.decoding import predict, sample
 from macsql.models.text import Text
 from macsql.records import Example, Prediction, write_jsonl
 from macsql.training.check import notes
+from macsql.training.precision import precision
 from macsql.trials.checkpoints import last_checkpoint
 from macsql.trials.events import EventLog
 from macsql.trials.folder import (
@@ -154,4 +155,12 @@ def score(config: Config, folder: Path, answers: Answers, databases: Mapping[str
 def result(config: Config, trained: Trained, taken: int, metrics: Mapping[str, float], clock: Clock) -> Result:
     """How the fine-tune ended; `taken`: steps of this attempt."""
     told = {**trained.losses, **metrics}
-    return Result("FINISHED", told, steps=trained.steps, parts=clock.parts, notes=notes(config), attempt_steps=taken)
+    return Result(
+        "FINISHED",
+        told,
+        steps=trained.steps,
+        parts=clock.parts,
+        notes=notes(config),
+        attempt_steps=taken,
+        precision=str(precision(config)),
+    )

@@ -28,6 +28,7 @@ class Result:
     parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of that attempt
     notes: Sequence[str] = ()  # what was asked for and had no effect, in sentences
     attempt_steps: int | None = None  # of `steps`, those of the last attempt; None: not told
+    precision: str = ""  # what it multiplied in, and why; empty: not told
     cause: Cause = ""  # FAILED, KILLED: what the sweep must know of the reason; empty: nothing
 
     @property

@@ -98,7 +98,7 @@ def test_every_key_that_is_looked_at_is_there(tiny):
         ({"fsdp_config": {}}, "trainer.fsdp_config cannot be set: a trial trains on one GPU"),
         ({"save_only_model": True}, "trainer.save_only_model cannot be set"),
         ({"predict_with_generate": True}, "trainer.predict_with_generate: .* no argument of that name"),
-        ({"adam_beta2": "high"}, "trainer.optim=adamw_torch"),
+        ({"adam_beta2": "high"}, "trainer.optim=adamw_torch_fused"),
     ],
 )
 def test_arguments_that_are_not_a_trials_to_set(tiny, changes, words):
@@ -121,7 +121,7 @@ def test_an_optimizer_or_a_schedule_that_cannot_be_had(tiny, changes, words):
         bind(config)
 
 
-@pytest.mark.parametrize("optim", ["adamw_torch", "adafactor", "sgd", "adagrad", "rmsprop"])
+@pytest.mark.parametrize("optim", ["adamw_torch_fused", "adamw_torch", "adafactor", "sgd", "adagrad", "rmsprop"])
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant_with_warmup"])
 def test_what_can_be_had_is_bound(tiny, optim, schedule):
     trainer = dataclasses.replace(tiny.trainer, optim=optim, lr_scheduler_type=schedule, options={"adam_beta2": 0.98})
