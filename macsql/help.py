@@ -12,6 +12,7 @@ COMMANDS = {
     "audit": "[key=value ...]   can this model's tokenizer and window represent this data at all?",
     "score": "--protocol P[,P] --gold FILE --pred FILE --db DIR   scores of prediction files",
     "compare": "NAME [--html FILE]   an experiment's runs beside the poster's figures",
+    "ask": '--db FILE "QUESTION"   a question to a SQLite file, answered with SQL and rows',
 }
 TRY = "data.questions=20 trainer.num_train_epochs=1"
 # A command that takes key=value -> its own keys with a line each, and what to try first.

@@ -78,16 +78,10 @@ class Tracker:
 
         Raises UserError where a given server cannot be reached.
         """
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a repeated create makes a second run
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # or it speaks of migrations
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        _quiet()
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
 
-        for talkative in ("mlflow", "alembic"):
-            logging.getLogger(talkative).setLevel(logging.CRITICAL)  # what goes wrong is told in a sentence
         self.uri = uri or sqlite_url(state_dir / "mlflow.db")
         self._runs: dict[str, Run] | None = None  # trial -> its run as it was when this process first looked
         self._compared: set[Path] = set()
@@ -311,6 +305,54 @@ class Tracker:
         """The last step that arrived for each metric of a run that exists already."""
         names = self.client.get_run(run_id).data.metrics
         return {name: max(point.step for point in self.client.get_metric_history(run_id, name)) for name in names}
+
+
+def trial_of(run_id: str, uri: str | None, state_dir: Path) -> str:
+    """The trial that a run records. Raises UserError where there is no such run, or it records none."""
+    _quiet()
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        tags = MlflowClient(_there(uri, state_dir)).get_run(run_id).data.tags
+    except MlflowException as error:
+        raise UserError(f"MLflow has no run {run_id} ({first_line(error)}).") from error
+    if "macsql.trial" not in tags:
+        raise UserError(f"The run {run_id} is not of a trial: choose one whose tag macsql.role is trial.")
+    return tags["macsql.trial"]
+
+
+def downloaded(model: str, uri: str | None, state_dir: Path) -> Path:
+    """The folder of a registered model, models:/NAME@ALIAS or models:/NAME/VERSION, fetched where it is elsewhere.
+
+    Raises UserError where there is none of that name.
+    """
+    _quiet()
+    from mlflow import artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return Path(artifacts.download_artifacts(artifact_uri=model, tracking_uri=_there(uri, state_dir)))
+    except (MlflowException, OSError) as error:
+        raise UserError(f"{model} cannot be had from MLflow ({first_line(error)}).") from error
+
+
+def _there(uri: str | None, state_dir: Path) -> str:
+    """The address of MLflow to read from. Raises UserError where nothing has been recorded yet."""
+    if uri is None and not (state_dir / "mlflow.db").exists():
+        raise UserError(f"{state_dir} holds no mlflow.db: nothing has been recorded there.")
+    return uri or sqlite_url(state_dir / "mlflow.db")
+
+
+def _quiet() -> None:
+    """Before MLflow is imported: it asks once, waits ten seconds, and leaves the talking to us."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a repeated create makes a second run
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # or it speaks of migrations
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    for talkative in ("mlflow", "alembic"):
+        logging.getLogger(talkative).setLevel(logging.CRITICAL)  # what goes wrong is told in a sentence
 
 
 class SweepRecord:

@@ -27,6 +27,8 @@ class Card:
     agents: tuple[str, ...]  # the agents whose examples it was trained on
     data_fingerprint: str  # of the questions and databases it was trained on
     version: str  # of the code that trained it
+    value_examples: int = 6  # that prompts show for a column
+    prompt_budget: int = 512  # estimated tokens of a prompt of the brief style
 
     @classmethod
     def of(cls, config: Config, family: str, data_fingerprint: str) -> "Card":
@@ -41,6 +43,8 @@ class Card:
             agents=tuple(config.agents.roles),
             data_fingerprint=data_fingerprint,
             version=revision(),
+            value_examples=config.agents.value_examples,
+            prompt_budget=config.agents.max_source_tokens,
         )
 
     def write(self, folder: Path) -> None:
@@ -54,6 +58,9 @@ def read_card(folder: Path) -> Card:
     if not path.exists():
         raise UserError(f"{folder} holds no {NAME}: name the folder `model` of a finished trial.")
     told: Any = read_json(path)
+    if isinstance(told, dict) and "prompt_style" in told:  # a card from before prompts were described
+        told.setdefault("value_examples", 2 if told["prompt_style"] == "brief" else Card.value_examples)
+        told.setdefault("prompt_budget", Card.prompt_budget)
     for item in dataclasses.fields(Card):
         if not isinstance(told, dict) or item.name not in told:
             raise UserError(f"{path} does not say {item.name}: it is not a card of this code.")

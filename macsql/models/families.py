@@ -15,10 +15,12 @@ from macsql.models.model import Trainable
 from macsql.models.pocket import made_here as made_here
 from macsql.models.seq2seq import EncoderDecoder
 from macsql.models.text import Text
-from macsql.records import Example
+from macsql.records import AGENTS, Example
 
 FAMILIES: tuple[type[Trainable], ...] = (EncoderDecoder, DecoderOnly)
 TEMPLATES = ("auto", "none")  # for decoder-only models
+ANSWER = 512  # tokens of an answer of a model that nobody has described
+LONGEST_SOURCE = 8192  # tokens of its prompt at most: attention over more fills the memory
 KNOWN_SIZES = {  # where only the hub could say
     "t5_small": 60_500_000,
     "t5_small_awesome": 60_500_000,
@@ -99,16 +101,40 @@ def model_of(config: Config, text: Text, fingerprint: str) -> Trainable:
     return family.open(load, text, Card.of(config, family.family, fingerprint))
 
 
-def load(folder: Path, seed: int = 0) -> Trainable:
+def described(folder: Path, style: str) -> Card:
+    """A card for a folder in the hub's layout that has none: somebody else's model, asked in a prompt style of ours.
+
+    Its answers are taken to the letter; its source window is what its positions leave beside 512 tokens of answer.
+    Raises UserError where the model is of no family here.
+    """
+    config = ModelConfig(name=folder.name, path=str(folder))
+    shape = sources.shape(config)
+    family = _family(shape, sources.name(config))
+    positions = shape.get("max_position_embeddings") or shape.get("n_positions")
+    room = positions - ANSWER if isinstance(positions, int) and family is DecoderOnly else positions
+    return Card(
+        family=family.family,
+        prompt_style=style,
+        codec="verbatim",
+        max_source_length=min(room, LONGEST_SOURCE) if isinstance(room, int) and room > 0 else ANSWER,
+        max_target_length=ANSWER,
+        template="auto",
+        agents=AGENTS,
+        data_fingerprint="",
+        version="",
+    )
+
+
+def load(folder: Path, seed: int = 0, card: Card | None = None) -> Trainable:
     """The model in a folder that training left, ready to be asked; nothing but the folder is needed.
 
-    Sets torch's seed, from which answers are drawn where they are drawn at random. Raises UserError where the folder
-    is none of ours or is damaged.
+    `card` takes the place of the folder's own, for somebody else's model (`described`). Sets torch's seed, from which
+    answers are drawn where they are drawn at random. Raises UserError where the folder is none of ours or is damaged.
     """
     import torch
     from transformers import AutoTokenizer
 
-    card = read_card(folder)
+    card = card or read_card(folder)
     model = ModelConfig(name=folder.name, path=str(folder))
     check(model)
     family = next((family for family in FAMILIES if family.family == card.family), None)

@@ -35,6 +35,8 @@ FREE_KEYS = (
     "out",
     "audit.",
     "build.",
+    "seats.",  # who answers end to end, which no trial asks
+    "evaluate.",
 )
 
 

@@ -60,8 +60,19 @@ def test_the_card_says_what_the_model_reads_and_where_it_comes_from(tmp_path):
         "agents": ["selector", "decomposer", "refiner"],
         "data_fingerprint": "0123456789abcdef",
         "version": revision(),
+        "value_examples": 6,
+        "prompt_budget": 512,
     }
     assert read_card(tmp_path / "model") == card
+
+
+@pytest.mark.parametrize(("style", "shown"), [("brief", 2), ("mac_sql", 6), (None, 6)])
+def test_a_card_from_before_prompts_were_described_has_what_was_usual_then(tmp_path, style, shown):
+    told = dataclasses.asdict(trained("marks", tmp_path).card) | {"prompt_style": style}
+    del told["value_examples"], told["prompt_budget"]
+    (tmp_path / "model" / "card.json").write_text(json.dumps(told))
+    card = read_card(tmp_path / "model")
+    assert (card.value_examples, card.prompt_budget) == (shown, 512)
 
 
 def test_the_prompts_of_a_chat_file_are_of_no_style(tmp_path):
