@@ -106,6 +106,16 @@ class MixtureConfig:
 
 
 @dataclass
+class LoraConfig:
+    """Train small matrices beside a model's linear layers in the place of all its weights (model.lora)."""
+
+    r: int = 0  # their rank; 0: all weights are trained
+    alpha: float = 32.0  # what they add to a layer is multiplied by alpha / r
+    targets: Any = "all-linear"  # which layers: all-linear, or names as in [q_proj, v_proj]
+    merge: bool = True  # the trained model is plain weights; false: adapters beside the weights they were trained on
+
+
+@dataclass
 class ModelConfig:
     """Which model is fine-tuned (conf/model)."""
 
@@ -118,6 +128,7 @@ class ModelConfig:
     max_source_length: int = 512  # tokens; longer sources are cut on the right, and counted
     max_target_length: int = 256
     template: str = "auto"  # decoder-only: auto (the tokenizer's chat template, where it has one) | none (plain text)
+    lora: LoraConfig = field(default_factory=LoraConfig)  # as in {r: 16, alpha: 32, targets: all-linear}
     known_training_data: list[str] = field(default_factory=list)  # corpora the checkpoint may have seen
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from macsql.config import Config
 from macsql.errors import UserError
+from macsql.models.lora import of_card
 from macsql.revision import revision
 from macsql.system.reading import read_json
 
@@ -29,6 +30,7 @@ class Card:
     version: str  # of the code that trained it
     value_examples: int = 6  # that prompts show for a column
     prompt_budget: int = 512  # estimated tokens of a prompt of the brief style
+    lora: dict[str, Any] | None = None  # r, alpha, targets, merged (false: adapters beside `base`); null: all weights
 
     @classmethod
     def of(cls, config: Config, family: str, data_fingerprint: str) -> "Card":
@@ -45,6 +47,7 @@ class Card:
             version=revision(),
             value_examples=config.agents.value_examples,
             prompt_budget=config.agents.max_source_tokens,
+            lora=of_card(config.model.lora),
         )
 
     def write(self, folder: Path) -> None:
@@ -61,11 +64,14 @@ def read_card(folder: Path) -> Card:
     if isinstance(told, dict) and "prompt_style" in told:  # a card from before prompts were described
         told.setdefault("value_examples", 2 if told["prompt_style"] == "brief" else Card.value_examples)
         told.setdefault("prompt_budget", Card.prompt_budget)
+        told.setdefault("lora", None)
     for item in dataclasses.fields(Card):
         if not isinstance(told, dict) or item.name not in told:
             raise UserError(f"{path} does not say {item.name}: it is not a card of this code.")
         kind = list if item.name == "agents" else item.type
-        if isinstance(kind, type) and type(told[item.name]) is not kind:
+        if (isinstance(kind, type) and type(told[item.name]) is not kind) or (
+            item.name == "lora" and not isinstance(told["lora"], dict | None)
+        ):
             raise UserError(f"{path}: {item.name} is {json.dumps(told[item.name])[:80]}, which cannot be.")
     given: dict[str, Any] = {item.name: told[item.name] for item in dataclasses.fields(Card)}
     return Card(**{**given, "agents": tuple(told["agents"])})

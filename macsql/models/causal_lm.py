@@ -14,12 +14,14 @@ from macsql.errors import UserError
 from macsql.models.card import Card
 from macsql.models.codecs import extend
 from macsql.models.generating import Generating
+from macsql.models.lora import plain
 from macsql.models.loss import token_mean
-from macsql.models.model import Answer, Row
+from macsql.models.model import Answer, Row, skeleton
 from macsql.models.text import Text
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 IGNORED = -100  # a label that no loss is taken on
 _HERE = "\u0001"  # stands for the prompt while the template is taken apart: no prompt holds it
@@ -50,16 +52,17 @@ class DecoderOnly(Generating):
         others = known.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES, known.MODEL_FOR_MASKED_LM_MAPPING_NAMES
         return kind in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not any(kind in names for names in others)
 
-    @staticmethod
-    def parameters(shape: Mapping[str, Any]) -> int:
+    @classmethod
+    def parameters(cls, shape: Mapping[str, Any]) -> int:
         """How many parameters a model of this shape (config.json) has, counted without memory for them."""
-        import torch
-        from transformers import AutoConfig, AutoModelForCausalLM
+        return int(cls.skeleton(shape).num_parameters())
 
-        given = {key: value for key, value in shape.items() if key not in ("model_type", "quantization_config")}
-        config = AutoConfig.for_model(shape["model_type"], **given)
-        with torch.device("meta"):
-            return int(AutoModelForCausalLM.from_config(config).num_parameters())
+    @staticmethod
+    def skeleton(shape: Mapping[str, Any]) -> "PreTrainedModel":
+        """A network of this shape (config.json) whose weights take no memory."""
+        from transformers import AutoModelForCausalLM
+
+        return skeleton(AutoModelForCausalLM, shape)
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """{"input_ids": prompt and answer, "labels": the answer, -100 before it}; lists of equal length."""
@@ -147,7 +150,7 @@ class DecoderOnly(Generating):
     @cached_property
     def _takes(self) -> frozenset[str]:
         """The names of what the network's forward takes; they differ between models."""
-        return frozenset(inspect.signature(self.network.forward).parameters)
+        return frozenset(inspect.signature(plain(self.network).forward).parameters)
 
     @property
     def _end(self) -> int:

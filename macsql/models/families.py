@@ -1,5 +1,6 @@
 """The way in: a configuration, or a saved model's folder, to the model of the family that it belongs to."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from macsql.config import Config, ModelConfig
 from macsql.errors import UserError
-from macsql.models import pocket, sources
+from macsql.models import lora, pocket, sources
 from macsql.models.card import Card, read_card
 from macsql.models.causal_lm import DecoderOnly
 from macsql.models.codecs import codec, extend
@@ -39,13 +40,16 @@ def check(config: ModelConfig, weights: bool = True) -> None:
             raise UserError(f"model.{key}={getattr(config, key)}: a window has at least 2 tokens.")
     if config.template not in TEMPLATES:
         raise UserError(f"Unknown model.template {config.template!r}: choose one of {', '.join(TEMPLATES)}.")
+    lora.check(config.lora)
     if made_here(config):
         pocket.check(config)
-        return
-    _family(sources.shape(config), sources.name(config))
-    sources.check_tokenizer(config)
-    if weights:
-        sources.check_weights(config)
+    else:
+        _family(sources.shape(config), sources.name(config))
+        sources.check_tokenizer(config)
+        if weights:
+            sources.check_weights(config)
+    if config.lora.r:
+        trained(config)
 
 
 def parameters(config: ModelConfig) -> int | None:
@@ -56,6 +60,19 @@ def parameters(config: ModelConfig) -> int | None:
         return KNOWN_SIZES.get(config.name)
     shape = sources.shape(config)
     return _family(shape, sources.name(config)).parameters(shape)
+
+
+def trained(config: ModelConfig) -> int | None:
+    """About how many parameters are trained: all of them, or those of the adapters; None where only the hub knows.
+
+    Raises UserError where adapters are asked for on layers that the model does not have.
+    """
+    if not config.lora.r:
+        return parameters(config)
+    if made_here(config):
+        return lora.trained(EncoderDecoder.skeleton(config.pocket), config.lora)
+    shape = sources.shape(config)
+    return lora.trained(_family(shape, sources.name(config)).skeleton(shape), config.lora)
 
 
 def without_liger(config: ModelConfig) -> str:
@@ -89,6 +106,25 @@ def model_of(config: Config, text: Text, fingerprint: str) -> Trainable:
 
     Sets torch's seed. Raises UserError as `text_of` does.
     """
+    model = _before_training(config, text, fingerprint)
+    if config.model.lora.r:
+        added = [text.tokenizer.get_vocab()[token] for token in text.codec.added_tokens]
+        model.network = lora.attach(model.network, config.model.lora, added)
+    return model
+
+
+def settle(folder: Path, config: Config, text: Text) -> None:
+    """Make of what training left in a folder a model that `load` takes; nothing is to be done but for adapters."""
+    asked = config.model.lora
+    if asked.r and lora.unsettled(folder, asked):
+        place = sources.local(config.model)
+        as_they_are = place is not None and not text.codec.added_tokens
+        files = sources.weights(place) if place is not None and as_they_are else []
+        lora.settle(folder, _before_training(config, text, "").network, asked, files)
+
+
+def _before_training(config: Config, text: Text, fingerprint: str) -> Trainable:
+    """The configuration's model without adapters. Sets torch's seed."""
     import torch
 
     torch.manual_seed(config.seed)
@@ -136,7 +172,11 @@ def load(folder: Path, seed: int = 0, card: Card | None = None) -> Trainable:
 
     card = card or read_card(folder)
     model = ModelConfig(name=folder.name, path=str(folder))
-    check(model)
+    adapters = lora.kept(card.lora)
+    weights = dataclasses.replace(model, path=str(folder / lora.BASE)) if adapters else model
+    _family(sources.shape(weights), sources.name(weights))
+    sources.check_weights(weights)
+    sources.check_tokenizer(model)
     family = next((family for family in FAMILIES if family.family == card.family), None)
     if family is None:
         known = ", ".join(family.family for family in FAMILIES)
@@ -144,7 +184,11 @@ def load(folder: Path, seed: int = 0, card: Card | None = None) -> Trainable:
     tokenizer = sources.from_pretrained(AutoTokenizer.from_pretrained, str(folder), model)
     text = Text(tokenizer, codec(card.codec), card.max_source_length, card.max_target_length)
     torch.manual_seed(seed)
-    return family.open(partial(sources.from_pretrained, place=str(folder), config=model), text, card)
+    asked = family.open(partial(sources.from_pretrained, place=str(weights.path), config=weights), text, card)
+    if adapters:
+        added = partial(lora.merged, asked.network)
+        asked.network = sources.from_pretrained(lambda place: added(Path(place)), str(folder), model)
+    return asked
 
 
 def _family(shape: Mapping[str, Any], name: str) -> type[Trainable]:

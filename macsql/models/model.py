@@ -61,9 +61,13 @@ class Trainable(Model, Protocol):
     def reads(kind: str) -> bool:
         """Whether checkpoints of this model_type belong to the family."""
 
-    @staticmethod
-    def parameters(shape: Mapping[str, Any]) -> int:
+    @classmethod
+    def parameters(cls, shape: Mapping[str, Any]) -> int:
         """About how many parameters a model of this shape (config.json) has, without loading it."""
+
+    @staticmethod
+    def skeleton(shape: Mapping[str, Any]) -> "PreTrainedModel":
+        """A network of this shape (config.json) whose weights take no memory."""
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """Examples as token ids within the windows, with the labels on what is to be learnt, in their order."""
@@ -82,3 +86,14 @@ class Trainable(Model, Protocol):
 
     def to(self, device: "torch.device | str") -> None:
         """Move the weights."""
+
+
+def skeleton(library: Any, shape: Mapping[str, Any]) -> "PreTrainedModel":
+    """A network of the library's class and of a shape (config.json) whose weights take no memory."""
+    import torch
+    from transformers import AutoConfig
+
+    given = {key: value for key, value in shape.items() if key not in ("model_type", "quantization_config")}
+    with torch.device("meta"):
+        network: PreTrainedModel = library.from_config(AutoConfig.for_model(shape["model_type"], **given))
+    return network

@@ -7,11 +7,12 @@ from macsql.models.card import Card
 from macsql.models.codecs import extend
 from macsql.models.generating import Generating
 from macsql.models.loss import token_mean
-from macsql.models.model import Answer, Row
+from macsql.models.model import Answer, Row, skeleton
 from macsql.models.text import Text
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
 
 
 class EncoderDecoder(Generating):
@@ -42,6 +43,14 @@ class EncoderDecoder(Generating):
         inner = shape.get("d_kv", d_model // shape["num_heads"]) * shape["num_heads"]
         attention = 4 * d_model * inner
         return int(shape["vocab_size"] * d_model + layers * (3 * attention + 2 * 2 * d_model * d_ff))
+
+    @staticmethod
+    def skeleton(shape: Mapping[str, Any]) -> "PreTrainedModel":
+        """A network of this shape (config.json, or model.pocket) whose weights take no memory."""
+        from transformers import AutoModelForSeq2SeqLM
+
+        heads = {"d_kv": shape["d_model"] // shape["num_heads"], "model_type": "t5"}  # of one that is made here
+        return skeleton(AutoModelForSeq2SeqLM, {**heads, **shape})
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """input_ids of the prompt and labels of the answer; every token of the answer is learnt."""

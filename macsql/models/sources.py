@@ -29,6 +29,11 @@ def source(config: ModelConfig) -> str:
         if not folder.is_dir():
             what = "that is a file, not a folder" if folder.exists() else "there is no such folder"
             raise UserError(f"model.path={config.path}: {what}.")
+        if not (folder / "config.json").exists() and (folder / "adapter_config.json").exists():
+            raise UserError(
+                f"model.path={config.path} holds LoRA adapters beside the weights that they belong to "
+                "(model.lora.merge=false): name the folder of a model that was trained with model.lora.merge=true."
+            )
         if not (folder / "config.json").exists():
             raise UserError(f"model.path={config.path} holds no config.json: a folder in the hub's layout is needed.")
         return str(folder)
@@ -85,6 +90,12 @@ def check_weights(config: ModelConfig) -> None:
     folder = local(config)
     if folder is not None and not any(any(folder.glob(pattern)) for pattern in WEIGHTS):
         raise UserError(f"{name(config)} holds no weights (model.safetensors or pytorch_model.bin).")
+
+
+def weights(folder: Path) -> list[Path]:
+    """The files of a folder that make the network: its configuration and its weights, licence included."""
+    names = ("config.json", "generation_config.json", "LICENSE*", *WEIGHTS)
+    return sorted({path for name in names for path in folder.glob(name) if path.is_file()})
 
 
 def from_pretrained(load: Any, place: str, config: ModelConfig) -> Any:

@@ -95,11 +95,12 @@ def train(config: Config, folder: Path, data: Data, text: Text, stop: StopReques
 
     Returns how it ended and the steps taken now. `tell` hears of each event after the file has it.
     """
-    from macsql.models.families import model_of
+    from macsql.models.families import model_of, settle
     from macsql.training.trainer import make_trainer
 
     before = trained_before(folder, config.trainer)
     if before is not None:
+        settle(folder / MODEL, config, text)
         return before, 0
     last = last_checkpoint(folder)
     events = EventLog(folder / EVENTS, None if last is None else last.step)
@@ -115,6 +116,7 @@ def train(config: Config, folder: Path, data: Data, text: Text, stop: StopReques
     trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))
     trainer.save_model(str(folder / MODEL))  # the best one where load_best_model_at_end
     trained = leave(folder, config.trainer, dataclasses.asdict(trainer.state))
+    settle(folder / MODEL, config, text)
     return trained, trained.steps - (0 if last is None else last.step)
 
 

@@ -62,6 +62,7 @@ def test_the_card_says_what_the_model_reads_and_where_it_comes_from(tmp_path):
         "version": revision(),
         "value_examples": 6,
         "prompt_budget": 512,
+        "lora": None,
     }
     assert read_card(tmp_path / "model") == card
 
@@ -88,6 +89,13 @@ def test_a_byte_order_mark_is_no_part_of_a_card(tmp_path):
     assert read_card(tmp_path / "model") == card
 
 
+def test_a_card_of_before_there_was_lora_is_one(tmp_path):
+    card = trained("marks", tmp_path).card
+    path = tmp_path / "model" / "card.json"
+    path.write_text(json.dumps({key: value for key, value in dataclasses.asdict(card).items() if key != "lora"}))
+    assert read_card(tmp_path / "model") == card
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -100,6 +108,8 @@ def test_a_byte_order_mark_is_no_part_of_a_card(tmp_path):
         ({"family": "oracle"}, "family 'oracle', and this code knows encoder-decoder"),
         ({"codec": "morse"}, "Unknown codec 'morse'"),
         ({"agents": 3}, "agents is 3"),
+        ({"lora": 3}, "lora is 3"),
+        ({"lora": {"merged": False}}, "model/base: there is no such folder"),
     ],
 )
 def test_a_card_that_is_none(tmp_path, text, words):
