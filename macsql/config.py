@@ -79,6 +79,7 @@ class AgentsConfig:
     style: str = MISSING  # mac_sql | brief
     roles: list[str] = field(default_factory=lambda: ["selector", "decomposer", "refiner"])
     value_examples: int = 6  # most frequent values shown for a column
+    value_links: int = 0  # values that the question names, shown for a column before those; 0: off
     max_source_tokens: int = 512  # brief: budget of a prompt; the schema is cut to fit, the question never
     max_target_tokens: int = 256  # brief: budget of a Decomposer answer; its first steps are left out, the last never
     augment: bool = True  # train questions of several steps are asked once more on another form of their schema

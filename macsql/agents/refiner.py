@@ -49,16 +49,20 @@ def prompt(
     exception: str = "",
     evidence: str = "",
     values: Values = schema_text.NO_VALUES,
+    links: Values = schema_text.NO_VALUES,
     budget: int = 512,
 ) -> str:
-    """What the Refiner reads. `budget` (estimated tokens) binds the brief style only."""
+    """What the Refiner reads. `budget` (estimated tokens) binds the brief style only.
+
+    `values`: examples by column. `links`: those that the question names (database.linking).
+    """
     if style == "brief":
         fields = [("question", question), ("evidence", evidence), ("sql", sql), ("error", error)]
-        return schema_text.brief_prompt("refine", fields, schema, values, budget)
+        return schema_text.brief_prompt("refine", fields, schema, values, links, budget)
     return _MAC_SQL.format(
         question=question,
         evidence=evidence,
-        schema=schema_text.table_blocks(schema, values),
+        schema=schema_text.table_blocks(schema, values, links),
         keys=schema_text.foreign_key_lines(schema),
         sql=sql,
         error=error,

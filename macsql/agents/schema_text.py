@@ -6,7 +6,7 @@ is what the other parts leave over.
 
 from collections.abc import Iterable
 
-from macsql.agents.squeeze import Squeezed, Values, one_line, one_line_sql, outline
+from macsql.agents.squeeze import Squeezed, Values, one_line, one_line_sql, outline, with_links
 from macsql.agents.tokens import estimate_tokens
 from macsql.database.schema import Schema, Table
 
@@ -24,16 +24,20 @@ _ATTEMPTS = 6  # times a prompt is cut anew because its parts, joined, took more
 # --- MAC-SQL's layout ------------------------------------------------------------------------------------------------
 
 
-def table_blocks(schema: Schema, values: Values) -> str:
-    """`# Table: name` and a bracketed list, one line per column: (column, full name. Value examples: [...].),"""
-    return "\n".join(_table_block(table, values) for table in schema.tables)
+def table_blocks(schema: Schema, values: Values, links: Values = NO_VALUES) -> str:
+    """`# Table: name` and a bracketed list, one line per column: (column, full name. Value examples: [...].),
+
+    Linked values come first among the examples.
+    """
+    return "\n".join(_table_block(table, values, links) for table in schema.tables)
 
 
-def _table_block(table: Table, values: Values) -> str:
+def _table_block(table: Table, values: Values, links: Values) -> str:
     lines = []
     for column in table.columns:
         words = ", ".join(part for part in (column.full_name or column.name, column.description) if part)
-        shown = values.get((table.name, column.name), ())
+        place = table.name, column.name
+        shown = tuple(dict.fromkeys((*links.get(place, ()), *values.get(place, ()))))
         examples = f" Value examples: [{', '.join(map(repr, shown))}]." if shown else ""
         lines.append(f"({column.name}, {words}.{examples}),")
     return "\n".join([f"# Table: {table.name}", "[", *lines, "]"])
@@ -52,20 +56,22 @@ def brief_prompt(
     fields: Iterable[tuple[str, str]],
     schema: Schema,
     values: Values,
+    links: Values,
     budget: int,
 ) -> str:
-    """`task: question | label: text | schema: t: c, c(v; v), c = t2.c | t2: c`, within `budget` estimated tokens.
+    """`task: question | label: text | schema: t: c, c('l'; v; v), c = t2.c | t2: c`, within `budget` estimated tokens.
 
     The first of `fields` is the question, without a label of its own; empty ones are left out. A foreign key stands
-    behind its column. Only the schema gives way, as little as need be: value examples first (those that the fields
-    mention last), then columns and whole tables by how little the fields mention of them. Keys stay as long as their
-    table. Where nothing fits beside the fields, they stand alone, whole.
+    behind its column, linked values in SQL's quotes before value examples. Only the schema gives way, as little as need
+    be: value examples first (those that the fields mention last), then columns and whole tables by how little the
+    fields mention of them, and those with linked values last. Keys stay as long as their table. Where nothing fits
+    beside the fields, they stand alone, whole.
     """
     (_, question), *others = fields
     stated = [f"{task}: {one_line(question)}"]
     stated += [f"{label}: {(one_line_sql if label == 'sql' else one_line)(text)}" for label, text in others if text]
     head = " | ".join(stated)
-    whole = outline(schema, values)
+    whole = with_links(outline(schema, values), links)
     prompt = f"{head} | schema: {whole.text}" if whole.tables else head
     excess = estimate_tokens(prompt) - budget
     if excess <= 0:
@@ -89,15 +95,16 @@ def asking_prompt(
     schema: Schema,
     evidence: str,
     values: Values,
+    links: Values,
     budget: int,
 ) -> str:
     """The prompt of an agent that reads a question and its schema: MAC-SQL's words in `layout`, or the brief style."""
     if style == "brief":
-        return brief_prompt(task, [("question", question), ("evidence", evidence)], schema, values, budget)
+        return brief_prompt(task, [("question", question), ("evidence", evidence)], schema, values, links, budget)
     return layout.format(
         described=DESCRIBED,
         db_id=schema.db_id,
-        schema=table_blocks(schema, values),
+        schema=table_blocks(schema, values, links),
         keys=foreign_key_lines(schema),
         question=question,
         evidence=evidence,

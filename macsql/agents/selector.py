@@ -38,11 +38,23 @@ def prompt(
     schema: Schema,
     evidence: str = "",
     values: Values = schema_text.NO_VALUES,
+    links: Values = schema_text.NO_VALUES,
     budget: int = 512,
 ) -> str:
-    """What the Selector reads. `budget` (estimated tokens) binds the brief style only."""
+    """What the Selector reads. `budget` (estimated tokens) binds the brief style only.
+
+    `values`: examples by column. `links`: those that the question names (database.linking).
+    """
     return schema_text.asking_prompt(
-        style, "select", _MAC_SQL, question=question, schema=schema, evidence=evidence, values=values, budget=budget
+        style,
+        "select",
+        _MAC_SQL,
+        question=question,
+        schema=schema,
+        evidence=evidence,
+        values=values,
+        links=links,
+        budget=budget,
     )
 
 

@@ -1,4 +1,7 @@
-"""A schema that gets smaller on request: first go value examples, then what a prompt mentions least of all."""
+"""A schema that gets smaller on request: first go value examples, then what a prompt mentions least of all.
+
+A column with linked values counts as mentioned: the prompt names what stands in it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
@@ -16,9 +19,11 @@ _PLAIN_NAME = re.compile(r"\w+")
 _SQL_PARTS = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|/\*.*?\*/|--[^\n]*|\s+|.""", re.DOTALL
 )  # quoted text and names, comments, white space, and any other character
+_BREAKS = re.compile(r"[^\S ]+|[\x00-\x1f\x7f]+")  # white space that is no plain space, and control characters
 _STEM = 5  # letters that two words must share to count as the same
 _BRIDGE = 0.5  # what joining two mentioned tables counts for a table that is not mentioned itself
 _WHOLE = 0.1  # a table as a whole outlives its best column by so much
+_LINK = 0.01  # a linked value gives way before its column by so much
 _OUTLINES = 64  # schemas that are kept taken apart
 
 
@@ -44,6 +49,14 @@ def one_line_sql(sql: str) -> str:
     return "".join(folded)
 
 
+def literal(value: Value) -> str:
+    """A linked value as SQL writes it, on one line: 'O''Brien'.
+
+    The quotes tell it from value examples, whatever signs it holds, and its tokens are those of the answer.
+    """
+    return "'" + _BREAKS.sub(" ", str(value)).replace("'", "''") + "'"
+
+
 def _name(name: str) -> str:
     return name if _PLAIN_NAME.fullmatch(name) else quoted(name)
 
@@ -56,7 +69,8 @@ class _Column:
     links: tuple[tuple[str, str], ...]  # (table in lower case, " = table.column") that it refers to
     key: bool
     values: list[str]
-    mentioned: float = 0.0  # share of its words that the fields mention
+    linked: list[str]  # as SQL writes them, shown before `values`
+    mentioned: float = 0.0  # share of its words that the fields mention; all where it has linked values
 
 
 @dataclass
@@ -92,6 +106,21 @@ def outline(schema: Schema, values: Values) -> Outline:
     return _OUTLINE_CACHE[key]
 
 
+def with_links(outline: Outline, links: Values) -> Outline:
+    """The outline with linked values, each shown once: no longer among the value examples of its column."""
+    if not links:
+        return outline
+    tables = []
+    for table in outline.tables:
+        columns = []
+        for column in table.columns:
+            linked = links.get((table.name, column.name), ())
+            values = [value for value in column.values if value not in {one_line(str(other)) for other in linked}]
+            columns.append(replace(column, values=values, linked=list(map(literal, linked))))
+        tables.append(replace(table, columns=columns))
+    return replace(outline, tables=tuple(tables), text=_text(tables))
+
+
 def _taken_apart(table: Table, schema: Schema, values: Values) -> _Table:
     links: dict[str, list[tuple[str, str]]] = {}
     keys = {column.name.lower() for column in table.columns if column.primary_key}
@@ -107,7 +136,7 @@ def _taken_apart(table: Table, schema: Schema, values: Values) -> _Table:
         examples = [one_line(str(v)) for v in values.get((table.name, column.name), ()) if v is not None]
         own = tuple(links.get(name, ()))
         words = stems(f"{column.name} {column.full_name}")
-        columns.append(_Column(column.name, words, _joined(column.name), own, bool(own) or name in keys, examples))
+        columns.append(_Column(column.name, words, _joined(column.name), own, bool(own) or name in keys, examples, []))
     return _Table(table.name, stems(f"{table.name} {table.full_name}"), _joined(table.name), columns)
 
 
@@ -125,7 +154,8 @@ def _shown(table: _Table, there: Set[str]) -> str:
     columns = []
     for column in table.columns:
         links = "".join(link for target, link in column.links if target in there)
-        columns.append(_name(column.name) + links + (f"({'; '.join(column.values)})" if column.values else ""))
+        values = "; ".join((*column.linked, *column.values))
+        columns.append(_name(column.name) + links + (f"({values})" if values else ""))
     return f"{_name(table.name)}: {', '.join(columns)}" if columns else _name(table.name)
 
 
@@ -140,14 +170,19 @@ class Squeezed:
     def __init__(self, outline: Outline, focus: str) -> None:
         self.focus = stems(focus)
         self.tables = [self._marked(table) for table in outline.tables]
-        mentioned = {table.name.lower() for table in self.tables if table.mentioned}
+        mentioned = {
+            table.name.lower() for table in self.tables if table.mentioned or any(c.linked for c in table.columns)
+        }
         for table in self.tables:
             if sum(target in mentioned for column in table.columns for target, _ in column.links) > 1:
                 table.mentioned += _BRIDGE
 
     def _marked(self, table: _Table) -> _Table:
         """A copy that may be changed, with what the fields mention of it."""
-        columns = [replace(c, values=list(c.values), mentioned=self._mentioned(c)) for c in table.columns]
+        columns = [
+            replace(c, values=list(c.values), linked=list(c.linked), mentioned=1.0 if c.linked else self._mentioned(c))
+            for c in table.columns
+        ]
         return replace(table, columns=columns, mentioned=self._mentioned(table))
 
     def _mentioned(self, named: _Table | _Column) -> float:
@@ -175,15 +210,25 @@ class Squeezed:
         for _, column, value in examples:
             column.values.remove(value)
             yield _cost(f"{value};")
-        units: list[tuple[float, _Table, _Column | None]] = []
+        units: list[tuple[float, _Table, _Column | None, str]] = []
         for table in reversed(self.tables):  # of equals the last gives way first
             best = max((column.mentioned for column in table.columns), default=0.0)
-            plain = [column for column in reversed(table.columns) if not column.key]
-            units += [(table.mentioned + column.mentioned, table, column) for column in plain]
-            units.append((table.mentioned + best + _WHOLE, table, None))
-        for _, table, unit in sorted(units, key=lambda unit: unit[0]):
-            if any(table is there for there in self.tables):
-                yield self._drop_table(table) if unit is None else self._drop_column(table, unit)
+            for column in reversed(table.columns):
+                weight = table.mentioned + column.mentioned
+                units += [(weight - _LINK, table, column, value) for value in reversed(column.linked)]
+                if not column.key:
+                    units.append((weight, table, column, ""))
+            units.append((table.mentioned + best + _WHOLE, table, None, ""))
+        for _, table, unit, value in sorted(units, key=lambda unit: unit[0]):
+            if not any(table is there for there in self.tables):
+                continue
+            if unit is None:
+                yield self._drop_table(table)
+            elif value:
+                unit.linked.remove(value)
+                yield _cost(f"{value};")
+            else:
+                yield self._drop_column(table, unit)
 
     def _drop_column(self, table: _Table, column: _Column) -> int:
         table.columns.remove(column)

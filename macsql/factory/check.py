@@ -17,6 +17,7 @@ def check(cfg: AgentsConfig) -> None:
         raise UserError(f"agents.roles names no agent: choose from {', '.join(AGENTS)}.")
     for key, least in (
         ("value_examples", 0),
+        ("value_links", 0),
         ("refiner_per_question", 0),
         ("max_source_tokens", 1),
         ("max_target_tokens", 1),

@@ -14,6 +14,7 @@ from typing import Any
 from macsql.agents import decomposer, refiner, selector
 from macsql.agents.schema_text import NO_VALUES, Values
 from macsql.config import AgentsConfig
+from macsql.database.linking import linked_values
 from macsql.database.sandbox import Limits, Outcome, Sandbox, Status
 from macsql.database.schema import Database, Schema
 from macsql.database.sql_tree import Resolved, SqlUnreadableError, resolve
@@ -99,6 +100,7 @@ class _Factory:
         self.shortened = 0
         self.untold = 0
         self._values: dict[str, Values] = {}
+        self._links: dict[str, Values] = {}
 
     def make(self, questions: list[Question]) -> list[Example]:
         checked = list(self._check(questions))
@@ -140,6 +142,13 @@ class _Factory:
             most = self.cfg.value_examples
             self._values[database.id] = read_value_examples(database, most) if most > 0 else NO_VALUES
         return self._values[database.id]
+
+    def links(self, question: Question) -> Values:
+        """The values that a question names: of its words and its database alone, never of its gold SQL."""
+        if question.id not in self._links:
+            database, most = self.databases[question.db_id], self.cfg.value_links
+            self._links[question.id] = linked_values(database, question.text, question.evidence, most)
+        return self._links[question.id]
 
     def _unreadable(self, database: Database) -> str:
         """Why the rows of a database cannot be read; empty where they can."""
@@ -244,6 +253,7 @@ class _Factory:
             "evidence": question.evidence,
             "schema": schema,
             "values": self.values(one.database),
+            "links": self.links(question),
             "budget": self.cfg.max_source_tokens,
         }
         name = f"{question.id}/{agent}" + (f"/{number}" if number > 1 else "")

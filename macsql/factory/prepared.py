@@ -30,8 +30,8 @@ from macsql.records import SPLITS, Example, Split, read_jsonl, write_jsonl
 from macsql.system.files import new_folder, write_whole
 from macsql.system.manifest import manifest
 
-EXAMPLES_VERSION = 3  # raise it when the same configuration makes other examples than before
-WORDED_BY = ("sqlglot", "inflect")  # libraries whose versions decide what examples say
+EXAMPLES_VERSION = 4  # raise it when the same configuration makes other examples than before
+WORDED_BY = ("sqlglot", "inflect", "rapidfuzz")  # libraries whose versions decide what examples say
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,7 @@ def test_examples_do_not_hang_on_how_answers_are_scored(config):
     [
         ({"refiner_per_question": -1}, r"agents\.refiner_per_question=-1: at least 0"),
         ({"value_examples": -3}, r"agents\.value_examples=-3: at least 0"),
+        ({"value_links": -1}, r"agents\.value_links=-1: at least 0"),
         ({"max_source_tokens": 0}, r"agents\.max_source_tokens=0: at least 1"),
         ({"max_target_tokens": -5}, r"agents\.max_target_tokens=-5: at least 1"),
         ({"roles": []}, r"agents\.roles names no agent"),
@@ -231,8 +232,10 @@ def test_numbers_that_cannot_be_are_refused_before_anything_is_read(config, monk
         prepare(dataclasses.replace(config, agents=dataclasses.replace(config.agents, **changes)))
 
 
-def test_the_version_of_examples_is_that_of_what_they_say(config):
+@pytest.mark.parametrize(("value_links", "digest"), [(0, "84fc6cbb35d6c466"), (4, "8f3621a0d04059da")])
+def test_the_version_of_examples_is_that_of_what_they_say(config, value_links, digest):
     """Where this fails: raise EXAMPLES_VERSION, so that nobody is given examples of older code, and then the digest."""
+    config = dataclasses.replace(config, agents=dataclasses.replace(config.agents, value_links=value_links))
     rows = [row for split in ("train", "eval", "test") for row in prepare(config).examples(split)]
-    digest = hashlib.sha256(json.dumps([dataclasses.astuple(row) for row in rows]).encode()).hexdigest()[:16]
-    assert (EXAMPLES_VERSION, digest) == (3, "84fc6cbb35d6c466")
+    found = hashlib.sha256(json.dumps([dataclasses.astuple(row) for row in rows]).encode()).hexdigest()[:16]
+    assert (EXAMPLES_VERSION, found) == (4, digest)
