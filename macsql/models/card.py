@@ -29,6 +29,7 @@ class Card:
     data_fingerprint: str  # of the questions and databases it was trained on
     version: str  # of the code that trained it
     value_examples: int = 6  # that prompts show for a column
+    value_links: int = 0  # values that the question names, shown for a column before those
     prompt_budget: int = 512  # estimated tokens of a prompt of the brief style
     lora: dict[str, Any] | None = None  # r, alpha, targets, merged (false: adapters beside `base`); null: all weights
 
@@ -46,6 +47,7 @@ class Card:
             data_fingerprint=data_fingerprint,
             version=revision(),
             value_examples=config.agents.value_examples,
+            value_links=config.agents.value_links,
             prompt_budget=config.agents.max_source_tokens,
             lora=of_card(config.model.lora),
         )
@@ -63,6 +65,7 @@ def read_card(folder: Path) -> Card:
     told: Any = read_json(path)
     if isinstance(told, dict) and "prompt_style" in told:  # a card from before prompts were described
         told.setdefault("value_examples", 2 if told["prompt_style"] == "brief" else Card.value_examples)
+        told.setdefault("value_links", Card.value_links)
         told.setdefault("prompt_budget", Card.prompt_budget)
         told.setdefault("lora", None)
     for item in dataclasses.fields(Card):

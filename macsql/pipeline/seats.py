@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from macsql.agents import decomposer, refiner, selector
 from macsql.agents.schema_text import NO_VALUES, Values
 from macsql.config import GenerationConfig
+from macsql.database.linking import linked_values
 from macsql.database.schema import Database
+from macsql.database.value_index import index_of
 from macsql.database.values import read_value_examples
 from macsql.models.card import Card
 from macsql.models.model import Answer, Model
@@ -91,8 +93,10 @@ class ModelSeat:
         self._values: dict[str, Values] = {}
 
     def prepare(self, database: Database) -> None:
-        """Read the value examples that prompts show."""
+        """Read the values that prompts show."""
         self._shown(database)
+        if self.model.card.value_links:
+            index_of(database)
 
     def answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:
         """What the model writes to each prompt."""
@@ -131,6 +135,7 @@ def prompt(ask: Ask, card: Card, values: Values) -> str:
         "evidence": ask.question.evidence,
         "schema": ask.schema,
         "values": values,
+        "links": linked_values(ask.database, ask.question.text, ask.question.evidence, card.value_links),
         "budget": card.prompt_budget,
     }
     if ask.agent == "selector":

@@ -61,6 +61,7 @@ def test_the_card_says_what_the_model_reads_and_where_it_comes_from(tmp_path):
         "data_fingerprint": "0123456789abcdef",
         "version": revision(),
         "value_examples": 6,
+        "value_links": 0,
         "prompt_budget": 512,
         "lora": None,
     }
@@ -70,10 +71,10 @@ def test_the_card_says_what_the_model_reads_and_where_it_comes_from(tmp_path):
 @pytest.mark.parametrize(("style", "shown"), [("brief", 2), ("mac_sql", 6), (None, 6)])
 def test_a_card_from_before_prompts_were_described_has_what_was_usual_then(tmp_path, style, shown):
     told = dataclasses.asdict(trained("marks", tmp_path).card) | {"prompt_style": style}
-    del told["value_examples"], told["prompt_budget"]
+    del told["value_examples"], told["value_links"], told["prompt_budget"]
     (tmp_path / "model" / "card.json").write_text(json.dumps(told))
     card = read_card(tmp_path / "model")
-    assert (card.value_examples, card.prompt_budget) == (shown, 512)
+    assert (card.value_examples, card.value_links, card.prompt_budget) == (shown, 0, 512)
 
 
 def test_the_prompts_of_a_chat_file_are_of_no_style(tmp_path):
