@@ -5,6 +5,7 @@ cannot reach X, whatever is trained.
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,10 @@ def main(config: Config) -> int:
         check_output("audit.out", out)
     prepared, report = audit(config)
     if out is not None:
-        write_output("audit.out", out, [json.dumps(report.as_dict(), indent=1, ensure_ascii=False) + "\n"])
+        figures = report.as_dict()
+        for agent, told in figures.items():
+            told["links"] = {split: agents[agent] for split, agents in prepared.links.items() if agent in agents}
+        write_output("audit.out", out, [json.dumps(figures, indent=1, ensure_ascii=False) + "\n"])
     with apart(out):
         _show(report, prepared, config)
     report.refuse_below(config.audit.fail_below)
@@ -66,6 +70,8 @@ def _show(report: "AuditReport", prepared: "Prepared", config: Config) -> None:
     for warning in prepared.warnings:
         console.print(f"Warning: {warning}", markup=False, soft_wrap=True)
     console.print(_table(report, config))
+    if prepared.links:
+        console.print(_links(prepared))
     for warning in report.warnings():
         console.print(f"Warning: {warning}", markup=False, soft_wrap=True)
     for line in prepared.left_out:
@@ -102,6 +108,38 @@ def _table(report: "AuditReport", config: Config) -> "Table":
         table.add_row(audit.agent, "source", str(audit.rows), *figures(audit.source), seen, "")
         ceiling = percent(audit.exact_match_ceiling)
         table.add_row("", "target", "", *figures(audit.target), "", ceiling, end_section=True)
+    return table
+
+
+def _links(prepared: "Prepared") -> "Table":
+    """A row per split: how many prompts show values that their question names, and those of the gold SQL."""
+    from rich.table import Table
+
+    from macsql.database.linking import KINDS
+    from macsql.training.audit import percent
+
+    caption = "of the questions and databases alone, never of the gold SQL; here compared with its text values"
+    table = Table(title="values that a question names (agents.value_links)", caption=caption)
+    table.add_column("split")
+    for name in ("prompts", "with\nlinks", "links\nper prompt", "gold\nvalues", "linked at\ntheir column", *KINDS):
+        table.add_column(name, justify="right")
+    table.add_column("prompts with\nall linked", justify="right")
+    for split, agents in prepared.links.items():
+        counts: Counter[str] = Counter()
+        for told in agents.values():
+            counts.update(told)
+        prompts, wanted, asked = counts["prompts"], counts["gold_values"], counts["prompts_with_gold_values"]
+        kinds = [counts[f"linked_{kind}"] for kind in KINDS]
+        table.add_row(
+            split,
+            str(prompts),
+            percent(counts["prompts_with_links"] / prompts),
+            f"{counts['links'] / prompts:.2f}",
+            str(wanted),
+            percent(sum(kinds) / wanted) if wanted else "",
+            *map(str, kinds),
+            percent(counts["prompts_with_all_linked"] / asked) if asked else "",
+        )
     return table
 
 

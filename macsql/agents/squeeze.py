@@ -49,7 +49,7 @@ def one_line_sql(sql: str) -> str:
     return "".join(folded)
 
 
-def literal(value: Value) -> str:
+def literal(value: object) -> str:
     """A linked value as SQL writes it, on one line: 'O''Brien'.
 
     The quotes tell it from value examples, whatever signs it holds, and its tokens are those of the answer.

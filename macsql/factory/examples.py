@@ -14,7 +14,6 @@ from typing import Any
 from macsql.agents import decomposer, refiner, selector
 from macsql.agents.schema_text import NO_VALUES, Values
 from macsql.config import AgentsConfig
-from macsql.database.linking import linked_values
 from macsql.database.sandbox import Limits, Outcome, Sandbox, Status
 from macsql.database.schema import Database, Schema
 from macsql.database.sql_tree import Resolved, SqlUnreadableError, resolve
@@ -24,6 +23,7 @@ from macsql.factory import sub_questions
 from macsql.factory.check import check
 from macsql.factory.corruption import Trigger, candidates
 from macsql.factory.gold import GoldQuery
+from macsql.factory.links import Links
 from macsql.factory.selection import right_selection
 from macsql.factory.wording import UntellableError, in_words
 from macsql.records import AGENTS, Agent, Example, Question
@@ -45,6 +45,8 @@ class AgentExamples:
     corruptions: Mapping[str, str]  # id of a Refiner example -> type of its fault
     shortened: int  # Decomposer answers that lost their first steps to `max_target_tokens`
     untold: int  # sub-queries that are no steps, because words would not carry all of them
+    links: Mapping[str, Mapping[str, int]]  # agent -> what was counted of linked values (`Links.count`)
+    partly_linked: tuple[str, ...]  # tables of which only the first rows are looked at for them
 
 
 def make_examples(
@@ -69,7 +71,15 @@ def make_examples(
         if progress is not None:
             progress(start + len(batch), len(asked))
     skipped: dict[str, dict[str, int]] = {agent: dict(counts) for agent, counts in factory.skipped.items()}
-    return AgentExamples(tuple(examples), skipped, factory.corruptions, factory.shortened, factory.untold)
+    return AgentExamples(
+        tuple(examples),
+        skipped,
+        factory.corruptions,
+        factory.shortened,
+        factory.untold,
+        {agent: dict(counts) for agent, counts in factory.links.counts.items()},
+        tuple(sorted(factory.links.partly)),
+    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ class _Factory:
         self.shortened = 0
         self.untold = 0
         self._values: dict[str, Values] = {}
-        self._links: dict[str, Values] = {}
+        self.links = Links(cfg)
 
     def make(self, questions: list[Question]) -> list[Example]:
         checked = list(self._check(questions))
@@ -142,13 +152,6 @@ class _Factory:
             most = self.cfg.value_examples
             self._values[database.id] = read_value_examples(database, most) if most > 0 else NO_VALUES
         return self._values[database.id]
-
-    def links(self, question: Question) -> Values:
-        """The values that a question names: of its words and its database alone, never of its gold SQL."""
-        if question.id not in self._links:
-            database, most = self.databases[question.db_id], self.cfg.value_links
-            self._links[question.id] = linked_values(database, question.text, question.evidence, most)
-        return self._links[question.id]
 
     def _unreadable(self, database: Database) -> str:
         """Why the rows of a database cannot be read; empty where they can."""
@@ -253,7 +256,7 @@ class _Factory:
             "evidence": question.evidence,
             "schema": schema,
             "values": self.values(one.database),
-            "links": self.links(question),
+            "links": self.links.of(question, one.database),
             "budget": self.cfg.max_source_tokens,
         }
         name = f"{question.id}/{agent}" + (f"/{number}" if number > 1 else "")
@@ -264,6 +267,8 @@ class _Factory:
             shown |= {"sql": broken.sql, "error": broken.fault.error, "exception": broken.fault.exception}
             source = refiner.prompt(self.cfg.style, **shown)
             self.corruptions[name] = broken.name
+        if agent in self.roles:
+            self.links.count(agent, question, one.gold, source)
         return Example(
             id=name,
             agent=agent,

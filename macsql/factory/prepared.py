@@ -42,7 +42,7 @@ class Prepared:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """Counts an agent and split, reasons for what could not be made, notes, and the data's fingerprint."""
+        """Counts an agent and split, of linked values too, reasons for what was not made, notes, the fingerprint."""
         return json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
 
     @property
@@ -54,6 +54,12 @@ class Prepared:
     def warnings(self) -> list[str]:
         """What makes the corpus another one than was meant, to be said before all else."""
         return self.about.get("warnings", [])  # a folder of an older version has none
+
+    @property
+    def links(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Split -> agent -> what was counted of linked values (`factory.links`); {} where prompts have none."""
+        counts = self.about.get("links", {})  # a folder of an older version has none
+        return {split: agents for split, agents in counts.items() if agents}
 
     @property
     def left_out(self) -> list[str]:
@@ -139,6 +145,8 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
     from macsql.factory.examples import make_examples
 
     counts: dict[str, dict[str, int]] = {}
+    links: dict[str, Any] = {}
+    partly: set[str] = set()
     skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
     asked = 0 if corpus.examples else len(corpus.questions)
     with Sandbox(config.metrics.workers) as sandbox, making(asked) as tell:
@@ -153,6 +161,8 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
                 made = make_examples(corpus.of(split), corpus.databases, config.agents, sandbox, progress=told)
                 before += len(corpus.of(split))
                 rows = made.examples
+                links[split] = made.links
+                partly.update(made.partly_linked)
                 skipped[split] = {agent: dict(reasons) for agent, reasons in made.skipped.items()}
             rows = [row for row in rows if row.agent in config.agents.roles]
             counts[split] = {role: sum(row.agent == role for row in rows) for role in config.agents.roles}
@@ -161,10 +171,16 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
                 raise _without(split, corpus, config)
     (folder / "databases.json").write_text(_databases(corpus), encoding="utf-8")
     notes = [*corpus.notes, *leakage.check(corpus).sentences()]
+    if partly:
+        few = ", ".join(sorted(partly)[:3]) + (", …" if len(partly) > 3 else "")
+        notes.append(
+            f"Value links: only the first rows of {counted(len(partly), 'large table')} are looked at ({few})."
+        )
     about = {
         "corpus": corpus.name,
         "fingerprint": fingerprint,
         "counts": counts,
+        "links": links,
         "skipped": skipped,
         "warnings": list(corpus.warnings),
         "notes": notes,

@@ -47,7 +47,7 @@ class Card:
             data_fingerprint=data_fingerprint,
             version=revision(),
             value_examples=config.agents.value_examples,
-            value_links=config.agents.value_links,
+            value_links=0 if config.data.format == "chat" else config.agents.value_links,
             prompt_budget=config.agents.max_source_tokens,
             lora=of_card(config.model.lora),
         )
