@@ -18,6 +18,7 @@ from macsql.training.check import notes
 from macsql.training.mixture import epoch_indices
 
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+NEEDS = {name: ["data.root=somewhere"] for name in ("geoquery", "geoquery_query")}  # data of one's own
 TARGETS = {"balance": "exp1", "batch_size": "exp2", "lr_bs": "exp3", "generation": "exp4"}
 
 
@@ -126,7 +127,7 @@ def test_what_is_published_is_the_sweep_of_that_name_in_mlruns(make, argument):
 @pytest.mark.parametrize("scale", [(), ("+scale=pocket",), ("+scale=pocket_brief",)])
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_composes_and_the_settings_that_are_spoken_of_exist(config, name, scale):
-    found = config(f"+experiment={name}", *scale)
+    found = config(f"+experiment={name}", *scale, *NEEDS.get(name, []))
     assert found.sweep.name == name
     known = published(name)
     assert set(known.varies) <= set(POSTER_TRAINING)
@@ -151,7 +152,7 @@ def test_the_posters_settings_are_no_other_training_and_a_scales_are(config, nam
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sweep_can_start(config, name):
-    found = config(f"+experiment={name}", "+scale=pocket")
+    found = config(f"+experiment={name}", "+scale=pocket", *NEEDS.get(name, []))
     study.check(found.search, read_space(found.search.space), found.sweep.direction)
 
 
