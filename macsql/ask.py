@@ -1,15 +1,35 @@
-"""`python -m macsql.ask --db FILE "QUESTION"`: a question to a SQLite file, answered with SQL and its rows."""
+"""`python -m macsql.ask --db FILE "QUESTION"`: a question to a SQLite file, answered with SQL and its rows.
+
+Without a question it asks for one after the other; questions on stdin are taken line by line.
+"""
 
 import argparse
+import contextlib
+import json
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from macsql.config import GenerationConfig, TrackingConfig
+from macsql.config import ApiConfig, GenerationConfig, SeatsConfig, TrackingConfig
+from macsql.errors import UserError
 from macsql.system.flags import Flags
 from macsql.system.streams import guarded, say
 
+if TYPE_CHECKING:
+    from macsql.database.schema import Database
+    from macsql.pipeline.asking import Asker
+
 STATE = Path(TrackingConfig().state_dir)
+HISTORY = Path("~/.macsql_history")
 UNANSWERED = 3  # exit code
+MODELS = """REF is a model's or a trial's folder, a trial's key, a sweep (its best trial), a run's id in MLflow,
+models:/NAME@ALIAS or OWNER/NAME on the hub. Without --model the best trial in the state directory answers: the one with
+the highest execution accuracy on eval questions where a sweep measured it, else with the lowest eval_loss; without any
+trial, the model that ships with macsql. With --server, REF is what the server calls its model, and the key is taken
+from the environment variable OPENAI_API_KEY. Exit code 3: the question could not be answered."""
+COMMANDS = "Type a question, or .schema, .trace, .help, .quit (or Ctrl-D)."
 
 
 def main() -> None:
@@ -21,31 +41,140 @@ def run(arguments: argparse.Namespace) -> int:
     """What the command line asks for."""
     from macsql.database.sandbox import Sandbox
     from macsql.pipeline.asking import LIMITS, Asker, as_typed, open_database
-    from macsql.pipeline.seating import one_model
+    from macsql.pipeline.seating import Seating, check_seats, rules_of
 
     database = open_database(arguments.db)
-    text = as_typed(arguments.question)
+    if arguments.question is not None:
+        as_typed(arguments.question)  # before the model is loaded
+    config = _seats(arguments)
+    check_seats(config)
     with Sandbox(1, LIMITS) as sandbox:
-        found, seats = one_model(arguments.model, arguments.style, arguments.state_dir, GenerationConfig())
-        if found.why:
-            print(f"Model: {found.name} ({found.why}).", file=sys.stderr)
-        asker = Asker(seats, sandbox)
-        answered = asker.ask(database, text)
-        say(answered.sql or "no SQL")
-        outcome, _ = asker.rows(database, answered)
+        seating = Seating(config, GenerationConfig(), arguments.state_dir)
+        asker = Asker(seating.whole(), sandbox, rules_of(config))
+        for found in seating.models.values():
+            if found.why:
+                print(f"Model: {found.name} ({found.why}).", file=sys.stderr)
+        shown = Shown(asker, database, arguments.evidence, arguments.json, arguments.csv, arguments.trace)
+        if arguments.question is not None:
+            return shown.answer(arguments.question)
+        if not sys.stdin.isatty():
+            codes = [shown.answer(line) for line in sys.stdin if line.strip()]
+            if not codes:
+                raise UserError('No question is given: write it in quotes behind the file, as in "How many rows?"')
+            return max(codes)
+        return _prompt(shown)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Answers questions on stdout, in one of three forms."""
+
+    asker: "Asker"
+    database: "Database"
+    evidence: str
+    json: bool
+    csv: bool
+    trace: bool
+
+    def answer(self, text: str) -> int:
+        """Ask and show; returns the exit code."""
+        from macsql.pipeline import shown
+
+        answered = self.asker.ask(self.database, text, self.evidence)
+        outcome, cut = self.asker.rows(self.database, answered)
+        there = outcome is not None and outcome.ok
+        if self.json:
+            say(json.dumps(shown.as_json(answered, outcome, cut, self.trace), ensure_ascii=False))
+            return 0 if there else UNANSWERED
+        if self.trace:
+            for line in shown.trace(answered):
+                print(line, file=sys.stderr if self.csv else sys.stdout)
         if outcome is None or not outcome.ok:
+            print("\n".join([shown.reason(answered), "Tried:", *shown.tried(answered)]), file=sys.stderr)
             return UNANSWERED
-        for row in outcome.rows:
-            say(str(row))
+        if self.csv:
+            sys.stdout.writelines(shown.csv_lines(outcome))
+        else:
+            say(answered.sql or "")
+            shown.table(outcome)
+        if cut:
+            print(f"The query gives more rows than are read: these are the first {len(outcome.rows)}.", file=sys.stderr)
+        return 0
+
+
+def _prompt(shown: Shown) -> int:
+    """One question after the other from a terminal, with a history."""
+    from macsql.pipeline.shown import lines_of_schema
+
+    say(COMMANDS)
+    for line in _typed():
+        if line in (".quit", ".exit", ".q", "exit", "quit"):
+            break
+        if line == ".schema":
+            tables = [(table.name, [c.name for c in table.columns]) for table in shown.database.schema.tables]
+            for told in lines_of_schema(tables):
+                say(told)
+        elif line == ".trace":
+            shown = replace(shown, trace=not shown.trace)
+            say(f"The trace is {'on' if shown.trace else 'off'}.")
+        elif line.startswith("."):
+            say(COMMANDS)
+        elif line:
+            try:
+                shown.answer(line)
+            except UserError as error:
+                say(str(error))
+            except KeyboardInterrupt:
+                say("Stopped.")
     return 0
 
 
+def _typed() -> Iterator[str]:
+    """What is typed, line by line, until Ctrl-D; Ctrl-C begins a line anew."""
+    path = HISTORY.expanduser()
+    with contextlib.suppress(ImportError, OSError):
+        import readline
+
+        readline.set_history_length(1000)
+        readline.read_history_file(path)
+    try:
+        while True:
+            try:
+                yield input("? ").strip()
+            except EOFError:
+                say("")
+                return
+            except KeyboardInterrupt:
+                say("")
+    finally:
+        with contextlib.suppress(ImportError, OSError):
+            import readline
+
+            readline.write_history_file(path)
+
+
+def _seats(arguments: argparse.Namespace) -> SeatsConfig:
+    if arguments.json and arguments.csv:
+        raise UserError("--json and --csv are two forms of the same rows: choose one.")
+    if arguments.server is None:
+        return SeatsConfig(model=arguments.model, style=arguments.style)
+    if arguments.model is None:
+        raise UserError("--server needs --model: what the server calls the model, as in --model gpt-4.")
+    api = ApiConfig(model=arguments.model, base_url=arguments.server, style=arguments.style or "mac_sql")
+    return SeatsConfig(selector="chat_api", decomposer="chat_api", refiner="chat_api", api=api)
+
+
 def _parser() -> Flags:
-    parser = Flags(prog="python -m macsql.ask", description=__doc__)
+    parser = Flags(prog="python -m macsql.ask", description=__doc__.partition("\n")[0], epilog=MODELS)
     add = parser.add_argument
     add("question", nargs="?", metavar="QUESTION", help="in words; without it, an interactive prompt")
     add("--db", type=Path, required=True, metavar="FILE", help="the SQLite file, which is only read")
-    add("--model", metavar="REF", help="a model's or trial's folder, a trial, a sweep, a run id, models:/NAME@ALIAS")
+    add("--model", metavar="REF", help="who answers, see below")
+    add("--server", metavar="URL", help="a server that speaks as OpenAI's does, as in http://127.0.0.1:8000/v1")
+    add("--evidence", default="", metavar="TEXT", help="what words of the question mean in this database")
+    add("--trace", action="store_true", help="also what each agent reads and writes")
+    add("--json", action="store_true", help="the answer as a JSON object, one line for each question")
+    add("--csv", action="store_true", help="the rows alone, as CSV")
     add("--style", metavar="STYLE", help="prompt style of a model without card.json: mac_sql or brief")
     add("--state-dir", type=Path, default=STATE, metavar="DIR", help=f"where trials are kept ({STATE})")
     return parser

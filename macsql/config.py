@@ -251,6 +251,42 @@ class TrackingConfig:
 
 
 @dataclass
+class ApiConfig:
+    """A server that speaks as OpenAI's does: GPT-4, vLLM, Ollama, llama.cpp, `transformers serve`."""
+
+    model: str = "gpt-4"  # as the server calls it
+    base_url: str | None = None  # as in http://127.0.0.1:8000/v1; null: OpenAI's own
+    key_env: str = "OPENAI_API_KEY"  # the environment variable that holds the key; it is read nowhere else
+    style: str = "mac_sql"  # prompt style
+    max_source_length: int = 8192  # estimated tokens of a prompt; a wide schema is cut to it by relevance
+    max_target_length: int = 1024  # tokens of an answer
+    timeout: float = 120.0  # seconds for one request
+    max_retries: int = 5  # of a request, with back-off: rate limits, server errors, lost connections, broken answers
+    parallel: int = 4  # requests at once
+    requests_per_minute: float | None = None  # at most; null: no limit of ours
+    prompt_price: float = 0.0  # per million tokens, in whatever currency
+    answer_price: float = 0.0
+    options: dict[str, Any] = field(default_factory=dict)  # further fields of a request, as in {top_p: 0.9}
+
+
+@dataclass
+class SeatsConfig:
+    """Who plays the three agents end to end, and how they work together (conf/seats)."""
+
+    selector: str = "model"  # model | chat_api | oracle (the gold SQL) | none
+    decomposer: str = "model"
+    refiner: str = "model"
+    model: str | None = None  # folder, trial, sweep, run id, models:/NAME@ALIAS or OWNER/NAME; null: the best there is
+    models: dict[str, str] = field(default_factory=dict)  # agent -> a model of its own, or what the server calls it
+    style: str | None = None  # prompt style of a model without card.json; null: its card's
+    api: ApiConfig = field(default_factory=ApiConfig)
+    matrix: bool = False  # true: also the oracle and nobody in each seat, and what each agent is worth
+    rounds: int = 3  # of the Refiner, at most
+    refine: str = "all"  # all: on errors, no rows and None among the first rows; errors: on errors alone
+    skip_small: bool = True  # the Selector is skipped on a small schema, as in MAC-SQL
+
+
+@dataclass
 class ScaleConfig:
     """What a built-in run changes so that it fits a laptop (conf/scale)."""
 
@@ -292,6 +328,7 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    seats: SeatsConfig = field(default_factory=SeatsConfig)
     scale: ScaleConfig = field(default_factory=ScaleConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     seed: int = 0  # of weights, data order and dropout; the n-th repeat of a setting adds n

@@ -28,6 +28,7 @@ class Answer:
     text: str  # after the codec
     truncated: bool  # it ended at the token limit, not where the model ends an answer
     tokens: int  # that the model wrote, the one that ends the answer included
+    read_tokens: int = 0  # of the prompt, where a server tells
 
 
 class Model(Protocol):

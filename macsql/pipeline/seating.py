@@ -1,52 +1,144 @@
-"""From a configuration to the three seats: each model is loaded once, whoever shares it."""
+"""From a configuration to the three seats: each model is found once and loaded once, whoever shares it."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from macsql.config import GenerationConfig
+from macsql.config import ApiConfig, GenerationConfig, SeatsConfig
+from macsql.corpora.corpus import file_digest
 from macsql.errors import UserError
 from macsql.models.card import NAME as CARD
 from macsql.models.card import Card, read_card
+from macsql.models.chat_api import ChatApi, check
+from macsql.pipeline.memory import Forgetful, Memory
+from macsql.pipeline.pipeline import TRIGGERS, Rules
 from macsql.pipeline.references import Found, find
-from macsql.pipeline.seats import ModelSeat, Nobody, Seat
+from macsql.pipeline.seats import ApiSeat, ModelSeat, Nobody, Oracle, Seat
 from macsql.records import AGENTS, Agent
 
 STYLES = ("mac_sql", "brief")
+WHO = ("model", "chat_api", "oracle", "none")
 
 
-def card_of(found: Found, style: str | None, named: str = "--style") -> Card:
+def check_seats(config: SeatsConfig) -> None:
+    """Raise UserError for seats that cannot be taken, before anything is loaded or asked."""
+    if unknown := sorted(set(config.models) - set(AGENTS)):
+        raise UserError(f"seats.models names {unknown[0]!r}: the agents are {', '.join(AGENTS)}.")
+    for agent in AGENTS:
+        who = getattr(config, agent)
+        if who not in WHO:
+            raise UserError(f"seats.{agent}={who}: choose one of {', '.join(WHO)}.")
+        if agent in config.models and who in ("oracle", "none"):
+            raise UserError(f"seats.models has a model for the {agent}, which has no effect with seats.{agent}={who}.")
+        if who == "chat_api":
+            check(_api(config, agent))
+    if config.style is not None and config.style not in STYLES:
+        raise UserError(f"seats.style={config.style}: choose one of {', '.join(STYLES)}.")
+    if config.api.style not in STYLES:
+        raise UserError(f"seats.api.style={config.api.style}: choose one of {', '.join(STYLES)}.")
+    if config.refine not in TRIGGERS:
+        raise UserError(f"seats.refine={config.refine}: choose one of {', '.join(TRIGGERS)}.")
+    if not 0 <= config.rounds <= 20:
+        raise UserError(f"seats.rounds={config.rounds}: write a number from 0 to 20.")
+
+
+def rules_of(config: SeatsConfig, kept_rows: int | None = None) -> Rules:
+    """How the agents work together."""
+    return Rules(config.rounds, config.refine, config.skip_small, kept_rows)
+
+
+@dataclass
+class Seating:
+    """Makes seats, and keeps what is loaded for the next one."""
+
+    config: SeatsConfig
+    generation: GenerationConfig
+    state_dir: Path
+    tracking_uri: str | None = None
+    memory: Memory = field(default_factory=Forgetful)
+    models: dict[str | None, Found] = field(default_factory=dict)  # reference -> what it means
+    seats: dict[Path, ModelSeat] = field(default_factory=dict)
+    apis: dict[str, ApiSeat] = field(default_factory=dict)
+
+    def found(self, agent: Agent) -> Found:
+        """The folder of the model that plays an agent. Raises UserError where there is none, or it cannot."""
+        found = self._means(self.config.models.get(agent) or self.config.model)
+        card = card_of(found, self.config.style)
+        if agent not in card.agents:
+            raise UserError(
+                f"{found.name} was trained for {', '.join(card.agents) or 'no agent'}: give the {agent} another model, "
+                f"or leave its seat empty with seats.{agent}=none."
+            )
+        return found
+
+    def seat(self, agent: Agent, who: str | None = None) -> Seat:
+        """Who the configuration says plays an agent, or `who`. Raises UserError where that cannot be."""
+        who = who or str(getattr(self.config, agent))
+        if who == "none":
+            return Nobody()
+        if who == "oracle":
+            return Oracle()
+        if who == "chat_api":
+            api = _api(self.config, agent)
+            if api.model not in self.apis:
+                self.apis[api.model] = ApiSeat(ChatApi(api), self.generation, self.memory)
+            return self.apis[api.model]
+        return self._loaded(self.found(agent))
+
+    def whole(self) -> dict[Agent, Seat]:
+        """All three seats. Where one model is to play all of them, nobody plays what it was not trained for."""
+        seats: dict[Agent, Seat] = {}
+        for agent in AGENTS:
+            own = getattr(self.config, agent) == "model" and agent not in self.config.models and agent != "decomposer"
+            absent = own and agent not in card_of(self._means(self.config.model), self.config.style).agents
+            seats[agent] = self.seat(agent, "none" if absent else None)
+        return seats
+
+    def _means(self, reference: str | None) -> Found:
+        if reference not in self.models:
+            self.models[reference] = find(reference, self.state_dir, self.tracking_uri)
+        return self.models[reference]
+
+    def _loaded(self, found: Found) -> ModelSeat:
+        if found.folder not in self.seats:
+            from transformers.utils import logging as chatter
+
+            from macsql.models.families import load
+
+            chatter.disable_progress_bar()  # bars of moments
+            chatter.set_verbosity_error()
+            model = load(found.folder, card=card_of(found, self.config.style))
+            weights = "" if isinstance(self.memory, Forgetful) else weights_of(found.folder)
+            self.seats[found.folder] = ModelSeat(found.name, model, self.generation, weights, self.memory)
+        return self.seats[found.folder]
+
+
+def card_of(found: Found, style: str | None, named: str = "seats.style") -> Card:
     """The card of a model that was found; `style` for somebody else's model, which has none.
 
     Raises UserError where neither says how the model is asked.
     """
-    if style is not None and style not in STYLES:
-        raise UserError(f"There is no prompt style {style!r}: choose one of {', '.join(STYLES)}.")
-    if style is None and not (found.folder / CARD).exists():
+    own = (found.folder / CARD).exists()
+    if own:
+        card = read_card(found.folder)
+        style = style or card.prompt_style
+    if style is None:
+        what = "was trained on prompts of a chat file" if own else f"holds no {CARD}"
         raise UserError(
-            f"{found.folder} holds no {CARD}: name a trained model's folder, or say with {named} in which style this "
-            f"one is asked ({' or '.join(STYLES)})."
+            f"{found.folder} {what}: name a trained model's folder, or say with {named} in which style this one is "
+            f"asked ({' or '.join(STYLES)})."
         )
+    if own:
+        return replace(card, prompt_style=style)
     from macsql.models.families import described
 
-    card = read_card(found.folder) if (found.folder / CARD).exists() else described(found.folder, style or "")
-    return card if style is None else _in_style(card, style)
+    return described(found.folder, style)
 
 
-def _in_style(card: Card, style: str) -> Card:
-    from dataclasses import replace
+def weights_of(folder: Path) -> str:
+    """What changes when a model's weights or tokenizer do, wherever they lie."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CARD)
+    return " ".join(f"{path.name} {file_digest(path).hex()}" for path in files)
 
-    return replace(card, prompt_style=style)
 
-
-def one_model(
-    reference: str | None, style: str | None, state_dir: Path, generation: GenerationConfig
-) -> tuple[Found, Mapping[Agent, Seat]]:
-    """One model in all seats that it was trained for, nobody in the others."""
-    from macsql.models.families import load
-
-    found = find(reference, state_dir)
-    card = card_of(found, style)
-    if "decomposer" not in card.agents:
-        raise UserError(f"{found.name} was trained for {', '.join(card.agents) or 'no agent'}: it writes no SQL.")
-    seat = ModelSeat(found.name, load(found.folder, card=card), generation)
-    return found, {agent: seat if agent in card.agents else Nobody() for agent in AGENTS}
+def _api(config: SeatsConfig, agent: Agent) -> ApiConfig:
+    return replace(config.api, model=config.models.get(agent, config.api.model))

@@ -6,22 +6,28 @@ much may be read are matters of who sits there, so that a T5 and GPT-4 can sit s
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, replace
+from typing import Protocol
 
 from macsql.agents import decomposer, refiner, selector
 from macsql.agents.schema_text import NO_VALUES, Values
+from macsql.agents.tokens import estimate_tokens
 from macsql.config import GenerationConfig
-from macsql.database.linking import linked_values
 from macsql.database.schema import Database
 from macsql.database.value_index import index_of
 from macsql.database.values import read_value_examples
+from macsql.errors import UserError
 from macsql.models.card import Card
-from macsql.models.model import Answer, Model
+from macsql.models.chat_api import ChatApi, NoAnswerError
+from macsql.models.model import Answer, Trainable
+from macsql.pipeline.memory import Forgetful, Key, Memory, key_of
+from macsql.pipeline.prompts import prompt_of
 from macsql.pipeline.turns import Ask, Ending, Reply
 
 Progress = Callable[[int], None]  # the number of replies so far
+GIVE_UP = 8  # questions in a row that a server does not answer
 
 
 class Seat(Protocol):
@@ -80,40 +86,117 @@ class Oracle:
         return Reply(wrote=selector.write(selection, ask.schema, "brief"))
 
 
-class ModelSeat:
-    """A model with weights here, asked in batches of `generation.batch_size` prompts of about the same length.
+class _Reading:
+    """What seats whose answers are generated do alike: prompts from databases, and replies that are remembered."""
 
-    Which prompts go together hangs on the prompts alone, so that an evaluation which was killed and goes on
-    computes the very same batches.
-    """
-
-    def __init__(self, name: str, model: Model, generation: GenerationConfig) -> None:
-        self.name, self.model, self.generation = name, model, generation
+    def __init__(self, name: str, card: Card, weights: str, generation: GenerationConfig, memory: Memory) -> None:
+        self.name, self.card, self.generation, self.memory = name, card, generation, memory
         self.draws = generation.do_sample
+        self.identity = identity(card, generation, weights)
         self._values: dict[str, Values] = {}
 
     def prepare(self, database: Database) -> None:
         """Read the values that prompts show."""
         self._shown(database)
-        if self.model.card.value_links:
+        if self.card.value_links:
             index_of(database)
-
-    def answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:
-        """What the model writes to each prompt."""
-        prompts = [prompt(ask, self.model.card, self._shown(ask.database)) for ask in asks]
-        replies: dict[int, Reply] = {}
-        for batch in batches(prompts, self.generation.batch_size):
-            answers = self.model.answer([prompts[place] for place in batch], self.generation)
-            replies.update((place, reply_of(prompts[place], one)) for place, one in zip(batch, answers, strict=True))
-            progress(len(replies))
-        return [replies[place] for place in range(len(asks))]
 
     def _shown(self, database: Database) -> Values:
         key = f"{database.id}\0{database.path}"
         if key not in self._values:
-            most = self.model.card.value_examples
+            most = self.card.value_examples
             self._values[key] = read_value_examples(database, most) if most else NO_VALUES
         return self._values[key]
+
+    def _prompts(self, asks: Sequence[Ask], count: Callable[[str], int]) -> list[str]:
+        return [prompt_of(ask, self.card, self._shown(ask.database), count) for ask in asks]
+
+    def _keys(self, asks: Sequence[Ask], prompts: Sequence[str]) -> list[Key]:
+        return [key_of(ask, self.identity, prompt) for ask, prompt in zip(asks, prompts, strict=True)]
+
+
+class ModelSeat(_Reading):
+    """A model with weights here, asked in batches of `generation.batch_size` prompts of about the same length.
+
+    Which prompts go together hangs on the prompts alone, and a batch is asked whole or not at all: an evaluation that
+    was killed and goes on computes the very same sums as one that was not.
+    """
+
+    def __init__(
+        self, name: str, model: Trainable, generation: GenerationConfig, weights: str = "", memory: Memory | None = None
+    ) -> None:
+        """`weights` tells one model's weights from another's in what `memory` keeps."""
+        shorter = min(generation.max_new_tokens, model.card.max_target_length)
+        super().__init__(name, model.card, weights, replace(generation, max_new_tokens=shorter), memory or Forgetful())
+        self.model = model
+
+    def answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:
+        """What the model writes to each prompt."""
+        prompts = self._prompts(asks, lambda text: len(self.model.text.ids([text])[0]))
+        keys = self._keys(asks, prompts)
+        replies: dict[int, Reply] = {}
+        for batch in batches(prompts, self.generation.batch_size):
+            known = [reply for place in batch if (reply := self.memory.get(keys[place])) is not None]
+            if len(known) < len(batch):
+                known = self._written([prompts[place] for place in batch], keys[batch[0]])
+                self.memory.put([(keys[place], reply) for place, reply in zip(batch, known, strict=True)])
+            replies.update(zip(batch, known, strict=True))
+            progress(len(replies))
+        return [replies[place] for place in range(len(asks))]
+
+    def _written(self, prompts: Sequence[str], key: Key) -> list[Reply]:
+        if self.draws:  # so that what is drawn does not hang on what was drawn before
+            import torch
+
+            torch.manual_seed(int(key[-1][:12], 16))
+        answers = self.model.answer(prompts, self.generation)
+        return [reply_of(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+
+
+class ApiSeat(_Reading):
+    """A model behind a server, asked several questions at once."""
+
+    def __init__(self, api: ChatApi, generation: GenerationConfig, memory: Memory | None = None) -> None:
+        super().__init__(
+            api.config.model, api.card, f"{api.host} {api.config.model}", generation, memory or Forgetful()
+        )
+        self.api = api
+
+    def answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:
+        """What the server says to each prompt, or why it says nothing.
+
+        Raises UserError where no prompt would have an answer, or none of the first GIVE_UP has one.
+        """
+        prompts = self._prompts(asks, estimate_tokens)
+        keys = self._keys(asks, prompts)
+        replies: dict[int, Reply] = {}
+        failed = 0
+        with ThreadPoolExecutor(self.api.config.parallel) as threads:
+            futures = {threads.submit(self._asked, prompts[place], keys[place]): place for place in range(len(asks))}
+            try:
+                for future in as_completed(futures):
+                    reply = replies[futures[future]] = future.result()
+                    failed = failed + 1 if reply.ending is Ending.NO_ANSWER else 0
+                    if failed >= GIVE_UP:
+                        raise UserError(
+                            f"{self.api.host} has not answered {failed} questions in a row ({reply.message}): "
+                            "the same command asks again."
+                        )
+                    progress(len(replies))
+            finally:
+                for future in futures:
+                    future.cancel()
+        return [replies[place] for place in range(len(asks))]
+
+    def _asked(self, prompt: str, key: Key) -> Reply:
+        if (known := self.memory.get(key)) is not None:
+            return known
+        try:
+            reply = reply_of(prompt, self.api.ask(prompt, self.generation))
+        except NoAnswerError as error:
+            reply = Reply(prompt, ending=Ending.NO_ANSWER, message=f"{self.api.host}: {error}")
+        self.memory.put([(key, reply)])
+        return reply
 
 
 def batches(prompts: Sequence[str], size: int) -> list[list[int]]:
@@ -124,26 +207,7 @@ def batches(prompts: Sequence[str], size: int) -> list[list[int]]:
 
 def reply_of(prompt: str, answer: Answer) -> Reply:
     """A model's answer as a reply."""
-    return Reply(prompt, answer.text, answer.truncated, wrote_tokens=answer.tokens)
-
-
-def prompt(ask: Ask, card: Card, values: Values) -> str:
-    """What whoever has this card reads when an agent is asked."""
-    style = card.prompt_style or "mac_sql"
-    shown: Mapping[str, Any] = {
-        "question": ask.question.text,
-        "evidence": ask.question.evidence,
-        "schema": ask.schema,
-        "values": values,
-        "links": linked_values(ask.database, ask.question.text, ask.question.evidence, card.value_links),
-        "budget": card.prompt_budget,
-    }
-    if ask.agent == "selector":
-        return selector.prompt(style, **shown)
-    if ask.agent == "decomposer":
-        return decomposer.prompt(style, **shown)
-    fault = ask.fault or refiner.Fault("")
-    return refiner.prompt(style, **shown, sql=ask.sql, error=fault.error, exception=fault.exception)
+    return Reply(prompt, answer.text, answer.truncated, answer.read_tokens, answer.tokens)
 
 
 def identity(card: Card, generation: GenerationConfig, weights: str) -> str:

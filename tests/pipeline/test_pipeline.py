@@ -22,8 +22,17 @@ CARD = Card("encoder-decoder", "brief", "verbatim", 512, 256, "auto", ("selector
 GREEDY = GenerationConfig(batch_size=2)
 
 
+class Words:
+    """Tokens are words."""
+
+    def ids(self, texts):
+        return [text.split() for text in texts]
+
+
 class Scripted:
     """A model that writes what a table says for the first words of a prompt, and remembers what it was asked."""
+
+    text = Words()
 
     def __init__(self, *script: tuple[str, str], card: Card = CARD) -> None:
         self.card, self.script, self.asked = card, script, []
