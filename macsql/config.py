@@ -154,7 +154,7 @@ class TrainerConfig:
     label_smoothing_factor: float = 0.0
     optim: str = "adamw_torch_fused"  # every device that torch knows has it
     bf16: str = "auto"  # true | false | auto (where the hardware has it and the model is large enough)
-    use_liger_kernel: bool = False
+    use_liger_kernel: str = "false"  # true | false | auto (where it can run): fused GPU operations, models/liger.py
     train_sampling_strategy: str = "random"
     eval_strategy: str = "epoch"
     eval_steps: float | None = None

@@ -272,7 +272,7 @@ class Tracker:
         tags = [
             RunTag("macsql.reason", result.reason[:4000]),  # empty again where a later attempt finished
             RunTag("macsql.pruned", str(result.pruned).lower()),
-            RunTag("macsql.notes", " ".join(result.notes)[:4000]),  # what was asked for and had no effect
+            RunTag("macsql.notes", " ".join(result.notes)[:4000]),  # what was left to the machine, or had no effect
             RunTag("macsql.precision", result.precision),
         ]
         self.client.log_batch(ledger.run_id or "", metrics=batch[:BATCH], tags=tags)

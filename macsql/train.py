@@ -95,7 +95,7 @@ def run_process(folder: Path) -> int:
 def train(config: Config) -> int:
     """Check, prepare, fine-tune, record, show; run again, it goes on from where it was or shows its result."""
     from macsql.tracking import check_uri
-    from macsql.training.check import check, examined, notes
+    from macsql.training.check import check, examined, notes, uses
 
     check(config)  # before what is slow to import
     from macsql.training.arguments import bind
@@ -105,6 +105,8 @@ def train(config: Config) -> int:
     prepared = prepare(config)
     for line in prepared.left_out:
         say(f"Left out: {line}")
+    for line in uses(config):
+        say(line)
     for warning in [*notes(config), *examined(config, prepared)]:
         say(f"Warning: {warning}")
     trial = planned(config, prepared.fingerprint)

@@ -98,7 +98,7 @@ def test_what_the_poster_states_is_what_it_gets():
         "optim": "adamw_torch_fused",  # the poster's AdamW, in one pass
         "metric_for_best_model": "eval_loss",
         "early_stopping_patience": None,
-        "use_liger_kernel": False,
+        "use_liger_kernel": "false",
     }
     found = composed().trainer
     assert {name: getattr(found, name) for name in stated} == stated

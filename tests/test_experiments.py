@@ -9,12 +9,13 @@ import pytest
 from macsql.app import command
 from macsql.comparison.published import matches, published
 from macsql.comparison.reasons import POSTER_TRAINING, other_training
+from macsql.models import liger
 from macsql.places import CONF, REPO
 from macsql.records import AGENTS
 from macsql.report.readme import BEGIN, END
 from macsql.search import study
 from macsql.search.space import grid, read_space
-from macsql.training.check import notes
+from macsql.training.check import notes, uses
 from macsql.training.mixture import epoch_indices
 
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -172,12 +173,14 @@ def test_the_posters_initial_parameters(config):
     assert (trainer.metric_for_best_model, trainer.load_best_model_at_end, trainer.bf16) == ("eval_loss", True, "auto")
 
 
-def test_batch_size_says_that_liger_changes_nothing(config):
+def test_batch_size_uses_liger_where_it_can_run(config, monkeypatch):
     found = config("+experiment=batch_size")
-    assert found.trainer.use_liger_kernel
     assert found.trainer.early_stopping_patience is not None
-    assert "trainer.use_liger_kernel=true has no effect: stock liger-kernel has no T5." in notes(found)
-    assert notes(config("+experiment=lr_bs")) == []
+    monkeypatch.setattr(liger, "missing", lambda: "this machine has no CUDA GPU")
+    assert notes(found) == ["trainer.use_liger_kernel=auto has no effect: this machine has no CUDA GPU."]
+    monkeypatch.setattr(liger, "missing", lambda: "")
+    assert "LigerRMSNorm for T5LayerNorm" in uses(found)[0]
+    assert notes(found) == notes(config("+experiment=lr_bs")) == uses(config("+experiment=lr_bs")) == []
 
 
 @pytest.mark.parametrize("model", ["model=t5_small", "model.path=somewhere"])

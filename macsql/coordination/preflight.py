@@ -22,7 +22,7 @@ from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
 from macsql.tracking import check_uri
-from macsql.training.check import check, examined, notes
+from macsql.training.check import check, examined, notes, uses
 
 REHEARSED = 300_000_000  # parameters of the largest model that is loaded here
 SHOWN = 24  # trials of the plan that are listed
@@ -224,12 +224,17 @@ class Preflight:
         seen = set()
         for trial in self.trials:
             config = trial.config
-            said.update(dict.fromkeys(notes(config)))
+            said.update(dict.fromkeys(notes(config, here=self._here)))
             key = repr((config.data, config.agents, config.codec, config.model, config.generation.max_new_tokens))
             if key not in seen:
                 seen.add(key)
                 said.update(dict.fromkeys(examined(config, self.prepared(config))))
         return list(said)
+
+    @property
+    def _here(self) -> bool:
+        """Whether the trials run on this machine."""
+        return self.config.executor.name == "local"
 
     def announce(self) -> None:
         """Say in words what will happen and what it will cost."""
@@ -245,6 +250,9 @@ class Preflight:
         self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), model {config.model.name}{size},")
         self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
         self.say(f"  precision: {self._precision()}")
+        if self._here:
+            for sentence in dict.fromkeys(line for trial in self.trials for line in uses(trial.config)):
+                self.say(f"  {sentence}")
         for split, counts in prepared.about["counts"].items():
             self.say(f"  {split}: " + ", ".join(f"{counts.get(agent, 0)} {agent}" for agent in AGENTS) + " examples")
         for line in prepared.left_out:

@@ -14,6 +14,7 @@ from macsql.errors import UserError
 from macsql.models.card import Card
 from macsql.models.codecs import extend
 from macsql.models.generating import Generating
+from macsql.models.liger import FusedLoss, parts_of_llama, patch_llama
 from macsql.models.lora import plain
 from macsql.models.loss import token_mean
 from macsql.models.model import Answer, Row, skeleton
@@ -32,7 +33,7 @@ class DecoderOnly(Generating):
 
     family: ClassVar[str] = "decoder-only"
     sizes: ClassVar[tuple[str, ...]] = ("vocab_size",)  # the others have many names
-    without_liger: ClassVar[str] = "liger-kernel's patches of decoder-only models are left off, with and without CUDA"
+    fused: FusedLoss | None = None  # once liger-kernel is in use
 
     @classmethod
     def open(cls, load: Callable[[Any], Any], text: Text, card: Card) -> "DecoderOnly":
@@ -63,6 +64,15 @@ class DecoderOnly(Generating):
         from transformers import AutoModelForCausalLM
 
         return skeleton(AutoModelForCausalLM, shape)
+
+    @staticmethod
+    def liger_parts(shape: Mapping[str, Any]) -> tuple[str, ...]:
+        """What trainer.use_liger_kernel replaces in a model of this shape, in words; nothing: it cannot be used."""
+        return parts_of_llama(shape)
+
+    def use_liger(self) -> None:
+        """Train with liger-kernel's operations from now on."""
+        self.fused = patch_llama(plain(self.network))
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """{"input_ids": prompt and answer, "labels": the answer, -100 before it}; lists of equal length."""
@@ -95,6 +105,8 @@ class DecoderOnly(Generating):
 
         The outputs' logits are of the last positions only, [rows, longest answer + 1, vocabulary].
         """
+        from torch.nn.functional import pad
+
         inputs: dict[str, Any] = dict(batch)
         labels = inputs.pop("labels")
         longest = int(labels.ne(IGNORED).sum(dim=1).max())
@@ -102,8 +114,12 @@ class DecoderOnly(Generating):
             inputs["logits_to_keep"] = longest + 1
         if "position_ids" not in self._takes:
             del inputs["position_ids"]  # its positions are relative: the padding before a text changes nothing
-        outputs = network(**inputs, use_cache=False)
         # the position before a token foretells it
+        if self.fused is not None:
+            shown = longest + 1 if "logits_to_keep" in self._takes else labels.size(1)
+            shifted = pad(labels[:, 1:], (0, 1), value=IGNORED)[:, -shown:]
+            return self.fused(network, {**inputs, "use_cache": False}, shifted, count, smoothing)
+        outputs = network(**inputs, use_cache=False)
         logits, wanted = outputs.logits[:, -longest - 1 : -1].contiguous(), labels[:, -longest:].contiguous()
         return token_mean(logits, wanted, count, smoothing), outputs
 

@@ -75,11 +75,15 @@ def trained(config: ModelConfig) -> int | None:
     return lora.trained(_family(shape, sources.name(config)).skeleton(shape), config.lora)
 
 
-def without_liger(config: ModelConfig) -> str:
-    """Why trainer.use_liger_kernel has no effect on the model. Raises UserError as `check` does."""
+def liger_parts(config: ModelConfig) -> tuple[str, ...]:
+    """What trainer.use_liger_kernel replaces in the model, in words; nothing where it cannot be used.
+
+    Raises UserError as `check` does.
+    """
     if made_here(config):
-        return EncoderDecoder.without_liger
-    return _family(sources.shape(config), sources.name(config)).without_liger
+        return EncoderDecoder.liger_parts(config.pocket)
+    shape = sources.shape(config)
+    return _family(shape, sources.name(config)).liger_parts(shape)
 
 
 def text_of(config: Config, train: Sequence[Example]) -> Text:

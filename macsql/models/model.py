@@ -50,7 +50,6 @@ class Trainable(Model, Protocol):
 
     family: ClassVar[str]  # its name, as cards have it
     sizes: ClassVar[tuple[str, ...]]  # keys of a checkpoint's config.json that must be whole numbers of at least 1
-    without_liger: ClassVar[str]  # why the Trainer's Liger switch has no effect on it
     network: "PreTrainedModel"
     text: Text
 
@@ -69,6 +68,13 @@ class Trainable(Model, Protocol):
     @staticmethod
     def skeleton(shape: Mapping[str, Any]) -> "PreTrainedModel":
         """A network of this shape (config.json) whose weights take no memory."""
+
+    @staticmethod
+    def liger_parts(shape: Mapping[str, Any]) -> tuple[str, ...]:
+        """What trainer.use_liger_kernel replaces in a model of this shape, in words; nothing: it cannot be used."""
+
+    def use_liger(self) -> None:
+        """Replace that in the network, which from now on trains with liger-kernel's operations."""
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """Examples as token ids within the windows, with the labels on what is to be learnt, in their order."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from macsql.models.card import Card
 from macsql.models.codecs import extend
 from macsql.models.generating import Generating
+from macsql.models.liger import FusedLoss, parts_of_t5, patch_t5
+from macsql.models.lora import plain
 from macsql.models.loss import token_mean
 from macsql.models.model import Answer, Row, skeleton
 from macsql.models.text import Text
@@ -20,7 +22,7 @@ class EncoderDecoder(Generating):
 
     family: ClassVar[str] = "encoder-decoder"
     sizes: ClassVar[tuple[str, ...]] = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")
-    without_liger: ClassVar[str] = "stock liger-kernel has no T5"
+    fused: FusedLoss | None = None  # once liger-kernel is in use
 
     @classmethod
     def open(cls, load: Callable[[Any], Any], text: Text, card: Card) -> "EncoderDecoder":
@@ -52,6 +54,15 @@ class EncoderDecoder(Generating):
         heads = {"d_kv": shape["d_model"] // shape["num_heads"], "model_type": "t5"}  # of one that is made here
         return skeleton(AutoModelForSeq2SeqLM, {**heads, **shape})
 
+    @staticmethod
+    def liger_parts(shape: Mapping[str, Any]) -> tuple[str, ...]:
+        """What trainer.use_liger_kernel replaces in a model of this shape, in words."""
+        return parts_of_t5(shape)
+
+    def use_liger(self) -> None:
+        """Train with liger-kernel's operations from now on."""
+        self.fused = patch_t5(plain(self.network))
+
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """input_ids of the prompt and labels of the answer; every token of the answer is learnt."""
         pairs = zip(self.prompts(sources), self.text.targets(targets), strict=True)
@@ -72,7 +83,10 @@ class EncoderDecoder(Generating):
         self, network: Any, batch: Mapping[str, "torch.Tensor"], count: "torch.Tensor | int | None", smoothing: float
     ) -> tuple["torch.Tensor", Any]:
         """(loss, outputs); see `Trainable.loss`. Labels stand where the decoder's outputs are: nothing is shifted."""
-        outputs = network(**{name: value for name, value in batch.items() if name != "labels"})
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        if self.fused is not None:
+            return self.fused(network, inputs, batch["labels"], count, smoothing)
+        outputs = network(**inputs)
         return token_mean(outputs.logits, batch["labels"], count, smoothing), outputs
 
     def _padded(self, sources: Sequence[list[int]]) -> "dict[str, torch.Tensor]":

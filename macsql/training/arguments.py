@@ -65,7 +65,7 @@ def training_arguments(config: Config, folder: Path) -> TrainingArguments:
     arguments["bf16"] = precision(config).bf16
     if arguments["bf16"] and on_cpu(config):
         arguments["use_cpu"] = True  # else the Trainer looks for a GPU that has bf16
-    arguments["use_liger_kernel"] = False  # why is the family's to say: macsql.training.check.notes tells it
+    arguments["use_liger_kernel"] = False  # the library's switch knows no T5: macsql.training.trainer uses ours
     try:
         return TrainingArguments(
             output_dir=str(folder),

@@ -7,7 +7,7 @@ from macsql.config import Config
 from macsql.corpora.leakage import suspects, warning
 from macsql.errors import UserError
 from macsql.factory.prepared import Prepared
-from macsql.models import families
+from macsql.models import families, liger
 from macsql.models.codecs import codec
 from macsql.needs import check_numbers
 from macsql.training import mixture
@@ -23,6 +23,7 @@ def check(config: Config) -> None:
     check_numbers(config, "generation", "trainer", "metrics", "executor", "scale", "seed")
     _check_trainer(config)
     families.check(config.model)
+    _check_liger(config)
 
 
 def _check_trainer(config: Config) -> None:
@@ -39,6 +40,41 @@ def _check_trainer(config: Config) -> None:
         raise UserError("trainer.early_stopping_patience counts evaluations, and trainer.eval_strategy=no makes none.")
 
 
+def _check_liger(config: Config) -> None:
+    """What can be known before a trial; where trials run on other machines, whether those have a GPU cannot."""
+    asked = config.trainer.use_liger_kernel.lower()
+    if asked not in liger.CHOICES:
+        raise UserError(
+            f"trainer.use_liger_kernel={config.trainer.use_liger_kernel}: write true, false or auto (where it can run)."
+        )
+    if asked == "true" and (config.executor.name == "local" or not families.liger_parts(config.model)):
+        liger_parts(config)
+
+
+def liger_parts(config: Config) -> tuple[str, ...]:
+    """What liger-kernel replaces in a training in this process, in words; nothing where it is not used.
+
+    Raises UserError where trainer.use_liger_kernel=true and it cannot be used.
+    """
+    parts, reason = _liger(config)
+    if reason and config.trainer.use_liger_kernel.lower() == "true":
+        raise UserError(f"trainer.use_liger_kernel=true: {reason}. Write auto to use it where it can run, or false.")
+    return parts
+
+
+def _liger(config: Config) -> tuple[tuple[str, ...], str]:
+    """(what is replaced, why nothing is); both are empty where nothing is asked for."""
+    if config.trainer.use_liger_kernel.lower() == "false":
+        return (), ""
+    parts = families.liger_parts(config.model)
+    if config.trainer.options.get("use_cpu"):
+        return (), "trainer.use_cpu trains on a CPU"
+    if config.model.lora.r and codec(config.codec.name).added_tokens:
+        return (), f"the new tokens of codec={config.codec.name} are trained beside adapters, in a layer of their own"
+    reason = liger.missing() if parts else "liger-kernel has no patch for a model of this type that is of use here"
+    return ((), reason) if reason else (parts, "")
+
+
 def examined(config: Config, prepared: Prepared) -> list[str]:
     """A sentence for each thing that training on these examples cannot teach, or that the model may have seen before.
 
@@ -52,11 +88,20 @@ def examined(config: Config, prepared: Prepared) -> list[str]:
     return [*report.warnings(), *map(warning, known)]
 
 
-def notes(config: Config) -> list[str]:
-    """A sentence for each thing that the configuration asks for and that changes nothing, or cannot be meant."""
+def uses(config: Config) -> list[str]:
+    """A sentence for what a training in this process does that its configuration leaves to the machine."""
+    parts = _liger(config)[0]
+    return [f"liger-kernel is used: {', '.join(parts)}."] if parts else []
+
+
+def notes(config: Config, here: bool = True) -> list[str]:
+    """A sentence for each thing that the configuration asks for and that changes nothing, or cannot be meant.
+
+    `here` is false where the trial will run on another machine.
+    """
     factor, lines = config.scale.learning_rate_factor, []
-    if config.trainer.use_liger_kernel:
-        lines.append(f"trainer.use_liger_kernel=true has no effect: {families.without_liger(config.model)}.")
+    if here and (reason := _liger(config)[1]):
+        lines.append(f"trainer.use_liger_kernel={config.trainer.use_liger_kernel} has no effect: {reason}.")
     if factor != 1 and not families.made_here(config.model):
         lines.append(
             f"scale.learning_rate_factor={factor:g} multiplies every learning rate, which is meant for random weights "

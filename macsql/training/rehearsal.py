@@ -48,6 +48,7 @@ def _in_small(config: Config) -> Config:
         per_device_eval_batch_size=ROWS,
         gradient_accumulation_steps=1,
         bf16="false",
+        use_liger_kernel="false",
         options={**options, "use_cpu": True},
     )
     generation = dataclasses.replace(config.generation, max_new_tokens=TOKENS, batch_size=1)

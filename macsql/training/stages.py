@@ -18,7 +18,7 @@ from macsql.factory.prepared import Prepared
 from macsql.models.decoding import predict, sample
 from macsql.models.text import Text
 from macsql.records import Example, Prediction, write_jsonl
-from macsql.training.check import notes
+from macsql.training.check import notes, uses
 from macsql.training.precision import precision
 from macsql.trials.checkpoints import last_checkpoint
 from macsql.trials.events import EventLog
@@ -162,7 +162,7 @@ def result(config: Config, trained: Trained, taken: int, metrics: Mapping[str, f
         told,
         steps=trained.steps,
         parts=clock.parts,
-        notes=notes(config),
+        notes=[*uses(config), *notes(config)],
         attempt_steps=taken,
         precision=str(precision(config)),
     )

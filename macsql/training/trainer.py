@@ -18,6 +18,7 @@ from macsql.records import Example
 from macsql.training import mixture
 from macsql.training.arguments import training_arguments
 from macsql.training.callbacks import Checkpoints, Report
+from macsql.training.check import liger_parts
 from macsql.trials.checkpoints import LOSS_WINDOW
 from macsql.trials.stopping import StopRequest
 
@@ -123,6 +124,8 @@ def make_trainer(
 
     `on_log` gets (step, epoch, metrics); checkpoints go to `folder`; `stop` ends the training at the next step.
     """
+    if liger_parts(config):
+        model.use_liger()
     callbacks: list[TrainerCallback] = [Report(on_log), Checkpoints(stop)]
     if config.trainer.early_stopping_patience is not None:
         callbacks.append(

@@ -26,7 +26,7 @@ class Result:
     steps: int = 0  # optimizer steps done
     seconds: float = 0.0  # wall clock of the last attempt alone, which may have begun at a checkpoint
     parts: Mapping[str, float] = dataclasses.field(default_factory=dict)  # seconds of each stage of that attempt
-    notes: Sequence[str] = ()  # what was asked for and had no effect, in sentences
+    notes: Sequence[str] = ()  # what was left to the machine, or had no effect, in sentences
     attempt_steps: int | None = None  # of `steps`, those of the last attempt; None: not told
     precision: str = ""  # what it multiplied in, and why; empty: not told
     cause: Cause = ""  # FAILED, KILLED: what the sweep must know of the reason; empty: nothing

@@ -194,20 +194,10 @@ def test_the_pocket_tokenizer_is_made_once_and_the_same_everywhere(small, tmp_pa
 def test_every_family_has_all_of_the_protocol():
     """A third family is a class with these and its entry in FAMILIES."""
     members = {name for name in vars(Trainable) if not name.startswith("_")} | {*Trainable.__annotations__}
-    assert {"open", "reads", "parameters", "sizes", "without_liger", "rows", "loss"} <= members
+    assert {"open", "reads", "parameters", "sizes", "use_liger", "rows", "loss"} <= members
     assert len({family.family for family in families.FAMILIES}) == len(families.FAMILIES) > 1
     for family in families.FAMILIES:
         assert not [name for name in members - {"network", "text", "card"} if not hasattr(family, name)], family
-
-
-def test_the_liger_note_is_the_familys(small, saved, tmp_path):
-    assert "has no T5" in families.without_liger(small)
-    assert "has no T5" in families.without_liger(saved)
-    (tmp_path / "llama").mkdir()
-    (tmp_path / "llama" / "config.json").write_text('{"model_type": "llama", "vocab_size": 300}')
-    note = families.without_liger(ModelConfig(name="own", path=str(tmp_path / "llama")))
-    assert "left off" in note
-    assert "T5" not in note
 
 
 def test_parameters_are_known_without_loading(small):
