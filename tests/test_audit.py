@@ -76,6 +76,22 @@ def test_what_was_left_out_is_named(audit, tmp_path):
     assert "Nothing is lost of the rows that were read" in shown
 
 
+def test_linked_values_are_counted(audit, tmp_path):
+    out = tmp_path / "audit.json"
+    code, shown, _ = audit(f"audit.out={out}")
+    assert code == 0
+    assert "values that a question names" in shown
+    counts = json.loads(out.read_text(encoding="utf-8"))["decomposer"]["links"]["train"]
+    linked = sum(
+        counts[f"linked_{kind}"] for kind in ("exact", "folded", "plural", "near") if f"linked_{kind}" in counts
+    )
+    assert 0 < linked == counts["gold_values"]
+    assert counts["prompts_with_gold_values"] <= counts["prompts_with_links"] < counts["prompts"]
+    _, shown, _ = audit("agents.value_links=0", f"audit.out={out}")
+    assert "values that a question names" not in shown
+    assert json.loads(out.read_text(encoding="utf-8"))["decomposer"]["links"] == {}
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -140,8 +140,10 @@ def _words(text: str) -> Iterator[tuple[str, int, int]]:
     letters = [fold(letter) for letter in text]
     places = [place for place, letter in enumerate(letters) for _ in letter]
     for word in _WORD.finditer("".join(letters)):
-        after = word.end()
-        yield word[0], places[word.start()], places[after] if after < len(places) else len(text)
+        end = places[word.end() - 1] + 1
+        while end < len(text) and not letters[end]:  # an accent that is a character of its own
+            end += 1
+        yield word[0], places[word.start()], end
 
 
 def other_numbers(key: str) -> Iterator[str]:

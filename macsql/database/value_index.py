@@ -112,12 +112,12 @@ def fold(text: str) -> str:
 
 def keys_of(texts: Sequence[str]) -> list[str]:
     """Each text by its words: folded, one space between them, nothing for signs."""
-    if not all(map(str.isascii, texts)):
-        return [_BETWEEN_WORDS.sub(" ", fold(text)).strip() for text in texts]
-    if not texts or any("\n" in text for text in texts):
-        return [_ASCII_SIGNS.sub(" ", text.lower()).strip() for text in texts]
-    # all at once: most values of most databases need nothing but this, and loops over them are most of the time
-    return [key.strip() for key in _ASCII_SIGNS.sub(" ", "\n".join(texts).lower()).split("\n")]
+    joined = "\n".join(texts)
+    if joined.count("\n") == len(texts) - 1 and joined.isascii():  # a loop would cost more than all else
+        return [key.strip() for key in _ASCII_SIGNS.sub(" ", joined.lower()).split("\n")]
+    plain = [place for place, text in enumerate(texts) if text.isascii() and "\n" not in text]
+    keys = dict(zip(plain, keys_of([texts[place] for place in plain]), strict=True)) if plain else {}
+    return [keys[n] if n in keys else _BETWEEN_WORDS.sub(" ", fold(text)).strip() for n, text in enumerate(texts)]
 
 
 _HELD: "OrderedDict[tuple[Path, Stamp], ValueIndex]" = OrderedDict()  # the last ones used, by file and its state

@@ -225,3 +225,58 @@ def test_the_estimate_lies_above_t5(shared: Path) -> None:
             assert true <= 512
     assert min(ratios) >= 0.99
     assert sum(ratios) / len(ratios) < 1.35
+
+
+LINKS = {
+    ("vessel", "vessel_id"): ("V-7",),
+    ("landing", "name"): ("Weir", "Altmarkt"),
+    ("crossing", "captain"): ("O'Neil; (a) | b: c\nd",),
+    ("nowhere", "name"): ("x",),
+}
+
+
+def test_linked_values_stand_first_in_quotes_keys_included(ferries: Database) -> None:
+    """Each once; neither line breaks nor signs of the layout in them break it."""
+    values = read_value_examples(ferries, 2)
+    shown = {"question": "How many ships?", "schema": ferries.schema, "values": values}
+    prompt = selector.prompt("brief", **shown, links=LINKS)
+    plain = selector.prompt("brief", **shown)
+    assert prompt == (
+        plain.replace("vessel_id, name(Aurelia", "vessel_id('V-7'), name(Aurelia")
+        .replace("name(Altmarkt; Oststeg)", "name('Weir'; 'Altmarkt'; Oststeg)")
+        .replace("captain(I. Brandt", "captain('O''Neil; (a) | b: c d'; I. Brandt")
+    )
+    assert prompt != plain
+    assert selector.prompt("brief", **shown, links={}) == plain
+
+
+def test_linked_values_go_first_in_mac_sql_too(ferries: Database) -> None:
+    shown = {"question": "How many ships?", "schema": ferries.schema, "values": read_value_examples(ferries, 2)}
+    prompt = selector.prompt("mac_sql", **shown, links=LINKS)
+    assert "(name, name. Value examples: ['Weir', 'Altmarkt', 'Oststeg'].),\n" in prompt
+    assert "(vessel_id, vessel id. Value examples: ['V-7'].),\n" in prompt
+    assert selector.prompt("mac_sql", **shown, links={}) == selector.prompt("mac_sql", **shown)
+
+
+def test_columns_with_linked_values_outlive_others(ferries: Database) -> None:
+    """They go after all that the fields do not mention, and value examples before them."""
+    links = {("crossing", "cargo"): ("milk",), ("landing", "landing_id"): ("L1",)}
+    shown = {"question": "Which passengers?", "schema": ferries.schema, "values": read_value_examples(ferries, 2)}
+    prompt = selector.prompt("brief", **shown, links=links, budget=80)
+    assert "cargo('milk')" in prompt
+    assert "passengers" in prompt.partition("schema:")[2]
+    assert "landing_id('L1')" in prompt
+    assert "weather" not in prompt
+    assert "cargo" not in selector.prompt("brief", **shown, budget=80)
+
+
+@settings(max_examples=100, deadline=None)
+@given(schemas(), QUESTIONS, st.integers(1, 120), st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=3))
+def test_linked_values_keep_to_the_budget_and_to_one_line(schema, question, budget, linked) -> None:
+    links = {(table.name, column.name): tuple(linked) for table in schema.tables for column in table.columns[:2]}
+    values = {(table.name, column.name): (None, "abc", 1.5) for table in schema.tables for column in table.columns}
+    prompt = selector.prompt("brief", question=question, schema=schema, values=values, links=links, budget=budget)
+    head = f"select: {' '.join(question.split())}"
+    assert prompt.startswith(head)
+    assert prompt == head or estimate_tokens(prompt) <= budget
+    assert all(letter == " " or not letter.isspace() for letter in prompt)

@@ -215,6 +215,38 @@ def test_unknown_styles_and_roles_are_refused(ferries: Database, sandbox: Sandbo
         make(ferries, sandbox, questions(*GOLDS), **settings)
 
 
+def test_links_are_made_of_question_and_database_alone(ferries: Database, sandbox: Sandbox) -> None:
+    """Another gold query, and the prompts stay to the letter; only the counts look at it."""
+    asked = Question("q", "ferries", "Which captains sailed from Oststeg in fog?", "")
+    golds = (
+        "SELECT captain FROM crossing WHERE weather = 'fog'",
+        "SELECT name FROM landing WHERE name = 'Oststeg' AND bank = 'left'",
+    )
+    prompts = []
+    for gold in golds:
+        cfg = AgentsConfig(style="brief", value_examples=0, value_links=4, roles=["selector", "decomposer"])
+        made = make_examples([replace(asked, sql=gold)], {"ferries": ferries}, cfg, sandbox)
+        prompts.append([row.source for row in made.examples])
+        counts = made.links["decomposer"]
+        assert counts["prompts"] == counts["prompts_with_links"] == 1
+        assert counts["links"] >= 2
+        wanted = gold.count("'") // 2
+        assert (counts["gold_values"], counts["linked_exact"]) == (wanted, 1)
+        assert counts["prompts_with_all_linked"] == (wanted == 1)
+    assert prompts[0] == prompts[1]
+    assert "name('Oststeg')" in prompts[0][0]
+    assert "weather('fog')" in prompts[0][0]
+
+
+def test_without_links_nothing_is_counted_and_nothing_changes(ferries: Database, sandbox: Sandbox) -> None:
+    made = make(ferries, sandbox, questions(*GOLDS), style="brief", value_links=0)
+    assert made.links == {}
+    assert made.partly_linked == ()
+    linked = make(ferries, sandbox, questions(*GOLDS), style="brief", value_links=4)
+    assert [row.target for row in made.examples] == [row.target for row in linked.examples]
+    assert [row.broken_sql for row in made.examples] == [row.broken_sql for row in linked.examples]
+
+
 @pytest.mark.parametrize("data", ["spider", "geoquery"])
 def test_public_corpora(shared: Path, tmp_path: Path, sandbox: Sandbox, data: str) -> None:
     """Recall of gold columns 1.00, no prompt over its budget, every Refiner row fails outside the sandbox as well."""
