@@ -10,23 +10,26 @@
 `steps` sets the optimizer steps of an epoch for any of them, so that all settings do the same work; rows are then
 repeated or left out, the shares stay. An agent without rows takes no part. `ratio` thins the rows beforehand, so
 that data whose agents are equal can stand for data whose agents are not; the same rows are kept for every mixture.
-The evaluation set is never touched by a mixture.
+The evaluation set is never touched by a mixture. `trainer.train_sampling_strategy=group_by_length` changes the order
+of an epoch's rows alone.
 """
 
 import hashlib
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from macsql.config import Config, MixtureConfig
 from macsql.errors import UserError
 from macsql.records import AGENTS, Agent
+from macsql.training.grouping import grouped, steps_sorted
 
 if TYPE_CHECKING:
     from torch.utils.data import Sampler
 
 MIXTURES = ("real", "undersample", "oversample", "temperature", "matched")
+ORDERS = ("random", "group_by_length")  # of trainer.train_sampling_strategy, those that every mixture has
 
 
 def check(cfg: MixtureConfig) -> None:
@@ -48,11 +51,17 @@ def check(cfg: MixtureConfig) -> None:
 
 
 def epoch_indices(
-    agents: Sequence[Agent], cfg: MixtureConfig, epoch: int, batch_size: int | None = None, seed: int = 0
+    agents: Sequence[Agent],
+    cfg: MixtureConfig,
+    epoch: int,
+    batch_size: int | None = None,
+    seed: int = 0,
+    lengths: Sequence[int] | None = None,
 ) -> list[int]:
-    """Row numbers that an epoch takes, in training order.
+    """Row numbers that an epoch takes, in training order; where `lengths` has each row's, rows of like length together.
 
-    `agents` names the agent of each row; `batch_size` is rows an optimizer step (needed for `steps` and `matched`).
+    `agents` names the agent of each row; `batch_size` is rows an optimizer step (needed for `steps`, `matched`,
+    `lengths`).
     Which rows are drawn depends on `cfg.seed`, and on the epoch where `cfg.resample`; their order on the trial's `seed`
     and the epoch too. Every epoch has the same length, and of an agent's rows none is taken twice before all are taken.
     Raises UserError for a bad configuration or where there are no rows.
@@ -69,11 +78,20 @@ def epoch_indices(
     counts = _shares(_weights(cfg, pools), _size(cfg, pools, batch_size))
     taken = [row for agent, rows in pools.items() for row in _draw(rows, counts[agent], f"{draw}/rows/{agent}")]
     _random(f"{cfg.seed}/{seed}/{epoch}/order").shuffle(taken)
-    return taken
+    if lengths is None or batch_size is None:
+        return taken
+    return grouped(taken, lengths, batch_size, _random(f"{cfg.seed}/{seed}/{epoch}/lengths"))
 
 
-def sampler(agents: Sequence[Agent], cfg: MixtureConfig, seed: int, batch_size: int) -> "Sampler[int]":
-    """`epoch_indices` for a DataLoader. The Trainer calls `set_epoch`, so a resumed run sees the same rows."""
+def sampler(
+    agents: Sequence[Agent],
+    cfg: MixtureConfig,
+    seed: int,
+    batch_size: int,
+    lengths: Sequence[int] | None = None,
+    arrange: Callable[[list[int]], list[int]] = list,
+) -> "Sampler[int]":
+    """`epoch_indices`, arranged, for a DataLoader. The Trainer calls `set_epoch`: a resumed run sees the same rows."""
     from torch.utils.data import Sampler
 
     class MixtureSampler(Sampler[int]):
@@ -88,22 +106,31 @@ def sampler(agents: Sequence[Agent], cfg: MixtureConfig, seed: int, batch_size: 
             return self.length
 
         def __iter__(self) -> Iterator[int]:
-            return iter(epoch_indices(agents, cfg, self.epoch, batch_size, seed))
+            return iter(arrange(epoch_indices(agents, cfg, self.epoch, batch_size, seed, lengths)))
 
     return MixtureSampler()
 
 
-def trainer_sampler(agents: Sequence[Agent], config: Config) -> "Sampler[int] | None":
-    """The mixture's sampler; None where the Trainer's own order by length is asked for, which only `real` allows."""
+def trainer_sampler(
+    agents: Sequence[Agent], config: Config, lengths: Sequence[int] | None = None
+) -> "Sampler[int] | None":
+    """The mixture's sampler; None where an order of the Trainer's own is asked for, which only `real` allows.
+
+    `lengths` has each row's: for group_by_length, and to sort the rows of a step of several micro-batches.
+    """
     trainer = config.trainer
-    if trainer.train_sampling_strategy != "random":
+    if trainer.train_sampling_strategy not in ORDERS:
         if config.mixture.name != "real" or config.mixture.steps is not None or config.mixture.ratio:
             raise UserError(
                 f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
-                f"this mixture ({config.mixture.name}) does not: use random."
+                f"this mixture ({config.mixture.name}) does not: use {' or '.join(ORDERS)}."
             )
         return None
-    return sampler(agents, config.mixture, config.seed, trainer.rows_per_step)
+    by_length = lengths if trainer.train_sampling_strategy == "group_by_length" else None
+    size = trainer.rows_per_step
+    if lengths is None or trainer.gradient_accumulation_steps == 1:
+        return sampler(agents, config.mixture, config.seed, size, by_length)
+    return sampler(agents, config.mixture, config.seed, size, by_length, lambda rows: steps_sorted(rows, lengths, size))
 
 
 def _pools(agents: Sequence[Agent]) -> dict[Agent, list[int]]:

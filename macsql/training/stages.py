@@ -35,6 +35,7 @@ from macsql.trials.result import Result
 from macsql.trials.stopping import StopRequest
 from macsql.trials.trained import Trained, leave, trained_before
 
+PADDING = "train/padding_share"  # of the positions of an epoch's batches; an event of its own, before the first step
 Tell = Callable[[int, float, dict[str, float]], None]
 
 
@@ -111,6 +112,8 @@ def train(config: Config, folder: Path, data: Data, text: Text, stop: StopReques
 
     model = model_of(config, text, data.fingerprint)
     trainer = make_trainer(config, model, data.train, data.eval, folder / CHECKPOINTS, on_log, stop)
+    if last is None and (share := trainer.padding_share()) is not None:
+        on_log(0, 0.0, {PADDING: share})
     trainer.args.eval_on_start = trainer.args.eval_on_start and last is None
     stop.check()
     trainer.train(resume_from_checkpoint=None if last is None else str(last.folder))

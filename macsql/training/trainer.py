@@ -1,8 +1,7 @@
 """transformers' Trainer as every family is trained with it: its rows drawn by the mixture, resumed to the bit."""
 
 import json
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from datasets import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers import Trainer as LibraryTrainer
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from macsql.config import Config
 from macsql.models.model import Trainable
@@ -19,6 +17,7 @@ from macsql.training import mixture
 from macsql.training.arguments import training_arguments
 from macsql.training.callbacks import Checkpoints, Report
 from macsql.training.check import liger_parts
+from macsql.training.grouping import length, padding_share
 from macsql.trials.checkpoints import LOSS_WINDOW
 from macsql.trials.stopping import StopRequest
 
@@ -26,25 +25,6 @@ from macsql.trials.stopping import StopRequest
 def tokenised(examples: Sequence[Example], model: Trainable) -> Dataset:
     """The examples as rows of token ids and labels, cut to the model's windows, in their order."""
     return Dataset.from_list(model.rows([row.source for row in examples], [row.target for row in examples]))
-
-
-class ByLength(torch.utils.data.Sampler[int]):
-    """The Trainer's order by length, drawn from the seed and the epoch alone: a resumed run sees the same rows."""
-
-    def __init__(self, sampler: LengthGroupedSampler, seed: int) -> None:
-        self.sampler, self.seed, self.epoch = sampler, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the Trainer before each epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def __iter__(self) -> Iterator[int]:
-        draw = random.Random(f"{self.seed}/{self.epoch}").getrandbits(63)
-        self.sampler.generator = torch.Generator().manual_seed(draw)
-        return iter(self.sampler)
 
 
 class Trainer(LibraryTrainer):
@@ -64,6 +44,13 @@ class Trainer(LibraryTrainer):
         loss, outputs = self.family.loss(model, inputs, num_items_in_batch, self.smoothing)
         return (loss, outputs) if return_outputs else loss
 
+    def padding_share(self) -> float | None:
+        """The share of the first epoch's positions that hold padding; None where the Trainer orders the rows."""
+        if self.mixture_sampler is None:
+            return None
+        rows: Any = self.train_dataset
+        return padding_share(list(self.mixture_sampler), list(rows), self.args.per_device_train_batch_size)
+
     def evaluate(self, *arguments: Any, **given: Any) -> dict[str, float]:
         """The library's evaluation, in which a last batch that is not full counts as much as a full one.
 
@@ -80,8 +67,7 @@ class Trainer(LibraryTrainer):
     def _get_train_sampler(self, *arguments: Any) -> torch.utils.data.Sampler[int] | None:
         if self.mixture_sampler is not None:
             return self.mixture_sampler
-        sampler = super()._get_train_sampler(*arguments)
-        return ByLength(sampler, self.args.seed) if isinstance(sampler, LengthGroupedSampler) else sampler
+        return super()._get_train_sampler(*arguments)
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
         """About the best checkpoint's weights: those that the model holds under two names are stored under one."""
@@ -126,6 +112,8 @@ def make_trainer(
     """
     if liger_parts(config):
         model.use_liger()
+    rows = tokenised(train, model)
+    lengths = [length(row) for row in rows]
     callbacks: list[TrainerCallback] = [Report(on_log), Checkpoints(stop)]
     if config.trainer.early_stopping_patience is not None:
         callbacks.append(
@@ -134,10 +122,10 @@ def make_trainer(
     trainer = Trainer(
         family=model,
         smoothing=config.trainer.label_smoothing_factor,
-        sampler=mixture.trainer_sampler([row.agent for row in train], config),
+        sampler=mixture.trainer_sampler([row.agent for row in train], config, lengths),
         model=model.network,
         args=training_arguments(config, folder),
-        train_dataset=tokenised(train, model),
+        train_dataset=rows,
         eval_dataset=tokenised(evaluation, model),
         processing_class=model.text.tokenizer,
         data_collator=model.collator(),

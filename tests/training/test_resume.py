@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from trials import Killed, StopAt, folder_of, outcome, told, with_trainer
 
+from macsql.config import MixtureConfig
 from macsql.train import run_folder
+from macsql.training.stages import PADDING
 from macsql.training.trainer import Trainer
 from macsql.trials.checkpoints import last_checkpoint
 from macsql.trials.result import read_result
@@ -114,7 +116,7 @@ def test_a_killed_trial_resumes_from_its_last_epoch(trial, undisturbed):
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"train_sampling_strategy": name} for name in ("group_by_length", "batch_rebalance", "sequential")),
+        *({"train_sampling_strategy": name} for name in ("batch_rebalance", "sequential")),
         {"options": {"eval_on_start": True}},
     ],
     ids=lambda changes: str(next(iter(changes.values()))),
@@ -126,6 +128,21 @@ def test_what_the_trainer_does_of_its_own_it_does_once(trial, undisturbed, chang
         run_folder(folder, stop=stop, tell=stop.tell)
     assert run_folder(folder).status == "FINISHED"
     assert outcome(folder) == undisturbed(**changes)
+
+
+@pytest.mark.parametrize("step", [4, EPOCH, EPOCH + 4])
+def test_batches_of_like_length_are_resumed_to_the_bit(tiny, trial, undisturbed, step):
+    """In the middle of an epoch too, with a mixture that draws other rows in each."""
+    tiny.mixture = MixtureConfig("temperature", temperature=3.0, resample=True, steps=EPOCH)
+    changes = {"train_sampling_strategy": "group_by_length"}
+    folder, stop = trial("stopped", **changes), StopAt(step)
+    with pytest.raises(Interrupted):
+        run_folder(folder, stop=stop, tell=stop.tell)
+    assert run_folder(folder).status == "FINISHED"
+    assert outcome(folder) == undisturbed(**changes)
+    ((first, share),) = told(folder, PADDING)
+    assert first == 0
+    assert 0 < share < 0.2
 
 
 @pytest.mark.parametrize(

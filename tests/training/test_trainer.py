@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 import torch
 from transformers import TrainerState
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from macsql.errors import UserError
 from macsql.factory.prepared import prepare
 from macsql.models.families import model_of, text_of
 from macsql.training.arguments import training_arguments
 from macsql.training.callbacks import Report
-from macsql.training.trainer import ByLength, make_trainer
+from macsql.training.trainer import make_trainer
 from macsql.trials.stopping import Diverged, StopRequest
 
 
@@ -113,13 +112,24 @@ def test_a_loss_that_is_no_number_is_named(name):
         Report(lambda *_: None).on_log(None, TrainerState(global_step=7), None, {name: math.nan, "grad_norm": 1.0})
 
 
-def test_an_order_by_length_depends_on_seed_and_epoch_alone():
-    def order(seed, epoch):
-        sampler = ByLength(LengthGroupedSampler(4, lengths=list(range(100))), seed)
-        sampler.set_epoch(epoch)
-        torch.rand(1)  # whatever else is drawn meanwhile
-        return tuple(sampler)
+def test_the_trainer_gets_batches_of_like_length(tiny, tmp_path):
+    """Whatever the mixture; of the Trainer's own orders nothing is said."""
+    train = prepare(tiny).examples("train")
+    model = model_of(tiny, text_of(tiny, train), "")
 
-    assert order(1, 2) == order(1, 2)
-    assert sorted(order(1, 2)) == list(range(100))
-    assert len({order(seed, epoch) for seed in range(3) for epoch in range(3)}) == 9
+    def made(order, mixture="undersample"):
+        trainer = dataclasses.replace(tiny.trainer, train_sampling_strategy=order)
+        config = dataclasses.replace(tiny, trainer=trainer, mixture=dataclasses.replace(tiny.mixture, name=mixture))
+        return make_trainer(config, model, train, train, tmp_path, lambda *_: None, StopRequest())
+
+    micro = dataclasses.replace(
+        tiny, trainer=dataclasses.replace(tiny.trainer, per_device_train_batch_size=2, gradient_accumulation_steps=4)
+    )
+    sorted_steps = make_trainer(micro, model, train, train, tmp_path, lambda *_: None, StopRequest())
+    assert sorted_steps.padding_share() < made("random", "real").padding_share() * 0.7
+    plain, grouped = made("random"), made("group_by_length")
+    assert sum(grouped.padding_share() < plain.padding_share() * share for share in (1, 0.7)) == 2
+    assert len(list(grouped.get_train_dataloader())) == len(list(plain.get_train_dataloader()))
+    assert made("sequential", "real").padding_share() is None
+    with pytest.raises(UserError, match=r"takes every row once.*use random or group_by_length\.$"):
+        made("sequential")
