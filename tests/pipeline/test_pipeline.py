@@ -1,22 +1,24 @@
 """The three agents end to end, with the gold SQL, nobody or a scripted model in the seats."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from macsql.agents import decomposer, refiner, selector
-from macsql.config import DataConfig, GenerationConfig
+from macsql.config import AgentsConfig, DataConfig, GenerationConfig
 from macsql.corpora import read
 from macsql.database.sandbox import Sandbox, Status
 from macsql.database.schema import Column, Database, Schema, Table
+from macsql.factory.examples import make_examples
 from macsql.models.card import Card
 from macsql.models.model import Answer
 from macsql.pipeline.pipeline import Pipeline, Rules, is_small
 from macsql.pipeline.seats import ModelSeat, Nobody, Oracle
 from macsql.pipeline.turns import Ending
 from macsql.protocols.rows import columns_match
-from macsql.records import Question
+from macsql.records import AGENTS, Question
 
 CARD = Card("encoder-decoder", "brief", "verbatim", 512, 256, "auto", ("selector", "decomposer", "refiner"), "", "")
 GREEDY = GenerationConfig(batch_size=2)
@@ -220,3 +222,18 @@ def test_a_decomposition_is_answered_by_its_last_step(ferries, sandbox):
     script = [("decompose:", decomposer.write(steps, "mac_sql"))]
     [one], _ = ask(ferries, sandbox, script, question("?"), selector=Nobody())
     assert one.sql == "SELECT 2"
+
+
+def test_a_model_is_asked_as_it_was_trained_with_the_values_that_a_question_names(ferries, sandbox):
+    """What the factory makes of a question and what a seat makes of it are the same to the letter."""
+    asked = question("Which captains sailed from Oststeg in fog?", "SELECT captain FROM crossing WHERE weather = 'fog'")
+    cfg = AgentsConfig(style="brief", value_examples=6, value_links=4, augment=False)
+    trained = {row.agent: row for row in make_examples([asked], {"ferries": ferries}, cfg, sandbox).examples}
+    broken = trained["refiner"].broken_sql
+    script = [("decompose:", f"```sql\n{broken}\n```")]
+    card = replace(CARD, value_links=4)
+    seats = {agent: ModelSeat("scripted", Scripted(*script, card=card), GREEDY) for agent in AGENTS}
+    [one] = Pipeline(seats, sandbox, Rules(rounds=1, skip_small=False)).answer([asked], {"ferries": ferries})
+    read = {turn.agent: turn.reply.read for turn in one.turns}
+    assert read == {agent: row.source for agent, row in trained.items()}
+    assert "weather('fog'; " in read["decomposer"]
