@@ -8,6 +8,7 @@ from macsql.places import CONF
 COMMANDS = {
     "sweep": "+experiment=lr_bs [+scale=pocket] [key=value ...]   a sweep; the same command again resumes it",
     "train": "[key=value ...]   one fine-tune, the unit that a sweep repeats",
+    "pretrain": "+experiment=pocket_base [key=value ...]   the built-in model from random weights; resumes",
     "build": "data=spider data.root=DIR out=FILE   the agents' examples as chat JSONL",
     "audit": "[key=value ...]   can this model's tokenizer and window represent this data at all?",
     "score": "--protocol P[,P] --gold FILE --pred FILE --db DIR   scores of prediction files",
@@ -30,6 +31,11 @@ KEYS: dict[str, dict[str, str]] = {
         "seed": "of weights, data order and dropout",
         "tracking.state_dir": "folder for everything that is kept: mlruns",
     },
+    "pretrain": {
+        "seed": "of weights and data order",
+        "data.databases": "random databases to learn from",
+        "tracking.state_dir": "folder for everything that is kept: mlruns",
+    },
     "build": {
         "out": "the file for the rows; it must be given",
         "build.splits": "parts of the data whose questions become rows: [train,eval]",
@@ -42,6 +48,7 @@ KEYS: dict[str, dict[str, str]] = {
 FIRST = {
     "sweep": f"+experiment=lr_bs +scale=pocket {TRY} sweep.name=try",
     "train": f"+scale=pocket {TRY}",
+    "pretrain": "+experiment=pocket_base data.databases=40 trainer.max_steps=100",
     "build": "data.questions=20 out=rows.jsonl",
     "audit": "data.questions=20 codec=verbatim",
 }

@@ -109,6 +109,11 @@ def train(config: Config) -> int:
         say(line)
     for warning in [*notes(config), *examined(config, prepared)]:
         say(f"Warning: {warning}")
+    return carry_out(config, prepared)
+
+
+def carry_out(config: Config, prepared: Prepared) -> int:
+    """Fine-tune on examples that are there, record and show it; returns the exit code."""
     trial = planned(config, prepared.fingerprint)
     before = read_result(trial.folder)
     record = recorder(trial, prepared.fingerprint, before)

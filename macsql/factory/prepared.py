@@ -206,10 +206,11 @@ def _without(split: Split, corpus: corpora.Corpus, config: Config) -> UserError:
 
 def _databases(corpus: corpora.Corpus) -> str:
     used = {question.db_id for question in corpus.questions}
-    return json.dumps([_entry(database) for key, database in sorted(corpus.databases.items()) if key in used])
+    return json.dumps([entry(database) for key, database in sorted(corpus.databases.items()) if key in used])
 
 
-def _entry(database: Database) -> dict[str, Any]:
+def entry(database: Database) -> dict[str, Any]:
+    """A database as databases.json describes it."""
     return {"id": database.id, "path": str(database.path.resolve()), "schema": asdict(database.schema)}
 
 

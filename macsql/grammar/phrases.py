@@ -28,7 +28,19 @@ _SCALES = (
     ({"rating", "score"}, ("rated higher than", "rated lower than", "top rated", "worst rated", "how good is")),
     ({"year", "founded", "established", "opened"}, ("newer than", "older than", "newest", "oldest", "in what year was")),
 )  # fmt: skip
-_PLACES = {"city", "country", "state", "location", "region", "venue", "town", "hometown", "district", "headquarters", "birthplace"}
+_PLACES = {
+    "city",
+    "country",
+    "state",
+    "location",
+    "region",
+    "venue",
+    "town",
+    "hometown",
+    "district",
+    "headquarters",
+    "birthplace",
+}
 _MAKERS = {"author", "artist", "director", "publisher", "manufacturer", "composer", "brand", "organizer"}
 _TIMES = {"year", "month", "season", "semester", "founded", "established", "opened"}
 _DONE = {"founded", "established", "opened", "discovered"}
@@ -70,14 +82,18 @@ def valued(rng: random.Random, value: str | int | float) -> str:
         return f'"{value}"'
     if draw < 0.16:
         return f"'{value}'"
-    return value.lower() if draw < 0.22 else value.capitalize() if draw < 0.24 else spoken(value) if draw < 0.3 else value
+    return (
+        value.lower() if draw < 0.22 else value.capitalize() if draw < 0.24 else spoken(value) if draw < 0.3 else value
+    )
 
 
 def where(rng: random.Random, column: ColumnFacts, alias: str = "") -> Filter | None:
     """A filter that some row passes; None where the column has nothing to test."""
     left, c = name(column, alias), column.words
     if column.nulls and rng.random() < 0.15:
-        return Filter(f"{left} IS NULL", choose(rng, f"without {a(c)}", f"whose {c} is missing", f"whose {c} is unknown"))
+        return Filter(
+            f"{left} IS NULL", choose(rng, f"without {a(c)}", f"whose {c} is missing", f"whose {c} is unknown")
+        )
     if not column.values:
         return None
     if column.kind == "text":
@@ -91,21 +107,48 @@ def _text_filter(rng: random.Random, column: ColumnFacts, left: str, c: str) -> 
     value = str(column.values[rng.randrange(len(column.values))])
     said, draw, head = valued(rng, value), rng.random(), c.split()[-1]
     if _DATE.fullmatch(value) and draw < 0.6:
-        sign, word = (">", choose(rng, "after", "later than")) if rng.random() < 0.5 else ("<", choose(rng, "before", "earlier than"))
-        return Filter(f"{left} {sign} {literal(value)}", choose(rng, f"whose {c} is {word} {said}", f"with {a(c)} {word} {said}", f"{word} {said}"))
+        sign, word = (
+            (">", choose(rng, "after", "later than"))
+            if rng.random() < 0.5
+            else ("<", choose(rng, "before", "earlier than"))
+        )
+        return Filter(
+            f"{left} {sign} {literal(value)}",
+            choose(rng, f"whose {c} is {word} {said}", f"with {a(c)} {word} {said}", f"{word} {said}"),
+        )
     if draw < 0.07:
-        return Filter(f"{left} != {literal(value)}", choose(rng, f"whose {c} is not {said}", f"with {a(c)} other than {said}", f"that do not have {c} {said}"))
+        return Filter(
+            f"{left} != {literal(value)}",
+            choose(rng, f"whose {c} is not {said}", f"with {a(c)} other than {said}", f"that do not have {c} {said}"),
+        )
     if draw < 0.13 and (words := [w for w in value.split() if len(w) > 2 and w.isalnum()]):
         part = words[rng.randrange(len(words))]
         place = rng.randrange(3)
         pattern = (f"%{part}%", f"{value[:1]}%", f"%{value[-1:]}")[place]
         sign = (part, value[:1], value[-1:])[place]
-        verb = (choose(rng, "contains", "includes", "has the word"), choose(rng, "starts with", "begins with"), "ends with")[place]
+        verb = (
+            choose(rng, "contains", "includes", "has the word"),
+            choose(rng, "starts with", "begins with"),
+            "ends with",
+        )[place]
         if sign.isalnum():
-            return Filter(f"{left} LIKE {literal(pattern)}", choose(rng, f"whose {c} {verb} {valued_part(rng, sign)}", f"where the {c} {verb} {valued_part(rng, sign)}"))
+            return Filter(
+                f"{left} LIKE {literal(pattern)}",
+                choose(
+                    rng, f"whose {c} {verb} {valued_part(rng, sign)}", f"where the {c} {verb} {valued_part(rng, sign)}"
+                ),
+            )
     if draw < 0.18 and len(column.values) > 2:
         other = str(rng.choice([v for v in column.values if v != value]))
-        return Filter(f"{left} = {literal(value)} OR {left} = {literal(other)}", choose(rng, f"whose {c} is {said} or {valued(rng, other)}", f"with {c} {said} or {valued(rng, other)}", f"whose {c} is either {said} or {valued(rng, other)}"))
+        return Filter(
+            f"{left} = {literal(value)} OR {left} = {literal(other)}",
+            choose(
+                rng,
+                f"whose {c} is {said} or {valued(rng, other)}",
+                f"with {c} {said} or {valued(rng, other)}",
+                f"whose {c} is either {said} or {valued(rng, other)}",
+            ),
+        )
     forms = [f"whose {c} is {said}", f"with {c} {said}", f"with the {c} {said}", f"where {c} is {said}", f"that have {c} {said}", f"of {c} {said}", f"having {said} as {c}", f"whose {c} equals {said}", f"where the {c} is {said}", f"with {said} as {c}"]  # fmt: skip
     if head in _PLACES:
         forms += [f"in {said}", f"from {said}", f"located in {said}", f"in {said}"]
@@ -135,13 +178,26 @@ def _number_filter(rng: random.Random, column: ColumnFacts, left: str, c: str) -
     year = bool(_TIMES & set(c.split())) and isinstance(value, int)
     done = c in _DONE
     if draw < 0.2 or len(values) < 3:
-        forms = [f"whose {c} is {value}", f"with {c} {value}", f"with {a(c)} of {value}", f"where {c} is {value}", f"that have {a(c)} of {value}", f"whose {c} equals {value}"]
+        forms = [
+            f"whose {c} is {value}",
+            f"with {c} {value}",
+            f"with {a(c)} of {value}",
+            f"where {c} is {value}",
+            f"that have {a(c)} of {value}",
+            f"whose {c} equals {value}",
+        ]
         if year:
             forms += [f"in {value}", f"from {value}"] if not done else [f"{c} in {value}", f"that were {c} in {value}"]
         return Filter(f"{left} = {literal(value)}", forms[rng.randrange(len(forms))])
     if draw < 0.28 and len(values) >= 4:
         low, high = sorted(rng.sample(values, 2))
-        forms = [f"whose {c} is between {low} and {high}", f"with {a(c)} between {low} and {high}", f"with {a(c)} from {low} to {high}", f"whose {c} lies between {low} and {high}", f"with {c} in the range {low} to {high}"]
+        forms = [
+            f"whose {c} is between {low} and {high}",
+            f"with {a(c)} between {low} and {high}",
+            f"with {a(c)} from {low} to {high}",
+            f"whose {c} lies between {low} and {high}",
+            f"with {c} in the range {low} to {high}",
+        ]
         return Filter(f"{left} BETWEEN {literal(low)} AND {literal(high)}", forms[rng.randrange(len(forms))])
     value = values[rng.randrange(1, len(values) - 1)]
     if isinstance(value, int) and value > 200 and not year and rng.random() < 0.5:
@@ -180,7 +236,11 @@ def rows(rng: random.Random, table: TableFacts, found: Filter | None = None, sin
 def listed(rng: random.Random, columns: list[ColumnFacts], plural: bool = False) -> str:
     """Columns as a request names them."""
     words = [many(column.words) if plural and rng.random() < 0.6 else column.words for column in columns]
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + choose(rng, " and ", " and ", " and the ", ", ") + words[-1]
+    return (
+        words[0]
+        if len(words) == 1
+        else ", ".join(words[:-1]) + choose(rng, " and ", " and ", " and the ", ", ") + words[-1]
+    )
 
 
 def request(rng: random.Random, columns: list[ColumnFacts], whom: str, row: str) -> str:
@@ -197,7 +257,9 @@ def request(rng: random.Random, columns: list[ColumnFacts], whom: str, row: str)
         f"What are the {whats} of {whom}?",
         f"What are the {whats} of all {whom}?",
         f"What is the {what} of {whom}?",
-        f"What is the {what} of each {row} among {whom}?" if rng.random() < 0.2 else f"what are the {whats} of the {whom}",
+        f"What is the {what} of each {row} among {whom}?"
+        if rng.random() < 0.2
+        else f"what are the {whats} of the {whom}",
         f"Which {whats} do {whom} have?",
         f"What {what} do the {whom} have?",
         f"For {whom}, {show.lower()} the {what}.",
@@ -268,10 +330,20 @@ def extreme(rng: random.Random, column: ColumnFacts, table: TableFacts, top: boo
     words = scale(column)
     noun = one(table.words) if count == 1 else many(table.words)
     number = "" if count == 1 else choose(rng, f"{count} ", f"{count} ", f"top {count} " if top else f"{count} ")
-    word = choose(rng, "highest", "largest", "greatest", "most", "maximum", "biggest") if top else choose(rng, "lowest", "smallest", "least", "minimum")
+    word = (
+        choose(rng, "highest", "largest", "greatest", "most", "maximum", "biggest")
+        if top
+        else choose(rng, "lowest", "smallest", "least", "minimum")
+    )
     if _TIMES & set(column.words.split()):
         word = choose(rng, "latest", "most recent") if top else choose(rng, "earliest", "first")
-    forms = [f"{number}{noun} with the {word} {column.words}", f"{number}{noun} that have the {word} {column.words}" if count > 1 else f"{noun} whose {column.words} is the {word}", f"{number}{noun} having the {word} {column.words}"]
+    forms = [
+        f"{number}{noun} with the {word} {column.words}",
+        f"{number}{noun} that have the {word} {column.words}"
+        if count > 1
+        else f"{noun} whose {column.words} is the {word}",
+        f"{number}{noun} having the {word} {column.words}",
+    ]
     if words:
         forms += [f"{number}{words[2 if top else 3]} {noun}"] * 3
     return forms[rng.randrange(len(forms))]
@@ -281,10 +353,33 @@ def in_order(rng: random.Random, column: ColumnFacts, down: bool) -> str:
     """An order of rows in words."""
     c = column.words
     if column.kind == "text" and not down:
-        return choose(rng, f"sorted by {c}", f"in alphabetical order of {c}", f"ordered by {c} alphabetically", f"in ascending order of {c}")
+        return choose(
+            rng,
+            f"sorted by {c}",
+            f"in alphabetical order of {c}",
+            f"ordered by {c} alphabetically",
+            f"in ascending order of {c}",
+        )
     if down:
-        return choose(rng, f"in descending order of {c}", f"sorted by {c} in descending order", f"ordered by {c} from highest to lowest", f"by {c} from highest to lowest", f"from the highest to the lowest {c}", f"by decreasing {c}")
-    return choose(rng, f"in ascending order of {c}", f"sorted by {c} in ascending order", f"ordered by {c} from lowest to highest", f"by {c} from lowest to highest", f"sorted by {c}", f"ordered by {c}", f"by increasing {c}")
+        return choose(
+            rng,
+            f"in descending order of {c}",
+            f"sorted by {c} in descending order",
+            f"ordered by {c} from highest to lowest",
+            f"by {c} from highest to lowest",
+            f"from the highest to the lowest {c}",
+            f"by decreasing {c}",
+        )
+    return choose(
+        rng,
+        f"in ascending order of {c}",
+        f"sorted by {c} in ascending order",
+        f"ordered by {c} from lowest to highest",
+        f"by {c} from lowest to highest",
+        f"sorted by {c}",
+        f"ordered by {c}",
+        f"by increasing {c}",
+    )
 
 
 def polished(rng: random.Random, text: str) -> str:

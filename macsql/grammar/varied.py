@@ -37,7 +37,9 @@ def some_table(rng: random.Random, facts: Facts) -> TableFacts | None:
     return rng.choices(facts.tables, [1 + len(table.columns) for table in facts.tables])[0]
 
 
-def filtered(rng: random.Random, table: TableFacts, alias: str = "", but: tuple[ColumnFacts | None, ...] = ()) -> Filter | None:
+def filtered(
+    rng: random.Random, table: TableFacts, alias: str = "", but: tuple[ColumnFacts | None, ...] = ()
+) -> Filter | None:
     """One or two filters of a table's columns."""
     tested = [column for column in table.of("text", "number") if column not in but]
     first = pick(rng, tested)
@@ -79,11 +81,25 @@ def select(rng: random.Random, facts: Facts) -> Draft | None:
     whom = rows(rng, table, found)
     condition = f" WHERE {found.sql}" if found else ""
     if rng.random() < 0.06:
-        text = choose(rng, f"Show all information about {whom}.", f"Show everything about {whom}.", f"Give all details of {whom}.", f"List all columns of {whom}.")
+        text = choose(
+            rng,
+            f"Show all information about {whom}.",
+            f"Show everything about {whom}.",
+            f"Give all details of {whom}.",
+            f"List all columns of {whom}.",
+        )
         return draft(rng, f"SELECT * FROM {name(table)}{condition}", text)
     label = table.label
     if found and label and rng.random() < 0.12:
-        text = choose(rng, f"Which {whom}?", f"Which are the {whom}?", f"List {whom}.", f"Show all {whom}.", f"Name the {whom}.", f"What {whom} are there?")
+        text = choose(
+            rng,
+            f"Which {whom}?",
+            f"Which are the {whom}?",
+            f"List {whom}.",
+            f"Show all {whom}.",
+            f"Name the {whom}.",
+            f"What {whom} are there?",
+        )
         return draft(rng, f"SELECT {name(label)} FROM {name(table)}{condition}", text)
     columns = columns_of(rng, table)
     if not columns:
@@ -92,7 +108,14 @@ def select(rng: random.Random, facts: Facts) -> Draft | None:
     text = request(rng, columns, whom, one(table.words))
     if distinct:
         what, whats, show = columns[0].words, many(columns[0].words), choose(rng, *SHOW_WORDS)
-        text = choose(rng, f"What are the different {whats} of {whom}?", f"{show} the distinct {whats} of {whom}.", f"{show} each {what} of {whom} once.", f"{show} all unique {whats} of {whom}.", f"What different {whats} do {whom} have?")
+        text = choose(
+            rng,
+            f"What are the different {whats} of {whom}?",
+            f"{show} the distinct {whats} of {whom}.",
+            f"{show} each {what} of {whom} once.",
+            f"{show} all unique {whats} of {whom}.",
+            f"What different {whats} do {whom} have?",
+        )
     return draft(rng, f"SELECT {'DISTINCT ' if distinct else ''}{names(columns)} FROM {name(table)}{condition}", text)
 
 
@@ -107,7 +130,16 @@ def lookup(rng: random.Random, facts: Facts) -> Draft | None:
     if column is None:
         return None
     said, row, c, words = valued(rng, value), one(table.words), column.words, scale(column)
-    whom = choose(rng, said, said, f"the {row} {said}", f"the {row} named {said}", f"the {row} called {said}", f"{row} {said}", f"the {row} with the {table.label.words} {said}")
+    whom = choose(
+        rng,
+        said,
+        said,
+        f"the {row} {said}",
+        f"the {row} named {said}",
+        f"the {row} called {said}",
+        f"{row} {said}",
+        f"the {row} with the {table.label.words} {said}",
+    )
     forms = [f"What is the {c} of {whom}?", f"what is the {c} of {whom}", f"Show the {c} of {whom}.", f"Give me the {c} for {whom}.", f"{c} of {whom}", f"Which {c} does {whom} have?", f"What {c} does {whom} have?", f"Find the {c} of {whom}.", f"Tell me {whom}'s {c}."]  # fmt: skip
     if words:
         forms += [f"{words[4]} {whom}?"] * 3
@@ -117,8 +149,14 @@ def lookup(rng: random.Random, facts: Facts) -> Draft | None:
     if last in ("author", "artist", "director", "publisher", "owner", "manager", "mayor", "winner", "chairman", "ceo"):
         forms += [f"Who is the {c} of {whom}?"] * 2
     if last in ("date", "founded", "established", "opened", "year"):
-        forms += [f"When was {whom} {c}?" if last in ("founded", "established", "opened") else f"What is the {c} of {whom}?"]
-    return draft(rng, f"SELECT {name(column)} FROM {name(table)} WHERE {name(table.label)} = {literal(value)}", forms[rng.randrange(len(forms))])
+        forms += [
+            f"When was {whom} {c}?" if last in ("founded", "established", "opened") else f"What is the {c} of {whom}?"
+        ]
+    return draft(
+        rng,
+        f"SELECT {name(column)} FROM {name(table)} WHERE {name(table.label)} = {literal(value)}",
+        forms[rng.randrange(len(forms))],
+    )
 
 
 def count(rng: random.Random, facts: Facts) -> Draft | None:
@@ -131,7 +169,14 @@ def count(rng: random.Random, facts: Facts) -> Draft | None:
     column = pick(rng, [c for c in table.columns if c.categories])
     if column and rng.random() < 0.2:
         whats = many(column.words)
-        text = choose(rng, f"How many different {whats} do {whom} have?", f"How many distinct {whats} are there among {whom}?", f"Count the different {whats} of {whom}.", f"What is the number of distinct {whats} of {whom}?", f"number of different {whats} of {whom}")
+        text = choose(
+            rng,
+            f"How many different {whats} do {whom} have?",
+            f"How many distinct {whats} are there among {whom}?",
+            f"Count the different {whats} of {whom}.",
+            f"What is the number of distinct {whats} of {whom}?",
+            f"number of different {whats} of {whom}",
+        )
         return draft(rng, f"SELECT count(DISTINCT {name(column)}) FROM {name(table)}{condition}", text)
     return draft(rng, f"SELECT count(*) FROM {name(table)}{condition}", counting(rng, whom))
 
@@ -164,7 +209,9 @@ def order(rng: random.Random, facts: Facts) -> Draft | None:
     table = pick(rng, [t for t in facts.tables if t.of("number")])
     if table is None:
         return None
-    by = rng.choice([c for c in table.of("number", "text") if c.kind == "number" or rng.random() < 0.3] or table.of("number"))
+    by = rng.choice(
+        [c for c in table.of("number", "text") if c.kind == "number" or rng.random() < 0.3] or table.of("number")
+    )
     columns = columns_of(rng, table, by)
     if not columns:
         return None
@@ -178,10 +225,23 @@ def order(rng: random.Random, facts: Facts) -> Draft | None:
         number = 1 if found and rng.random() < 0.6 else rng.randint(2, 6)
         whom = extreme(rng, by, table, top, number)
         behind = f" among {rows(rng, table, found)}" if found else ""
-        text = choose(rng, f"{show} the {what} of the {whom}{behind}.", f"What {'is' if number == 1 else 'are'} the {what} of the {whom}{behind}?", f"{what} of the {whom}{behind}", f"Which are the {whom}{behind}? Give their {what}.")
+        text = choose(
+            rng,
+            f"{show} the {what} of the {whom}{behind}.",
+            f"What {'is' if number == 1 else 'are'} the {what} of the {whom}{behind}?",
+            f"{what} of the {whom}{behind}",
+            f"Which are the {whom}{behind}? Give their {what}.",
+        )
         return draft(rng, f"{head} LIMIT {number}", text)
     whom, how = rows(rng, table, found), in_order(rng, by, top)
-    text = choose(rng, f"{show} the {what} of {whom} {how}.", f"{show} the {what} of all {whom}, {how}.", f"What are the {what} of {whom}, {how}?", f"{show} {whom} {how} and give their {what}.", f"{what} of {whom} {how}")
+    text = choose(
+        rng,
+        f"{show} the {what} of {whom} {how}.",
+        f"{show} the {what} of all {whom}, {how}.",
+        f"What are the {what} of {whom}, {how}?",
+        f"{show} {whom} {how} and give their {what}.",
+        f"{what} of {whom} {how}",
+    )
     return draft(rng, head, text)
 
 
@@ -196,11 +256,27 @@ def extremes(rng: random.Random, facts: Facts) -> Draft | None:
         return None
     top = rng.random() < 0.55
     whom, what, show = extreme(rng, by, table, top), listed(rng, columns), choose(rng, *SHOW_WORDS)
-    forms = [f"What is the {what} of the {whom}?", f"{show} the {what} of the {whom}.", f"{what} of the {whom}", f"what is the {what} of the {whom}", f"Find the {whom} and show its {what}.", f"For the {whom}, what is the {what}?"]
+    forms = [
+        f"What is the {what} of the {whom}?",
+        f"{show} the {what} of the {whom}.",
+        f"{what} of the {whom}",
+        f"what is the {what} of the {whom}",
+        f"Find the {whom} and show its {what}.",
+        f"For the {whom}, what is the {what}?",
+    ]
     if columns == [table.label]:
-        forms += [f"Which {one(table.words)} has the {choose(rng, 'highest', 'largest', 'most') if top else choose(rng, 'lowest', 'smallest', 'least')} {by.words}?", f"What is the {whom}?", f"Which is the {whom}?", f"what is the {whom}"] * 2
+        forms += [
+            f"Which {one(table.words)} has the {choose(rng, 'highest', 'largest', 'most') if top else choose(rng, 'lowest', 'smallest', 'least')} {by.words}?",
+            f"What is the {whom}?",
+            f"Which is the {whom}?",
+            f"what is the {whom}",
+        ] * 2
     inner = f"SELECT {'max' if top else 'min'}({name(by)}) FROM {name(table)}"
-    return draft(rng, f"SELECT {names(columns)} FROM {name(table)} WHERE {name(by)} = ({inner})", forms[rng.randrange(len(forms))])
+    return draft(
+        rng,
+        f"SELECT {names(columns)} FROM {name(table)} WHERE {name(by)} = ({inner})",
+        forms[rng.randrange(len(forms))],
+    )
 
 
 def compared(rng: random.Random, facts: Facts) -> Draft | None:
@@ -211,19 +287,42 @@ def compared(rng: random.Random, facts: Facts) -> Draft | None:
     by = rng.choice([c for c in table.of("number") if c.measure])
     top = rng.random() < 0.6
     sign, words = (">" if top else "<"), scale(by)
-    more = choose(rng, "above", "higher than", "greater than", "more than", "larger than") if top else choose(rng, "below", "lower than", "less than", "smaller than")
+    more = (
+        choose(rng, "above", "higher than", "greater than", "more than", "larger than")
+        if top
+        else choose(rng, "below", "lower than", "less than", "smaller than")
+    )
     label = table.label
     if label and label.unique and rng.random() < 0.35:
         value = rng.choice(label.values)
         inner = f"SELECT {name(by)} FROM {name(table)} WHERE {name(label)} = {literal(value)}"
         said = valued(rng, value)
-        behind = choose(rng, f"whose {by.words} is {more} that of {said}", f"with {by.words} {more} {said}", f"that have a {by.words} {more} {said}", f"with a {by.words} {more} that of {said}")
+        behind = choose(
+            rng,
+            f"whose {by.words} is {more} that of {said}",
+            f"with {by.words} {more} {said}",
+            f"that have a {by.words} {more} {said}",
+            f"with a {by.words} {more} that of {said}",
+        )
         if words and rng.random() < 0.5:
             behind = f"{words[0 if top else 1]} {said}"
     else:
         inner = f"SELECT avg({name(by)}) FROM {name(table)}"
-        mean = choose(rng, "the average", "average", "the mean", f"the average {by.words}", f"the average of all {many(table.words)}")
-        behind = choose(rng, f"whose {by.words} is {more} {mean}", f"with a {by.words} {more} {mean}", f"with {by.words} {more} {mean}", f"that have {by.words} {more} {mean}")
+        mean = choose(
+            rng,
+            "the average",
+            "average",
+            "the mean",
+            f"the average {by.words}",
+            f"the average of all {many(table.words)}",
+        )
+        behind = choose(
+            rng,
+            f"whose {by.words} is {more} {mean}",
+            f"with a {by.words} {more} {mean}",
+            f"with {by.words} {more} {mean}",
+            f"that have {by.words} {more} {mean}",
+        )
         if words and rng.random() < 0.3:
             behind = f"{words[0 if top else 1]} average"
     found = Filter(f"{name(by)} {sign} ({inner})", behind)
@@ -233,7 +332,11 @@ def compared(rng: random.Random, facts: Facts) -> Draft | None:
     columns = columns_of(rng, table, by)
     if not columns:
         return None
-    return draft(rng, f"SELECT {names(columns)} FROM {name(table)} WHERE {found.sql}", request(rng, columns, whom, one(table.words)))
+    return draft(
+        rng,
+        f"SELECT {names(columns)} FROM {name(table)} WHERE {found.sql}",
+        request(rng, columns, whom, one(table.words)),
+    )
 
 
 def group(rng: random.Random, facts: Facts) -> Draft | None:
@@ -259,22 +362,59 @@ def group(rng: random.Random, facts: Facts) -> Draft | None:
         top = rng.random() < 0.6
         function = rng.choice(("avg", "avg", "sum", "max", "min"))
         most, figure = ("highest" if top else "lowest"), aggregated(rng, function, number)
-        text = choose(rng, f"Which {c} has the {most} {figure} of {whom}?", f"What is the {c} whose {whom} have the {most} {figure}?", f"{show} the {c} with the {most} {figure} of {whom}.")
-        return draft(rng, f"SELECT {name(column)} {source} GROUP BY {name(column)} ORDER BY {function}({name(number)}) {'DESC' if top else 'ASC'} LIMIT 1", text)
+        text = choose(
+            rng,
+            f"Which {c} has the {most} {figure} of {whom}?",
+            f"What is the {c} whose {whom} have the {most} {figure}?",
+            f"{show} the {c} with the {most} {figure} of {whom}.",
+        )
+        return draft(
+            rng,
+            f"SELECT {name(column)} {source} GROUP BY {name(column)} ORDER BY {function}({name(number)}) {'DESC' if top else 'ASC'} LIMIT 1",
+            text,
+        )
     if kind < 0.82:
         least = rng.randint(1, max(2, max(column.frequencies)))
         sign, said = rng.choice(((">", f"more than {least}"), (">=", f"at least {least}"), (">=", f"{least} or more"), ("<", f"fewer than {least + 1}"), ("=", f"exactly {least}"), (">=", f"no less than {least}")))  # fmt: skip
-        text = choose(rng, f"Which {many(c)} have {said} {whom}?", f"{show} the {many(c)} with {said} {whom}.", f"{show} the {many(c)} that have {said} {whom}.", f"What are the {many(c)} that {said} {whom} share?", f"{show} {c} with {said} {whom}.", f"Find the {many(c)} that appear in {said} {whom}.")
+        text = choose(
+            rng,
+            f"Which {many(c)} have {said} {whom}?",
+            f"{show} the {many(c)} with {said} {whom}.",
+            f"{show} the {many(c)} that have {said} {whom}.",
+            f"What are the {many(c)} that {said} {whom} share?",
+            f"{show} {c} with {said} {whom}.",
+            f"Find the {many(c)} that appear in {said} {whom}.",
+        )
         limit = least + 1 if sign == "<" else least
-        return draft(rng, f"SELECT {name(column)} {source} GROUP BY {name(column)} HAVING count(*) {sign} {limit}", text)
+        return draft(
+            rng, f"SELECT {name(column)} {source} GROUP BY {name(column)} HAVING count(*) {sign} {limit}", text
+        )
     top = rng.random() < 0.7
-    most = choose(rng, "most", "largest number of", "highest number of", "greatest number of") if top else choose(rng, "fewest", "least", "smallest number of")
+    most = (
+        choose(rng, "most", "largest number of", "highest number of", "greatest number of")
+        if top
+        else choose(rng, "fewest", "least", "smallest number of")
+    )
     both = rng.random() < 0.2
-    forms = [f"Which {c} has the {most} {whom}?", f"What is the {c} with the {most} {whom}?", f"{show} the {c} that has the {most} {whom}.", f"{show} the {c} with the {most} {whom}."]
+    forms = [
+        f"Which {c} has the {most} {whom}?",
+        f"What is the {c} with the {most} {whom}?",
+        f"{show} the {c} that has the {most} {whom}.",
+        f"{show} the {c} with the {most} {whom}.",
+    ]
     if top:
-        forms += [f"Which {c} is the most common among {whom}?", f"What is the most common {c} of {whom}?", f"{show} the most frequent {c} of {whom}.", f"most common {c} among {whom}"]
+        forms += [
+            f"Which {c} is the most common among {whom}?",
+            f"What is the most common {c} of {whom}?",
+            f"{show} the most frequent {c} of {whom}.",
+            f"most common {c} among {whom}",
+        ]
     text = forms[rng.randrange(len(forms))].rstrip(".?") + (", and how many are there?" if both else "?")
-    return draft(rng, f"SELECT {name(column)}{', count(*)' if both else ''} {source} GROUP BY {name(column)} ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1", text)
+    return draft(
+        rng,
+        f"SELECT {name(column)}{', count(*)' if both else ''} {source} GROUP BY {name(column)} ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1",
+        text,
+    )
 
 
 def combined(rng: random.Random, facts: Facts) -> Draft | None:
@@ -291,7 +431,13 @@ def combined(rng: random.Random, facts: Facts) -> Draft | None:
     if first is None or second is None or first.sql == second.sql:
         return None
     operator = rng.choice(("INTERSECT", "EXCEPT", "EXCEPT", "UNION"))
-    a, b, what, whats, show = rows(rng, table, first), rows(rng, table, second), column.words, many(column.words), choose(rng, *SHOW_WORDS)
+    a, b, what, whats, show = (
+        rows(rng, table, first),
+        rows(rng, table, second),
+        column.words,
+        many(column.words),
+        choose(rng, *SHOW_WORDS),
+    )
     forms = {
         "INTERSECT": (f"Which {whats} have both {a} and {b}?", f"{show} the {whats} shared by {a} and {b}.", f"{show} the {what} of both {a} and {b}.", f"Which {whats} are found both for {a} and for {b}?", f"What {whats} do {a} and {b} have in common?"),
         "EXCEPT": (f"Which {whats} have {a} but no {b}?", f"{show} the {whats} of {a} but not of {b}.", f"{show} the {whats} of {a}, leaving out those of {b}.", f"{show} the {whats} of {a} except those of {b}.", f"Which {whats} are found for {a} but not for {b}?"),

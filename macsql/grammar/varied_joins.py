@@ -5,7 +5,19 @@ import random
 from macsql.grammar.draft import Draft, literal, name
 from macsql.grammar.facts import ColumnFacts, Facts, Link
 from macsql.grammar.phrases import SHOW as SHOW_WORDS
-from macsql.grammar.phrases import Filter, aggregated, ask_figure, choose, counting, extreme, listed, request, rows, valued, where
+from macsql.grammar.phrases import (
+    Filter,
+    aggregated,
+    ask_figure,
+    choose,
+    counting,
+    extreme,
+    listed,
+    request,
+    rows,
+    valued,
+    where,
+)
 from macsql.grammar.plurals import a, many, one
 from macsql.grammar.single_table import pick, shown
 from macsql.grammar.varied import columns_of, draft, filtered, names
@@ -47,7 +59,10 @@ def _parent_filter(rng: random.Random, link: Link, alias: str) -> Filter | None:
     if label and label.values and rng.random() < 0.4:
         value = label.values[rng.randrange(len(label.values))]
         said = valued(rng, value)
-        return Filter(f"{name(label, alias)} = {literal(value)}", choose(rng, said, said, f"named {said}", f"called {said}", f"with {label.words} {said}"))
+        return Filter(
+            f"{name(label, alias)} = {literal(value)}",
+            choose(rng, said, said, f"named {said}", f"called {said}", f"with {label.words} {said}"),
+        )
     return filtered(rng, link.parent, alias)
 
 
@@ -57,16 +72,26 @@ def child_of(rng: random.Random, facts: Facts) -> Draft | None:
     found = _parent_filter(rng, link, "T2") if link else None
     if link is None or found is None:
         return None
-    own = where(rng, tested, "T1") if rng.random() < 0.15 and (tested := pick(rng, link.child.of("text", "number"))) else None
+    own = (
+        where(rng, tested, "T1")
+        if rng.random() < 0.15 and (tested := pick(rng, link.child.of("text", "number")))
+        else None
+    )
     whom = _children(rng, link, found, own)
-    condition = f"{_from(link)} WHERE {found.sql if own is None or ' OR ' not in found.sql else f'({found.sql})'}" + (f" AND {own.sql if ' OR ' not in own.sql else f'({own.sql})'}" if own else "")
+    condition = f"{_from(link)} WHERE {found.sql if own is None or ' OR ' not in found.sql else f'({found.sql})'}" + (
+        f" AND {own.sql if ' OR ' not in own.sql else f'({own.sql})'}" if own else ""
+    )
     draw = rng.random()
     if draw < 0.25:
         return draft(rng, f"SELECT count(*) {condition}", counting(rng, whom))
     number = pick(rng, [c for c in link.child.of("number") if c.measure])
     if draw < 0.4 and number:
         function = rng.choice(("avg", "avg", "max", "min", "sum"))
-        return draft(rng, f"SELECT {function}({name(number, 'T1')}) {condition}", ask_figure(rng, aggregated(rng, function, number), whom))
+        return draft(
+            rng,
+            f"SELECT {function}({name(number, 'T1')}) {condition}",
+            ask_figure(rng, aggregated(rng, function, number), whom),
+        )
     columns = columns_of(rng, link.child, link.column)
     if not columns:
         return None
@@ -86,11 +111,29 @@ def parent_of(rng: random.Random, facts: Facts) -> Draft | None:
     parents, children = many(link.parent.words), rows(rng, link.child, found)
     child = rows(rng, link.child, found, single=True)
     if nested:
-        have = choose(rng, f"that have {a(child)}", f"with at least one {child}", f"that have some {child}", f"with some {child}", f"with any {child}")
+        have = choose(
+            rng,
+            f"that have {a(child)}",
+            f"with at least one {child}",
+            f"that have some {child}",
+            f"with some {child}",
+            f"with any {child}",
+        )
         sql = f"SELECT {names(columns)} FROM {name(link.parent)} WHERE {name(link.ref_column)} IN (SELECT {name(link.column)} FROM {name(link.child)} WHERE {found.sql})"
         return draft(rng, sql, request(rng, columns, f"{parents} {have}", one(link.parent.words)))
-    whom = choose(rng, f"{parents} of {children}", f"{parents} that {children} belong to", f"{parents} of the {child}", f"{parents} for {children}", f"{parents} linked to {children}")
-    return draft(rng, f"SELECT {names(columns, 'T1')} {_from_parent(link)} WHERE {found.sql}", request(rng, columns, whom, one(link.parent.words)))
+    whom = choose(
+        rng,
+        f"{parents} of {children}",
+        f"{parents} that {children} belong to",
+        f"{parents} of the {child}",
+        f"{parents} for {children}",
+        f"{parents} linked to {children}",
+    )
+    return draft(
+        rng,
+        f"SELECT {names(columns, 'T1')} {_from_parent(link)} WHERE {found.sql}",
+        request(rng, columns, whom, one(link.parent.words)),
+    )
 
 
 def side_by_side(rng: random.Random, facts: Facts) -> Draft | None:
@@ -117,7 +160,11 @@ def side_by_side(rng: random.Random, facts: Facts) -> Draft | None:
     if by and rng.random() < 0.2:
         down = rng.random() < 0.5
         order = f" ORDER BY {name(by, 'T1')} {'DESC' if down else 'ASC'}"
-        text = text.rstrip(".?") + choose(rng, f", in {'descending' if down else 'ascending'} order of {by.words}", f", sorted by {by.words} {'from highest to lowest' if down else 'from lowest to highest'}")
+        text = text.rstrip(".?") + choose(
+            rng,
+            f", in {'descending' if down else 'ascending'} order of {by.words}",
+            f", sorted by {by.words} {'from highest to lowest' if down else 'from lowest to highest'}",
+        )
     condition = f" WHERE {found.sql}" if found else ""
     return draft(rng, f"SELECT {name(first, 'T1')}, {name(second, 'T2')} {_from(link)}{condition}{order}", text)
 
@@ -131,8 +178,19 @@ def top_of_other(rng: random.Random, facts: Facts) -> Draft | None:
         return None
     top, show = rng.random() < 0.6, choose(rng, *SHOW_WORDS)
     whom, parent = extreme(rng, by, link.child, top), one(link.parent.words)
-    text = choose(rng, f"What is the {column.words} of the {parent} of the {whom}?", f"{show} the {column.words} of the {parent} with the {whom}.", f"Which {parent} has the {whom}? Give the {column.words}.", f"What is the {parent} {column.words} of the {whom}?", f"{show} the {parent} {column.words} of the {whom}.")
-    return draft(rng, f"SELECT {name(column, 'T2')} {_from(link)} ORDER BY {name(by, 'T1')} {'DESC' if top else 'ASC'} LIMIT 1", text)
+    text = choose(
+        rng,
+        f"What is the {column.words} of the {parent} of the {whom}?",
+        f"{show} the {column.words} of the {parent} with the {whom}.",
+        f"Which {parent} has the {whom}? Give the {column.words}.",
+        f"What is the {parent} {column.words} of the {whom}?",
+        f"{show} the {parent} {column.words} of the {whom}.",
+    )
+    return draft(
+        rng,
+        f"SELECT {name(column, 'T2')} {_from(link)} ORDER BY {name(by, 'T1')} {'DESC' if top else 'ASC'} LIMIT 1",
+        text,
+    )
 
 
 def counted(rng: random.Random, facts: Facts) -> Draft | None:
@@ -152,24 +210,69 @@ def counted(rng: random.Random, facts: Facts) -> Draft | None:
     if draw < 0.4 and number:
         function = rng.choice(("avg", "avg", "max", "min", "sum"))
         figure = aggregated(rng, function, number)
-        text = choose(rng, f"What is the {figure} of the {child} of each {parent}? Show the {c}.", f"For each {parent}, show the {c} and the {figure} of its {child}.", f"{show} the {c} of each {parent} with the {figure} of its {child}.", f"{show} the {figure} of {child} per {parent} {c}.")
+        text = choose(
+            rng,
+            f"What is the {figure} of the {child} of each {parent}? Show the {c}.",
+            f"For each {parent}, show the {c} and the {figure} of its {child}.",
+            f"{show} the {c} of each {parent} with the {figure} of its {child}.",
+            f"{show} the {figure} of {child} per {parent} {c}.",
+        )
         return draft(rng, f"SELECT {name(column, 'T1')}, {function}({name(number, 'T2')}) {source} GROUP BY {by}", text)
     if draw < 0.65:
         least = rng.randint(1, 4)
-        sign, said = rng.choice(((">", f"more than {least}"), (">=", f"at least {least}"), (">=", f"{least} or more"), ("=", f"exactly {least}"), ("<", f"fewer than {least + 1}")))
+        sign, said = rng.choice(
+            (
+                (">", f"more than {least}"),
+                (">=", f"at least {least}"),
+                (">=", f"{least} or more"),
+                ("=", f"exactly {least}"),
+                ("<", f"fewer than {least + 1}"),
+            )
+        )
         limit = least + 1 if sign == "<" else least
-        whom = choose(rng, f"{parents} that have {said} {child}", f"{parents} with {said} {child}", f"{parents} having {said} {child}")
-        return draft(rng, f"SELECT {name(column, 'T1')} {source} GROUP BY {by} HAVING count(*) {sign} {limit}", request(rng, [column], whom, parent))
+        whom = choose(
+            rng,
+            f"{parents} that have {said} {child}",
+            f"{parents} with {said} {child}",
+            f"{parents} having {said} {child}",
+        )
+        return draft(
+            rng,
+            f"SELECT {name(column, 'T1')} {source} GROUP BY {by} HAVING count(*) {sign} {limit}",
+            request(rng, [column], whom, parent),
+        )
     top = rng.random() < 0.7
     if draw < 0.75 and number:
         function = rng.choice(("avg", "sum"))
         figure = aggregated(rng, function, number)
-        text = choose(rng, f"Which {parent} has the {'highest' if top else 'lowest'} {figure} of {child}? Give the {c}.", f"{show} the {c} of the {parent} whose {child} have the {'highest' if top else 'lowest'} {figure}.")
-        return draft(rng, f"SELECT {name(column, 'T1')} {source} GROUP BY {by} ORDER BY {function}({name(number, 'T2')}) {'DESC' if top else 'ASC'} LIMIT 1", text)
-    most = choose(rng, "most", "largest number of", "highest number of") if top else choose(rng, "fewest", "least", "smallest number of")
+        text = choose(
+            rng,
+            f"Which {parent} has the {'highest' if top else 'lowest'} {figure} of {child}? Give the {c}.",
+            f"{show} the {c} of the {parent} whose {child} have the {'highest' if top else 'lowest'} {figure}.",
+        )
+        return draft(
+            rng,
+            f"SELECT {name(column, 'T1')} {source} GROUP BY {by} ORDER BY {function}({name(number, 'T2')}) {'DESC' if top else 'ASC'} LIMIT 1",
+            text,
+        )
+    most = (
+        choose(rng, "most", "largest number of", "highest number of")
+        if top
+        else choose(rng, "fewest", "least", "smallest number of")
+    )
     both = rng.random() < 0.2
-    text = choose(rng, f"What is the {c} of the {parent} with the {most} {child}?", f"{show} the {c} of the {parent} that has the {most} {child}.", f"Which {parent} has the {most} {child}? Give the {c}.", f"{c} of the {parent} with the {most} {child}") + (" Show the number too." if both else "")
-    return draft(rng, f"SELECT {name(column, 'T1')}{', count(*)' if both else ''} {source} GROUP BY {by} ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1", text)
+    text = choose(
+        rng,
+        f"What is the {c} of the {parent} with the {most} {child}?",
+        f"{show} the {c} of the {parent} that has the {most} {child}.",
+        f"Which {parent} has the {most} {child}? Give the {c}.",
+        f"{c} of the {parent} with the {most} {child}",
+    ) + (" Show the number too." if both else "")
+    return draft(
+        rng,
+        f"SELECT {name(column, 'T1')}{', count(*)' if both else ''} {source} GROUP BY {by} ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1",
+        text,
+    )
 
 
 def by_group_of_other(rng: random.Random, facts: Facts) -> Draft | None:
@@ -185,7 +288,13 @@ def by_group_of_other(rng: random.Random, facts: Facts) -> Draft | None:
         what, figure = f"{function}({name(number, 'T1')})", f"the {aggregated(rng, function, number)} of {child}"
     else:
         what, figure = "count(*)", f"the number of {child}"
-    text = choose(rng, f"{show} {figure} for each {c} of the {parent}.", f"What is {figure} per {parent} {c}?", f"For each {parent} {c}, {show.lower()} {figure}.", f"{show} {figure} by {c} of {parent}.")
+    text = choose(
+        rng,
+        f"{show} {figure} for each {c} of the {parent}.",
+        f"What is {figure} per {parent} {c}?",
+        f"For each {parent} {c}, {show.lower()} {figure}.",
+        f"{show} {figure} by {c} of {parent}.",
+    )
     return draft(rng, f"SELECT {name(column, 'T2')}, {what} {_from(link)} GROUP BY {name(column, 'T2')}", text)
 
 
@@ -197,12 +306,23 @@ def without(rng: random.Random, facts: Facts) -> Draft | None:
     found = filtered(rng, link.child, but=(link.column,)) if rng.random() < 0.4 else None
     children, parents = rows(rng, link.child, found), many(link.parent.words)
     inner = f"SELECT {name(link.column)} FROM {name(link.child)}" + (f" WHERE {found.sql}" if found else "")
-    whom = choose(rng, f"{parents} that have no {children}", f"{parents} without {children}", f"{parents} without any {children}", f"{parents} that do not have any {children}", f"{parents} with no {children}")
+    whom = choose(
+        rng,
+        f"{parents} that have no {children}",
+        f"{parents} without {children}",
+        f"{parents} without any {children}",
+        f"{parents} that do not have any {children}",
+        f"{parents} with no {children}",
+    )
     source = f"FROM {name(link.parent)} WHERE {name(link.ref_column)} NOT IN ({inner})"
     if rng.random() < 0.25:
         return draft(rng, f"SELECT count(*) {source}", counting(rng, whom))
     columns = columns_of(rng, link.parent, link.ref_column)
-    return draft(rng, f"SELECT {names(columns)} {source}", request(rng, columns, whom, one(link.parent.words))) if columns else None
+    return (
+        draft(rng, f"SELECT {names(columns)} {source}", request(rng, columns, whom, one(link.parent.words)))
+        if columns
+        else None
+    )
 
 
 def both_kinds(rng: random.Random, facts: Facts) -> Draft | None:
@@ -216,9 +336,23 @@ def both_kinds(rng: random.Random, facts: Facts) -> Draft | None:
     if first is None or second is None or first.sql == second.sql:
         return None
     operator = rng.choice(("INTERSECT", "EXCEPT"))
-    x, y, parents, show = rows(rng, link.child, first), rows(rng, link.child, second), many(link.parent.words), choose(rng, *SHOW_WORDS)
-    whom = f"{parents} that have {choose(rng, 'both ', '')}{x} and {choose(rng, 'also ', '')}{y}" if operator == "INTERSECT" else f"{parents} that have {x} but {choose(rng, 'no', 'not')} {y}"
-    text = choose(rng, f"{show} the {listed(rng, [column], True)} of {whom}.", f"What are the {listed(rng, [column], True)} of {whom}?", f"Which {whom}? Give the {column.words}.")
+    x, y, parents, show = (
+        rows(rng, link.child, first),
+        rows(rng, link.child, second),
+        many(link.parent.words),
+        choose(rng, *SHOW_WORDS),
+    )
+    whom = (
+        f"{parents} that have {choose(rng, 'both ', '')}{x} and {choose(rng, 'also ', '')}{y}"
+        if operator == "INTERSECT"
+        else f"{parents} that have {x} but {choose(rng, 'no', 'not')} {y}"
+    )
+    text = choose(
+        rng,
+        f"{show} the {listed(rng, [column], True)} of {whom}.",
+        f"What are the {listed(rng, [column], True)} of {whom}?",
+        f"Which {whom}? Give the {column.words}.",
+    )
     parts = [f"SELECT {name(column, 'T1')} {_from_parent(link)} WHERE {f.sql}" for f in (first, second)]
     return draft(rng, f" {operator} ".join(parts), text)
 
@@ -244,7 +378,15 @@ def through(rng: random.Random, facts: Facts) -> Draft | None:
         middle = f"FROM {name(near.child)} AS T1 JOIN {name(near.parent)} AS T2 ON {name(near.column, 'T1')} = {name(near.ref_column, 'T2')}"
     source = f"{middle} JOIN {name(far.parent)} AS T3 ON {name(far.column, 'T2')} = {name(far.ref_column, 'T3')} WHERE {found.sql}"
     things, other, others = many(start.words), rows(rng, far.parent, found, single=True), rows(rng, far.parent, found)
-    whom = choose(rng, f"{things} with the {other}", f"{things} of the {other}", f"{things} that have {a(other)}", f"{things} for {others}", f"{things} linked to {others}", f"{things} that belong to {others}")
+    whom = choose(
+        rng,
+        f"{things} with the {other}",
+        f"{things} of the {other}",
+        f"{things} that have {a(other)}",
+        f"{things} for {others}",
+        f"{things} linked to {others}",
+        f"{things} that belong to {others}",
+    )
     if rng.random() < 0.25:
         return draft(rng, f"SELECT count(*) {source}", counting(rng, whom))
     return draft(rng, f"SELECT {names(columns, 'T1')} {source}", request(rng, columns, whom, one(start.words)))

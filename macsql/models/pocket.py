@@ -24,6 +24,8 @@ COUNTS = ("num_decoder_layers", "relative_attention_num_buckets", "relative_atte
 SHAPES = ("relu", "gated-gelu")  # of feed_forward_proj
 # what it may say: arguments of transformers' T5Config, which keeps any other without a word
 OPTIONAL = (*COUNTS, "dropout_rate", "layer_norm_epsilon", "initializer_factor", "feed_forward_proj")
+TOKENIZERS = ("t5", "words")  # of model.pocket.tokenizer: T5's kind, gaps included, or word_tokenizer.py's
+READ = 40_000  # texts at most from which a tokenizer of the second kind is made
 
 
 def made_here(config: ModelConfig) -> bool:
@@ -34,8 +36,10 @@ def made_here(config: ModelConfig) -> bool:
 def check(config: ModelConfig) -> None:
     """Raise UserError for sizes of which no model can be made."""
     sizes = config.pocket
-    if unknown := sorted(set(sizes) - {*SIZES, *OPTIONAL}):
-        raise UserError(f"model.pocket.{unknown[0]}: a model made here takes {', '.join((*SIZES, *OPTIONAL))}.")
+    if unknown := sorted(set(sizes) - {*SIZES, *OPTIONAL, "tokenizer"}):
+        raise UserError(
+            f"model.pocket.{unknown[0]}: a model made here takes {', '.join((*SIZES, *OPTIONAL, 'tokenizer'))}."
+        )
     for name in (*SIZES, *COUNTS):
         if name not in sizes and name in SIZES:
             raise UserError(f"model.pocket.{name} is missing: a model made here needs {', '.join(SIZES)}.")
@@ -52,16 +56,29 @@ def check(config: ModelConfig) -> None:
     for name in ("layer_norm_epsilon", "initializer_factor"):
         if name in sizes and (type(sizes[name]) not in (int, float) or not sizes[name] > 0):
             raise UserError(f"model.pocket.{name}={sizes[name]}: a number above 0 is needed.")
+    if (kind := sizes.get("tokenizer", TOKENIZERS[0])) not in TOKENIZERS:
+        raise UserError(f"model.pocket.tokenizer={kind}: choose {' or '.join(TOKENIZERS)}.")
     if (shape := sizes.get("feed_forward_proj", SHAPES[0])) not in SHAPES:
         raise UserError(f"model.pocket.feed_forward_proj={shape}: choose {' or '.join(SHAPES)}.")
 
 
 def tokenizer_folder(config: ModelConfig, codec: Codec, train: Iterable[Example], state_dir: Path) -> str:
-    """Train a tokenizer of T5's kind on the codec's text; deterministic, and kept under its content's hash."""
+    """Train a tokenizer on the codec's text; deterministic, and kept under its content's hash."""
     texts = [codec.encode(text) for row in train for text in (row.source, row.target)]
-    digest = hashlib.sha256(json.dumps([config.pocket["vocab_size"], codec.name, texts]).encode()).hexdigest()[:16]
+    own = config.pocket.get("tokenizer", TOKENIZERS[0]) == "words"
+    if own:
+        texts = texts[:READ]
+    made_of = [config.pocket["vocab_size"], codec.name, texts, *(["words"] if own else [])]
+    digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     folder = state_dir / "models" / f"pocket-{digest}"
     if (folder / "tokenizer_config.json").exists():
+        return str(folder)
+    if own:
+        from macsql.models import word_tokenizer
+
+        trained = word_tokenizer.train(texts, config.pocket["vocab_size"])
+        with new_folder(folder) as partial:
+            trained.save_pretrained(partial)
         return str(folder)
 
     from transformers import T5Tokenizer
@@ -79,7 +96,7 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
     """A T5 of the configured sizes with random weights, drawn from torch's generator as it stands."""
     from transformers import T5Config, T5ForConditionalGeneration
 
-    sizes = {key: value for key, value in config.pocket.items() if key != "vocab_size"}
+    sizes = {key: value for key, value in config.pocket.items() if key not in ("vocab_size", "tokenizer")}
     shape = {
         "vocab_size": _padded(len(tokenizer)),
         "d_kv": sizes["d_model"] // sizes["num_heads"],

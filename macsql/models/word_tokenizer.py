@@ -82,7 +82,9 @@ def _empty() -> "Tokenizer":
         replace(WORD + CAPITAL, CAPITAL + WORD),
     ]
     tokenizer.normalizer = normalizers.Sequence(steps)
-    phrases = "|".join(_escaped(tokenizer.normalizer.normalize_str(phrase)) for phrase in sorted(PHRASES, key=len, reverse=True))
+    phrases = "|".join(
+        _escaped(tokenizer.normalizer.normalize_str(phrase)) for phrase in sorted(PHRASES, key=len, reverse=True)
+    )
     pieces = rf"{phrases}|{CAPITAL}{WORD}t[1-9](?![0-9])|{JOIN}{CAPITAL}|{CAPITAL}|{JOIN}|_{WORD}id(?![{_B}])|{WORD}?[A-Za-z]+|{WORD}?[0-9]|\s|."
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(f"(?:{pieces})"), behavior="isolated")
     back = decoders.Replace

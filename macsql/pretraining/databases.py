@@ -109,7 +109,9 @@ class _Maker:
         elif draw < 0.18:
             thing = words.invented(self.rng)
         elif draw < 0.30:
-            thing = f"{self.rng.choice(words.common() if draw < 0.24 else THINGS[self.rng.choice(_KINDS)].split())} {thing}"
+            thing = (
+                f"{self.rng.choice(words.common() if draw < 0.24 else THINGS[self.rng.choice(_KINDS)].split())} {thing}"
+            )
         return kind, thing
 
     def _table(self, made: list[_Table]) -> _Table:
@@ -173,7 +175,9 @@ class _Maker:
         kind, values = self._values(trait, table.rows, unique=key or trait.name in ("name", "title"))
         if not key and self.rng.random() < 0.06:
             values = [None if self.rng.random() < 0.2 else value for value in values]
-        table.columns.append(_Column(name, self.called(trait.name) if spoken == trait.name else spoken, kind, key, None, values))
+        table.columns.append(
+            _Column(name, self.called(trait.name) if spoken == trait.name else spoken, kind, key, None, values)
+        )
 
     def _values(self, trait: Trait, rows: int, unique: bool) -> tuple[str, list[object]]:
         rng = self.rng
@@ -185,19 +189,29 @@ class _Maker:
             return "INTEGER", [rng.randint(low, high) for _ in range(rows)]
         if trait.fill == "real":
             places = rng.choice((1, 1, 2))
-            return rng.choice(("REAL", "REAL", "NUMERIC(8,2)", "FLOAT")), [round(rng.uniform(trait.low, trait.high), places) for _ in range(rows)]
+            return rng.choice(("REAL", "REAL", "NUMERIC(8,2)", "FLOAT")), [
+                round(rng.uniform(trait.low, trait.high), places) for _ in range(rows)
+            ]
         if trait.fill == "date":
             long = rng.random() < 0.8
             drawn = [(rng.randint(1990, 2024), rng.randint(1, 12), rng.randint(1, 28)) for _ in range(rows)]
-            return rng.choice(("DATE", "TEXT")), [f"{y}-{m:02}-{d:02}" if long else f"{m:02}/{d:02}/{y}" for y, m, d in drawn]
+            return rng.choice(("DATE", "TEXT")), [
+                f"{y}-{m:02}-{d:02}" if long else f"{m:02}/{d:02}/{y}" for y, m, d in drawn
+            ]
         if trait.fill == "flag":
             pair: tuple[object, object] = rng.choice(((0, 1), ("T", "F"), ("Yes", "No"), ("Y", "N"), ("true", "false")))
             return "INTEGER" if pair == (0, 1) else "TEXT", [rng.choice(pair) for _ in range(rows)]
         if trait.fill == "code":
             width, letters = rng.randint(3, 5), rng.random() < 0.5
-            return "TEXT", [("".join(rng.choice("ABCDEFGHKLMNPRSTUWX") for _ in range(2)) if letters else "") + str(rng.randint(10**width, 10 ** (width + 1) - 1)) for _ in range(rows)]
+            return "TEXT", [
+                ("".join(rng.choice("ABCDEFGHKLMNPRSTUWX") for _ in range(2)) if letters else "")
+                + str(rng.randint(10**width, 10 ** (width + 1) - 1))
+                for _ in range(rows)
+            ]
         if trait.fill == "choice":
-            pool: list[str] = list(CHOICES.get(trait.source, ())) or [words.text_value(rng, rng.choice(("word", "word", "invented", "phrase"))) for _ in range(6)]
+            pool: list[str] = list(CHOICES.get(trait.source, ())) or [
+                words.text_value(rng, rng.choice(("word", "word", "invented", "phrase"))) for _ in range(6)
+            ]
             few = rng.sample(pool, min(len(pool), rng.randint(2, 5)))
             return rng.choice(("TEXT", "TEXT", "VARCHAR(30)")), self._cased([rng.choice(few) for _ in range(rows)])
         source = trait.source
@@ -231,7 +245,16 @@ class _Maker:
         if name.lower() in {column.name.lower() for column in table.columns}:
             return
         used = self.rng.sample(key.values, max(1, len(key.values) - self.rng.randint(0, len(key.values) // 2)))
-        table.columns.append(_Column(name, spoken, key.type, False, (parent.name, key.name), [self.rng.choice(used) for _ in range(table.rows)]))
+        table.columns.append(
+            _Column(
+                name,
+                spoken,
+                key.type,
+                False,
+                (parent.name, key.name),
+                [self.rng.choice(used) for _ in range(table.rows)],
+            )
+        )
 
     def _linking(self, made: list[_Table]) -> _Table | None:
         """A table whose rows connect those of two others."""

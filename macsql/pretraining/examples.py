@@ -84,18 +84,23 @@ class Made:
 def make(seed: str, count: int, agents: AgentsConfig, path: Path) -> Made:
     """About `count` questions to the database of a seed, which is written to `path`, as the agents' examples.
 
-    The same for the same seed. A question whose text starts like an answer given before, or whose query gives no row,
-    is left out, but for one in ten of the latter.
+    Each question is one for the Decomposer and, by turns, one for the Selector or the Refiner. The same for the same
+    seed. A question that came before is left out, and so are nine of ten whose query gives no row.
     """
     database, asked = databases.make(seed, path)
     rng = random.Random(f"{seed}/questions")
     direct = Direct()
     try:
         questions = _questions(rng, database, asked, count, direct)
-        made = make_examples(questions, {database.id: database}, agents, cast(Sandbox, direct))
+        examples: list[Example] = []
+        half = len(questions) // 2
+        for other, part in (("selector", questions[:half]), ("refiner", questions[half:])):
+            cfg = replace(agents, roles=["decomposer", other], augment=False)
+            made = make_examples(part, {database.id: database}, cfg, cast(Sandbox, direct))
+            examples += made.examples
     finally:
         direct.close()
-    return Made(database, tuple(questions), made.examples)
+    return Made(database, tuple(questions), tuple(examples))
 
 
 def _questions(rng: random.Random, database: Database, asked: Schema, count: int, direct: Direct) -> list[Question]:

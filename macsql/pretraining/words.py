@@ -165,7 +165,9 @@ def common() -> tuple[str, ...]:
     """About a thousand common English words."""
     from faker.providers.lorem.en_US import Provider
 
-    return tuple(sorted({word.lower() for word in Provider.word_list if word.isascii() and word.isalpha() and len(word) > 2}))
+    return tuple(
+        sorted({word.lower() for word in Provider.word_list if word.isascii() and word.isalpha() and len(word) > 2})
+    )
 
 
 @lru_cache(maxsize=1)
@@ -215,15 +217,37 @@ def text_value(rng: random.Random, source: str) -> str:
             return f"{pick('first')} {pick('last')}" if rng.random() < 0.8 else pick("first")
         case "city":
             draw = rng.random()
-            return f"{pick('last')}{pick('suffix')}" if draw < 0.4 else f"{pick('prefix')} {pick('last')}" if draw < 0.6 else invented(rng).capitalize()
+            return (
+                f"{pick('last')}{pick('suffix')}"
+                if draw < 0.4
+                else f"{pick('prefix')} {pick('last')}"
+                if draw < 0.6
+                else invented(rng).capitalize()
+            )
         case "company":
-            return rng.choice((f"{pick('last')} {rng.choice(('Inc', 'Ltd', 'Group', 'and Sons', 'LLC'))}", f"{word()} {word()}", word()))
+            return rng.choice(
+                (
+                    f"{pick('last')} {rng.choice(('Inc', 'Ltd', 'Group', 'and Sons', 'LLC'))}",
+                    f"{word()} {word()}",
+                    word(),
+                )
+            )
         case "place":
-            return rng.choice((f"{word()} {rng.choice(('Hall', 'Park', 'Center', 'House', 'Point', 'Hill', 'Square'))}", f"{pick('last')} {word()}", word()))
+            return rng.choice(
+                (
+                    f"{word()} {rng.choice(('Hall', 'Park', 'Center', 'House', 'Point', 'Hill', 'Square'))}",
+                    f"{pick('last')} {word()}",
+                    word(),
+                )
+            )
         case "product":
-            return rng.choice((word(), f"{word()} {rng.randint(1, 99)}", f"{word()} {word()}", f"{word().lower()} {word().lower()}"))
+            return rng.choice(
+                (word(), f"{word()} {rng.randint(1, 99)}", f"{word()} {word()}", f"{word().lower()} {word().lower()}")
+            )
         case "event":
-            return rng.choice((f"{word()} {rng.choice(('Cup', 'Open', 'Day', 'Festival', 'Summit', 'Prix'))}", f"{word()} {word()}"))
+            return rng.choice(
+                (f"{word()} {rng.choice(('Cup', 'Open', 'Day', 'Festival', 'Summit', 'Prix'))}", f"{word()} {word()}")
+            )
         case "title":
             return " ".join(word() for _ in range(rng.randint(1, 4)))
         case "phrase":
@@ -239,7 +263,9 @@ def text_value(rng: random.Random, source: str) -> str:
         case "clock":
             return f"{rng.randint(0, 23):02}:{rng.choice((0, 15, 30, 45)):02}"
         case "nature":
-            return rng.choice((pick("nature"), pick("nature").capitalize(), f"{word()} {pick('nature').capitalize()}", invented(rng)))
+            return rng.choice(
+                (pick("nature"), pick("nature").capitalize(), f"{word()} {pick('nature').capitalize()}", invented(rng))
+            )
         case "word":
             return word().lower()
         case "invented":
