@@ -9,72 +9,13 @@ import random
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus
+from macsql.corpora.pocket_schemas import DATABASES, Each, Ref, Some
 from macsql.database.schema import Database, quoted, read_sqlite_schema
 from macsql.system.files import write_whole
-
-# value lists; all tables share them, so that few words come often
-NAME = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana")
-CITY = ("Lima", "Oslo", "Quito", "Riga")
-COLOR = ("blue", "green", "red", "white")
-SIZE = ("large", "medium", "small")
-MONTH = ("April", "June", "May")
-NUMBER = (10, 20, 30, 40, 50, 60, 70, 80)
-
-
-@dataclass(frozen=True)
-class Some:
-    """A column whose rows draw from a list, with repeats."""
-
-    values: tuple[str | int, ...]
-
-
-@dataclass(frozen=True)
-class Each:
-    """A column in which no value comes twice."""
-
-    values: tuple[str | int, ...]
-
-
-@dataclass(frozen=True)
-class Ref:
-    """A column that refers to another table's id."""
-
-    table: str
-
-
-# database -> table -> (rows, column -> what fills it); every table also has the primary key `id`
-DATABASES: dict[str, dict[str, tuple[int, dict[str, Some | Each | Ref]]]] = {
-    "zoo": {
-        "keepers": (4, {"name": Each(NAME), "city": Some(CITY), "age": Each(NUMBER)}),
-        "animals": (8, {"name": Each(NAME), "color": Some(COLOR), "weight": Each(NUMBER), "keeper_id": Ref("keepers")}),
-        "visits": (8, {"month": Some(MONTH), "price": Each(NUMBER), "animal_id": Ref("animals")}),
-    },
-    "shop": {
-        "brands": (4, {"name": Each(NAME), "city": Some(CITY), "age": Each(NUMBER)}),
-        "items": (8, {"name": Each(NAME), "color": Some(COLOR), "price": Each(NUMBER), "brand_id": Ref("brands")}),
-        "sales": (8, {"month": Some(MONTH), "size": Some(SIZE), "amount": Some(NUMBER), "item_id": Ref("items")}),
-    },
-    "school": {
-        "teachers": (4, {"name": Each(NAME), "city": Some(CITY), "age": Each(NUMBER)}),
-        "pupils": (8, {"name": Each(NAME), "city": Some(CITY), "score": Each(NUMBER), "teacher_id": Ref("teachers")}),
-        "clubs": (6, {"name": Each(NAME), "size": Some(SIZE), "price": Each(NUMBER)}),
-    },
-    "port": {
-        "captains": (4, {"name": Each(NAME), "city": Some(CITY), "age": Each(NUMBER)}),
-        "ships": (8, {"name": Each(NAME), "color": Some(COLOR), "length": Each(NUMBER), "captain_id": Ref("captains")}),
-        "trips": (8, {"month": Some(MONTH), "city": Some(CITY), "price": Some(NUMBER), "ship_id": Ref("ships")}),
-    },
-    "league": {
-        "teams": (4, {"name": Each(NAME), "city": Each(CITY), "color": Some(COLOR)}),
-        "players": (8, {"name": Each(NAME), "size": Some(SIZE), "score": Each(NUMBER), "team_id": Ref("teams")}),
-        "games": (8, {"month": Some(MONTH), "amount": Each(NUMBER), "team_id": Ref("teams")}),
-    },
-}
 
 
 def read(data: DataConfig, state_dir: Path) -> Corpus:

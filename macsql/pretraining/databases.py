@@ -216,11 +216,12 @@ class _Maker:
             return rng.choice(("TEXT", "TEXT", "VARCHAR(30)")), self._cased([rng.choice(few) for _ in range(rows)])
         source = trait.source
         if unique:
-            found: dict[str, None] = {}
-            for _ in range(20 * rows):
-                found[words.text_value(rng, source)] = None
+            found: dict[object, None] = {}
+            for number in range(20 * rows):
+                drawn = words.text_value(rng, source)
+                found[self._cased([drawn if number < 10 * rows else f"{drawn} {number}"])[0]] = None
                 if len(found) == rows:
-                    return "TEXT", self._cased(list(found))
+                    return "TEXT", list(found)
         few = [words.text_value(rng, source) for _ in range(rng.randint(2, max(3, rows)))]
         return rng.choice(("TEXT", "TEXT", "VARCHAR(50)")), self._cased([rng.choice(few) for _ in range(rows)])
 
