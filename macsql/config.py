@@ -63,7 +63,7 @@ class DataConfig:
     test_fraction: float = 0.1  # the same for test
     limit: int | None = None  # at most this many questions of each split, chosen by seed
     questions: int = 0  # pocket and synthetic: questions to make for each database
-    databases: int = 0  # pre-training: random databases to make
+    databases: int = 0  # pocket: the first so many of its databases, 0: all; generated: how many are made
     templates: list[str] = field(default_factory=list)  # pocket and synthetic: of the question grammar; empty: all
     paraphrases: int | None = None  # pocket and synthetic: wordings of a template, the plainest first; null: all
     fold: int = 0  # text2sql sets published as numbered folds: this one is test, the next one eval

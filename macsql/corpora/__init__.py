@@ -49,6 +49,6 @@ def places(data: DataConfig, state_dir: Path) -> list[Path]:
     if data.format == "pocket":
         from macsql.corpora.pocket import keep
 
-        return list(keep(Path(state_dir)).values())
+        return list(keep(Path(state_dir), data.databases).values())
     given = {"data.root": data.root, "data.database_root": data.database_root}
     return [place(key, path) for key, path in given.items() if path]

@@ -1,8 +1,8 @@
 """A handful of small SQLite databases that the project makes itself, and questions to them from the grammar.
 
-Nothing is downloaded and nothing is copied: schemas and value lists stand here, rows are drawn by a fixed seed, and the
-files are the same to the byte on every machine. Names are single common words and values come from short lists, so that
-a model with random weights can learn the task within minutes.
+Nothing is downloaded and nothing is copied: schemas and value lists stand in pocket_schemas.py, rows are drawn by a
+fixed seed, and the files are the same to the byte on every machine. Values come from short lists, so that a model with
+random weights can learn the first five databases within minutes.
 """
 
 import random
@@ -10,11 +10,13 @@ import sqlite3
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from macsql.config import DataConfig
 from macsql.corpora.corpus import Corpus
 from macsql.corpora.pocket_schemas import DATABASES, Each, Ref, Some
 from macsql.database.schema import Database, quoted, read_sqlite_schema
+from macsql.errors import UserError
 from macsql.system.files import write_whole
 
 
@@ -22,14 +24,19 @@ def read(data: DataConfig, state_dir: Path) -> Corpus:
     """The pocket corpus: `data.questions` questions for each of its databases, which are kept under `state_dir`."""
     from macsql.corpora import synthetic
 
-    paths = keep(state_dir)
+    paths = keep(state_dir, data.databases)
     databases = {db_id: Database(db_id, path, read_sqlite_schema(path, db_id)) for db_id, path in paths.items()}
     return synthetic.corpus("pocket", databases, data, Counter())
 
 
-def keep(state_dir: Path) -> dict[str, Path]:
-    """Database id -> its file under `state_dir`, each of them there and whole afterwards."""
-    paths = {db_id: state_dir / "pocket" / f"{db_id}.sqlite" for db_id in DATABASES}
+def keep(state_dir: Path, first: int = 0) -> dict[str, Path]:
+    """Database id -> its file under `state_dir`, each of them there and whole afterwards.
+
+    `first`: of the first so many databases (0: of all). Raises UserError for a number that there is not.
+    """
+    if not 0 <= first <= len(DATABASES):
+        raise UserError(f"data.databases={first}: data=pocket has {len(DATABASES)} databases, and 0 takes them all.")
+    paths = {db_id: state_dir / "pocket" / f"{db_id}.sqlite" for db_id in list(DATABASES)[: first or None]}
     for db_id, path in paths.items():
         content = make_database(db_id)
         if not path.is_file() or path.read_bytes() != content:  # other trials may be reading it
@@ -66,7 +73,7 @@ def _create(table: str, columns: dict[str, Some | Each | Ref]) -> str:
     return f"CREATE TABLE {quoted(table)} ({', '.join(lines)})"
 
 
-def _fill(rng: random.Random, column: Some | Each | Ref, rows: int, sizes: dict[str, int]) -> list[str | int]:
+def _fill(rng: random.Random, column: Some | Each | Ref, rows: int, sizes: dict[str, int]) -> list[Any]:
     if isinstance(column, Each):
         return rng.sample(column.values, rows)
     if isinstance(column, Ref):

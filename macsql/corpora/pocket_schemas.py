@@ -124,7 +124,7 @@ OTHERS: dict[str, Tables] = {
             {
                 "object": Some(("comet", "galaxy", "nebula", "planet")),
                 "night": Some(DAY),
-                "brightness": Each(MONEY + (5.75,)),
+                "brightness": Each((*MONEY, 5.75)),
                 "telescope_id": Ref("telescopes"),
                 "observer_id": Ref("observers"),
             },

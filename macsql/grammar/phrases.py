@@ -15,19 +15,28 @@ from macsql.grammar.plurals import a, many, one
 # words of a number's column -> (more, less, most, least, how much)
 _SCALES = (
     ({"age"}, ("older than", "younger than", "oldest", "youngest", "how old is")),
-    ({"price", "cost", "fee"}, ("more expensive than", "cheaper than", "most expensive", "cheapest", "how expensive is")),
+    (
+        {"price", "cost", "fee"},
+        ("more expensive than", "cheaper than", "most expensive", "cheapest", "how expensive is"),
+    ),
     ({"height", "elevation"}, ("higher than", "lower than", "highest", "lowest", "how high is")),
     ({"length", "duration"}, ("longer than", "shorter than", "longest", "shortest", "how long is")),
     ({"weight", "mass"}, ("heavier than", "lighter than", "heaviest", "lightest", "how heavy is")),
     ({"area", "size", "volume"}, ("larger than", "smaller than", "largest", "smallest", "how large is")),
-    ({"population"}, ("more populous than", "less populous than", "most populous", "least populous", "how many people live in")),
+    (
+        {"population"},
+        ("more populous than", "less populous than", "most populous", "least populous", "how many people live in"),
+    ),
     ({"depth"}, ("deeper than", "shallower than", "deepest", "shallowest", "how deep is")),
     ({"speed"}, ("faster than", "slower than", "fastest", "slowest", "how fast is")),
     ({"width"}, ("wider than", "narrower than", "widest", "narrowest", "how wide is")),
     ({"salary", "income"}, ("better paid than", "worse paid than", "best paid", "worst paid", "how much is paid to")),
     ({"rating", "score"}, ("rated higher than", "rated lower than", "top rated", "worst rated", "how good is")),
-    ({"year", "founded", "established", "opened"}, ("newer than", "older than", "newest", "oldest", "in what year was")),
-)  # fmt: skip
+    (
+        {"year", "founded", "established", "opened"},
+        ("newer than", "older than", "newest", "oldest", "in what year was"),
+    ),
+)
 _PLACES = {
     "city",
     "country",
@@ -149,7 +158,18 @@ def _text_filter(rng: random.Random, column: ColumnFacts, left: str, c: str) -> 
                 f"whose {c} is either {said} or {valued(rng, other)}",
             ),
         )
-    forms = [f"whose {c} is {said}", f"with {c} {said}", f"with the {c} {said}", f"where {c} is {said}", f"that have {c} {said}", f"of {c} {said}", f"having {said} as {c}", f"whose {c} equals {said}", f"where the {c} is {said}", f"with {said} as {c}"]  # fmt: skip
+    forms = [
+        f"whose {c} is {said}",
+        f"with {c} {said}",
+        f"with the {c} {said}",
+        f"where {c} is {said}",
+        f"that have {c} {said}",
+        f"of {c} {said}",
+        f"having {said} as {c}",
+        f"whose {c} equals {said}",
+        f"where the {c} is {said}",
+        f"with {said} as {c}",
+    ]
     if head in _PLACES:
         forms += [f"in {said}", f"from {said}", f"located in {said}", f"in {said}"]
     elif head in _MAKERS:
@@ -211,7 +231,15 @@ def _number_filter(rng: random.Random, column: ColumnFacts, left: str, c: str) -
         sign, word, related = (">=", choose(rng, *LEAST), "") if sign == ">" else ("<=", choose(rng, *MOST), "")
     if year and sign in "<>":
         word = choose(rng, "after", "later than") if sign == ">" else choose(rng, "before", "earlier than")
-    forms = [f"whose {c} is {word} {value}", f"with {a(c)} {word} {value}", f"with {c} {word} {value}", f"that have {a(c)} {word} {value}", f"where the {c} is {word} {value}", f"having {a(c)} {word} {value}", f"with {a(c)} of {word} {value}"]  # fmt: skip
+    forms = [
+        f"whose {c} is {word} {value}",
+        f"with {a(c)} {word} {value}",
+        f"with {c} {word} {value}",
+        f"that have {a(c)} {word} {value}",
+        f"where the {c} is {word} {value}",
+        f"having {a(c)} {word} {value}",
+        f"with {a(c)} of {word} {value}",
+    ]
     if sign == ">=":
         forms += [f"with {a(c)} of {value} or more", f"whose {c} is {value} or more"]
     if sign == "<=":

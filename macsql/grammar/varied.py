@@ -4,6 +4,7 @@ import random
 
 from macsql.grammar.draft import Draft, literal, name
 from macsql.grammar.facts import ColumnFacts, Facts, TableFacts
+from macsql.grammar.phrases import SHOW as SHOW_WORDS
 from macsql.grammar.phrases import (
     Filter,
     aggregated,
@@ -20,7 +21,6 @@ from macsql.grammar.phrases import (
     valued,
     where,
 )
-from macsql.grammar.phrases import SHOW as SHOW_WORDS
 from macsql.grammar.plurals import many, one
 from macsql.grammar.single_table import pick, shown
 
@@ -140,7 +140,17 @@ def lookup(rng: random.Random, facts: Facts) -> Draft | None:
         f"{row} {said}",
         f"the {row} with the {table.label.words} {said}",
     )
-    forms = [f"What is the {c} of {whom}?", f"what is the {c} of {whom}", f"Show the {c} of {whom}.", f"Give me the {c} for {whom}.", f"{c} of {whom}", f"Which {c} does {whom} have?", f"What {c} does {whom} have?", f"Find the {c} of {whom}.", f"Tell me {whom}'s {c}."]  # fmt: skip
+    forms = [
+        f"What is the {c} of {whom}?",
+        f"what is the {c} of {whom}",
+        f"Show the {c} of {whom}.",
+        f"Give me the {c} for {whom}.",
+        f"{c} of {whom}",
+        f"Which {c} does {whom} have?",
+        f"What {c} does {whom} have?",
+        f"Find the {c} of {whom}.",
+        f"Tell me {whom}'s {c}.",
+    ]
     if words:
         forms += [f"{words[4]} {whom}?"] * 3
     last = c.split()[-1]
@@ -265,8 +275,9 @@ def extremes(rng: random.Random, facts: Facts) -> Draft | None:
         f"For the {whom}, what is the {what}?",
     ]
     if columns == [table.label]:
+        most = choose(rng, *(("highest", "largest", "most") if top else ("lowest", "smallest", "least")))
         forms += [
-            f"Which {one(table.words)} has the {choose(rng, 'highest', 'largest', 'most') if top else choose(rng, 'lowest', 'smallest', 'least')} {by.words}?",
+            f"Which {one(table.words)} has the {most} {by.words}?",
             f"What is the {whom}?",
             f"Which is the {whom}?",
             f"what is the {whom}",
@@ -351,12 +362,34 @@ def group(rng: random.Random, facts: Facts) -> Draft | None:
     show, c, source = choose(rng, *SHOW_WORDS), column.words, f"FROM {name(table)}{condition}"
     kind = rng.random()
     if kind < 0.3:
-        text = choose(rng, f"How many {whom} are there for each {c}?", f"How many {whom} are there per {c}?", f"For each {c}, count the {whom}.", f"{show} the number of {whom} for each {c}.", f"{show} each {c} and the number of {whom}.", f"Count the {whom} by {c}.", f"What are the {many(c)} and how many {whom} are in each?", f"{show} the {c} and the number of {whom} in each {c}.", f"number of {whom} per {c}", f"How many {whom} does each {c} have?", f"What is the number of {whom} in each {c}?")  # fmt: skip
+        text = choose(
+            rng,
+            f"How many {whom} are there for each {c}?",
+            f"How many {whom} are there per {c}?",
+            f"For each {c}, count the {whom}.",
+            f"{show} the number of {whom} for each {c}.",
+            f"{show} each {c} and the number of {whom}.",
+            f"Count the {whom} by {c}.",
+            f"What are the {many(c)} and how many {whom} are in each?",
+            f"{show} the {c} and the number of {whom} in each {c}.",
+            f"number of {whom} per {c}",
+            f"How many {whom} does each {c} have?",
+            f"What is the number of {whom} in each {c}?",
+        )
         return draft(rng, f"SELECT {name(column)}, count(*) {source} GROUP BY {name(column)}", text)
     if kind < 0.52 and number:
         function = rng.choice(("avg", "avg", "max", "min", "sum"))
         figure = aggregated(rng, function, number)
-        text = choose(rng, f"What is the {figure} of {whom} for each {c}?", f"For each {c}, find the {figure} of {whom}.", f"{show} the {figure} of {whom} per {c}.", f"{show} each {c} with the {figure} of its {whom}.", f"{show} the {c} and the {figure} of {whom}, by {c}.", f"{figure} of {whom} by {c}", f"What are the {many(c)} and the {figure} of {whom} in each?")  # fmt: skip
+        text = choose(
+            rng,
+            f"What is the {figure} of {whom} for each {c}?",
+            f"For each {c}, find the {figure} of {whom}.",
+            f"{show} the {figure} of {whom} per {c}.",
+            f"{show} each {c} with the {figure} of its {whom}.",
+            f"{show} the {c} and the {figure} of {whom}, by {c}.",
+            f"{figure} of {whom} by {c}",
+            f"What are the {many(c)} and the {figure} of {whom} in each?",
+        )
         return draft(rng, f"SELECT {name(column)}, {function}({name(number)}) {source} GROUP BY {name(column)}", text)
     if kind < 0.62 and number:
         top = rng.random() < 0.6
@@ -368,14 +401,20 @@ def group(rng: random.Random, facts: Facts) -> Draft | None:
             f"What is the {c} whose {whom} have the {most} {figure}?",
             f"{show} the {c} with the {most} {figure} of {whom}.",
         )
-        return draft(
-            rng,
-            f"SELECT {name(column)} {source} GROUP BY {name(column)} ORDER BY {function}({name(number)}) {'DESC' if top else 'ASC'} LIMIT 1",
-            text,
-        )
+        order_by = f"ORDER BY {function}({name(number)}) {'DESC' if top else 'ASC'} LIMIT 1"
+        return draft(rng, f"SELECT {name(column)} {source} GROUP BY {name(column)} {order_by}", text)
     if kind < 0.82:
         least = rng.randint(1, max(2, max(column.frequencies)))
-        sign, said = rng.choice(((">", f"more than {least}"), (">=", f"at least {least}"), (">=", f"{least} or more"), ("<", f"fewer than {least + 1}"), ("=", f"exactly {least}"), (">=", f"no less than {least}")))  # fmt: skip
+        sign, said = rng.choice(
+            (
+                (">", f"more than {least}"),
+                (">=", f"at least {least}"),
+                (">=", f"{least} or more"),
+                ("<", f"fewer than {least + 1}"),
+                ("=", f"exactly {least}"),
+                (">=", f"no less than {least}"),
+            )
+        )
         text = choose(
             rng,
             f"Which {many(c)} have {said} {whom}?",
@@ -410,11 +449,8 @@ def group(rng: random.Random, facts: Facts) -> Draft | None:
             f"most common {c} among {whom}",
         ]
     text = forms[rng.randrange(len(forms))].rstrip(".?") + (", and how many are there?" if both else "?")
-    return draft(
-        rng,
-        f"SELECT {name(column)}{', count(*)' if both else ''} {source} GROUP BY {name(column)} ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1",
-        text,
-    )
+    what, order_by = ", count(*)" if both else "", f"ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1"
+    return draft(rng, f"SELECT {name(column)}{what} {source} GROUP BY {name(column)} {order_by}", text)
 
 
 def combined(rng: random.Random, facts: Facts) -> Draft | None:
@@ -439,9 +475,25 @@ def combined(rng: random.Random, facts: Facts) -> Draft | None:
         choose(rng, *SHOW_WORDS),
     )
     forms = {
-        "INTERSECT": (f"Which {whats} have both {a} and {b}?", f"{show} the {whats} shared by {a} and {b}.", f"{show} the {what} of both {a} and {b}.", f"Which {whats} are found both for {a} and for {b}?", f"What {whats} do {a} and {b} have in common?"),
-        "EXCEPT": (f"Which {whats} have {a} but no {b}?", f"{show} the {whats} of {a} but not of {b}.", f"{show} the {whats} of {a}, leaving out those of {b}.", f"{show} the {whats} of {a} except those of {b}.", f"Which {whats} are found for {a} but not for {b}?"),
-        "UNION": (f"{show} the {whats} of {a} or of {b}, each once.", f"Which {whats} have {a} or {b}?", f"{show} the {whats} of {a} together with those of {b}."),
-    }[operator]  # fmt: skip
+        "INTERSECT": (
+            f"Which {whats} have both {a} and {b}?",
+            f"{show} the {whats} shared by {a} and {b}.",
+            f"{show} the {what} of both {a} and {b}.",
+            f"Which {whats} are found both for {a} and for {b}?",
+            f"What {whats} do {a} and {b} have in common?",
+        ),
+        "EXCEPT": (
+            f"Which {whats} have {a} but no {b}?",
+            f"{show} the {whats} of {a} but not of {b}.",
+            f"{show} the {whats} of {a}, leaving out those of {b}.",
+            f"{show} the {whats} of {a} except those of {b}.",
+            f"Which {whats} are found for {a} but not for {b}?",
+        ),
+        "UNION": (
+            f"{show} the {whats} of {a} or of {b}, each once.",
+            f"Which {whats} have {a} or {b}?",
+            f"{show} the {whats} of {a} together with those of {b}.",
+        ),
+    }[operator]
     parts = [f"SELECT {name(column)} FROM {name(table)} WHERE {f.sql}" for f in (first, second)]
     return draft(rng, f" {operator} ".join(parts), forms[rng.randrange(len(forms))])

@@ -119,7 +119,8 @@ def parent_of(rng: random.Random, facts: Facts) -> Draft | None:
             f"with some {child}",
             f"with any {child}",
         )
-        sql = f"SELECT {names(columns)} FROM {name(link.parent)} WHERE {name(link.ref_column)} IN (SELECT {name(link.column)} FROM {name(link.child)} WHERE {found.sql})"
+        inner = f"SELECT {name(link.column)} FROM {name(link.child)} WHERE {found.sql}"
+        sql = f"SELECT {names(columns)} FROM {name(link.parent)} WHERE {name(link.ref_column)} IN ({inner})"
         return draft(rng, sql, request(rng, columns, f"{parents} {have}", one(link.parent.words)))
     whom = choose(
         rng,
@@ -204,7 +205,15 @@ def counted(rng: random.Random, facts: Facts) -> Draft | None:
     by, draw = name(link.ref_column, "T1"), rng.random()
     source = _from_parent(link)
     if draw < 0.25:
-        text = choose(rng, f"How many {child} does each {parent} have? Show its {c} too.", f"For each {parent}, give the {c} and the number of {child}.", f"{show} the {c} of each {parent} and the number of its {child}.", f"{show} the number of {child} of each {parent} with the {c}.", f"{show} the {c} and the number of {child} for each {parent}.", f"What are the {many(c)} of {parents} and how many {child} do they have?")  # fmt: skip
+        text = choose(
+            rng,
+            f"How many {child} does each {parent} have? Show its {c} too.",
+            f"For each {parent}, give the {c} and the number of {child}.",
+            f"{show} the {c} of each {parent} and the number of its {child}.",
+            f"{show} the number of {child} of each {parent} with the {c}.",
+            f"{show} the {c} and the number of {child} for each {parent}.",
+            f"What are the {many(c)} of {parents} and how many {child} do they have?",
+        )
         return draft(rng, f"SELECT {name(column, 'T1')}, count(*) {source} GROUP BY {by}", text)
     number = pick(rng, [n for n in link.child.of("number") if n.measure])
     if draw < 0.4 and number:
@@ -250,11 +259,8 @@ def counted(rng: random.Random, facts: Facts) -> Draft | None:
             f"Which {parent} has the {'highest' if top else 'lowest'} {figure} of {child}? Give the {c}.",
             f"{show} the {c} of the {parent} whose {child} have the {'highest' if top else 'lowest'} {figure}.",
         )
-        return draft(
-            rng,
-            f"SELECT {name(column, 'T1')} {source} GROUP BY {by} ORDER BY {function}({name(number, 'T2')}) {'DESC' if top else 'ASC'} LIMIT 1",
-            text,
-        )
+        order_by = f"ORDER BY {function}({name(number, 'T2')}) {'DESC' if top else 'ASC'} LIMIT 1"
+        return draft(rng, f"SELECT {name(column, 'T1')} {source} GROUP BY {by} {order_by}", text)
     most = (
         choose(rng, "most", "largest number of", "highest number of")
         if top
@@ -268,11 +274,8 @@ def counted(rng: random.Random, facts: Facts) -> Draft | None:
         f"Which {parent} has the {most} {child}? Give the {c}.",
         f"{c} of the {parent} with the {most} {child}",
     ) + (" Show the number too." if both else "")
-    return draft(
-        rng,
-        f"SELECT {name(column, 'T1')}{', count(*)' if both else ''} {source} GROUP BY {by} ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1",
-        text,
-    )
+    what, order_by = ", count(*)" if both else "", f"ORDER BY count(*) {'DESC' if top else 'ASC'} LIMIT 1"
+    return draft(rng, f"SELECT {name(column, 'T1')}{what} {source} GROUP BY {by} {order_by}", text)
 
 
 def by_group_of_other(rng: random.Random, facts: Facts) -> Draft | None:
@@ -372,11 +375,9 @@ def through(rng: random.Random, facts: Facts) -> Draft | None:
     columns = columns_of(rng, start, near.column, near.ref_column)
     if found is None or not columns:
         return None
-    if linked:
-        middle = f"FROM {name(near.parent)} AS T1 JOIN {name(near.child)} AS T2 ON {name(near.ref_column, 'T1')} = {name(near.column, 'T2')}"
-    else:
-        middle = f"FROM {name(near.child)} AS T1 JOIN {name(near.parent)} AS T2 ON {name(near.column, 'T1')} = {name(near.ref_column, 'T2')}"
-    source = f"{middle} JOIN {name(far.parent)} AS T3 ON {name(far.column, 'T2')} = {name(far.ref_column, 'T3')} WHERE {found.sql}"
+    middle = _from_parent(near) if linked else _from(near)
+    on = f"{name(far.column, 'T2')} = {name(far.ref_column, 'T3')}"
+    source = f"{middle} JOIN {name(far.parent)} AS T3 ON {on} WHERE {found.sql}"
     things, other, others = many(start.words), rows(rng, far.parent, found, single=True), rows(rng, far.parent, found)
     whom = choose(
         rng,

@@ -23,10 +23,10 @@ WORD, JOIN, CAPITAL = "▁", "‿", "⇧"
 SPECIAL = ("<pad>", "</s>", "<unk>")
 # Strings of answers and prompts that are one piece each where they are frequent; longest first
 PHRASES = (
-    '": "drop_all", "', '": "keep_all", "', '": "drop_all"}\n```', '": "keep_all"}\n```', '```json\n{"', '": ["', '"], "',
-    '"]}\n```', '", "', "\n```\n\nSub question", "\n```\n\nQuestion Solved.", "\nSQL\n```sql\n", "```sql\n", "\n```",
-    " | ", ": ", ", ", " = ", " >= ", " <= ", " > ", " < ", " != ", " = '", " > '", " < '", " >= '", " <= '", " != '",
-    "' ", "')", " (", ") ", "(*)", "(*) ", "; ", "('", "', '",
+    '": "drop_all", "', '": "keep_all", "', '": "drop_all"}\n```', '": "keep_all"}\n```', '```json\n{"', '": ["',
+    '"], "', '"]}\n```', '", "', "\n```\n\nSub question", "\n```\n\nQuestion Solved.", "\nSQL\n```sql\n", "```sql\n",
+    "\n```", " | ", ": ", ", ", " = ", " >= ", " <= ", " > ", " < ", " != ", " = '", " > '", " < '", " >= '", " <= '",
+    " != '", "' ", "')", " (", ") ", "(*)", "(*) ", "; ", "('", "', '",
 )  # fmt: skip
 _B = "A-Za-z0-9"
 
@@ -40,9 +40,13 @@ def train(texts: Iterable[str], size: int) -> "PreTrainedTokenizerBase":
     alphabet = [c for c in string.printable if c not in "\t\r\x0b\x0c"] + [WORD, JOIN, CAPITAL]
     special = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256))]
     trainer = trainers.BpeTrainer(
-        vocab_size=size, min_frequency=2, initial_alphabet=alphabet, special_tokens=special, limit_alphabet=len(alphabet),
+        vocab_size=size,
+        min_frequency=2,
+        initial_alphabet=alphabet,
+        special_tokens=special,
+        limit_alphabet=len(alphabet),
         show_progress=False,
-    )  # fmt: skip
+    )
     tokenizer.train_from_iterator(texts, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=_with_plain_bytes(tokenizer), pad_token=SPECIAL[0], eos_token=SPECIAL[1], unk_token=SPECIAL[2]
@@ -76,7 +80,7 @@ def _empty() -> "Tokenizer":
     steps = [
         replace(Regex(rf"(?<=[{_B}]) (?=[{_B}])"), WORD),
         replace(Regex(rf"(?<![{_B}{WORD}])(?=[{_B}])"), WORD),
-        replace(Regex(rf"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"), JOIN + WORD),
+        replace(Regex(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"), JOIN + WORD),
         replace(Regex(title), CAPITAL),
         *(replace(CAPITAL + letter, CAPITAL + letter.lower()) for letter in string.ascii_uppercase),
         replace(WORD + CAPITAL, CAPITAL + WORD),
@@ -85,7 +89,8 @@ def _empty() -> "Tokenizer":
     phrases = "|".join(
         _escaped(tokenizer.normalizer.normalize_str(phrase)) for phrase in sorted(PHRASES, key=len, reverse=True)
     )
-    pieces = rf"{phrases}|{CAPITAL}{WORD}t[1-9](?![0-9])|{JOIN}{CAPITAL}|{CAPITAL}|{JOIN}|_{WORD}id(?![{_B}])|{WORD}?[A-Za-z]+|{WORD}?[0-9]|\s|."
+    names = rf"{CAPITAL}{WORD}t[1-9](?![0-9])|{JOIN}{CAPITAL}|{CAPITAL}|{JOIN}|_{WORD}id(?![{_B}])"
+    pieces = rf"{phrases}|{names}|{WORD}?[A-Za-z]+|{WORD}?[0-9]|\s|."
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(f"(?:{pieces})"), behavior="isolated")
     back = decoders.Replace
     tokenizer.decoder = decoders.Sequence(

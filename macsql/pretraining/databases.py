@@ -1,4 +1,4 @@
-"""Random databases: tables of things that have traits, named as people name them, keyed, linked and filled with rows."""
+"""Random databases: tables of things that have traits, named as people name them, linked and filled with rows."""
 
 import dataclasses
 import random
@@ -148,7 +148,8 @@ class _Maker:
         name = rng.choice(words.common()) if rng.random() < 0.75 else words.invented(rng)
         if rng.random() < 0.3:
             name = f"{rng.choice(words.common())} {name}"
-        fill = rng.choice(("text", "choice", "choice", "whole", "real"))
+        fills: tuple[words.Fill, ...] = ("text", "choice", "choice", "whole", "real")
+        fill = rng.choice(fills)
         if fill in ("whole", "real"):
             return Trait(name, fill, low=0, high=rng.choice((10, 100, 1000, 90000)))
         return Trait(name, fill, rng.choice(("word", "invented", "phrase")) if fill == "text" else "")
@@ -164,7 +165,7 @@ class _Maker:
             letter = self.rng.choice("ABCEKLMPRSTX")
             values = [f"{letter}{100 + number}" for number in range(table.rows)]
         elif self.rng.random() < 0.2:
-            values = self.rng.sample(range(100, 9999), table.rows)  # type: ignore[assignment]
+            values = list(self.rng.sample(range(100, 9999), table.rows))
         table.columns.append(_Column(name, words_of, "INTEGER" if whole else "TEXT", key=True, values=values))
 
     def _add(self, table: _Table, thing: str, trait: Trait, key: bool = False) -> None:
@@ -218,12 +219,12 @@ class _Maker:
         if unique:
             found: dict[object, None] = {}
             for number in range(20 * rows):
-                drawn = words.text_value(rng, source)
-                found[self._cased([drawn if number < 10 * rows else f"{drawn} {number}"])[0]] = None
+                named = words.text_value(rng, source)
+                found[self._cased([named if number < 10 * rows else f"{named} {number}"])[0]] = None
                 if len(found) == rows:
                     return "TEXT", list(found)
-        few = [words.text_value(rng, source) for _ in range(rng.randint(2, max(3, rows)))]
-        return rng.choice(("TEXT", "TEXT", "VARCHAR(50)")), self._cased([rng.choice(few) for _ in range(rows)])
+        some = [words.text_value(rng, source) for _ in range(rng.randint(2, max(3, rows)))]
+        return rng.choice(("TEXT", "TEXT", "VARCHAR(50)")), self._cased([rng.choice(some) for _ in range(rows)])
 
     def _cased(self, values: list[str]) -> list[object]:
         return [value.lower() if self.lowered else value for value in values]
@@ -263,9 +264,11 @@ class _Maker:
         if len(keyed) < 2:
             return None
         first, second = self.rng.sample(keyed, 2)
-        thing = f"{words.singular(first.words)} {self.rng.choice((words.singular(second.words), self.rng.choice(THINGS['record'].split())))}"
+        records = THINGS["record"].split()
+        other = self.rng.choice((words.singular(second.words), self.rng.choice(records)))
+        thing = f"{words.singular(first.words)} {other}"
         if self.rng.random() < 0.4:
-            thing = self.rng.choice(THINGS["record"].split())
+            thing = self.rng.choice(records)
         spoken = many(thing) if self.plural else thing
         name = self.identifier(spoken)
         if name.lower() in {table.name.lower() for table in made} or name.lower() in words.RESERVED:

@@ -15,18 +15,31 @@ from macsql.database.readonly import Status, classify
 from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database, Schema
 from macsql.factory.examples import make_examples
-from macsql.grammar import TEMPLATES, Template, read_facts
-from macsql.grammar import varied, varied_joins
+from macsql.grammar import TEMPLATES, Template, read_facts, varied, varied_joins
 from macsql.pretraining import databases
 from macsql.records import Example, Question
 
 # template -> how often it is tried; the plain templates, which other corpora use too, share the last weight
 VARIED: tuple[tuple[Template, int], ...] = (
-    (varied.select, 12), (varied.lookup, 9), (varied.count, 8), (varied.figure, 7), (varied.order, 7), (varied.extremes, 5),
-    (varied.compared, 3), (varied.group, 10), (varied.combined, 2), (varied_joins.child_of, 10), (varied_joins.parent_of, 8),
-    (varied_joins.side_by_side, 5), (varied_joins.top_of_other, 4), (varied_joins.counted, 8), (varied_joins.by_group_of_other, 3),
-    (varied_joins.without, 4), (varied_joins.both_kinds, 2), (varied_joins.through, 8),
-)  # fmt: skip
+    (varied.select, 12),
+    (varied.lookup, 9),
+    (varied.count, 8),
+    (varied.figure, 7),
+    (varied.order, 7),
+    (varied.extremes, 5),
+    (varied.compared, 3),
+    (varied.group, 10),
+    (varied.combined, 2),
+    (varied_joins.child_of, 10),
+    (varied_joins.parent_of, 8),
+    (varied_joins.side_by_side, 5),
+    (varied_joins.top_of_other, 4),
+    (varied_joins.counted, 8),
+    (varied_joins.by_group_of_other, 3),
+    (varied_joins.without, 4),
+    (varied_joins.both_kinds, 2),
+    (varied_joins.through, 8),
+)
 PLAIN = 25
 _TRIES = 8  # drafts for each question wanted
 _MOST_ROWS = 2000  # of a result

@@ -82,7 +82,7 @@ def _make(folder: Path, config: Config, progress: Progress) -> None:
         files[f"{split}.jsonl"] = hashlib.sha256(text.encode()).hexdigest()
     entries: list[Any] = [
         json.loads(line) for name in ("eval", "test") for names in planned[name] for line in _entries(folder, names)
-    ]  # type: ignore[index]
+    ]
     write_whole(folder / "databases.json", json.dumps(entries))
     about = {
         "corpus": "generated",
