@@ -104,6 +104,7 @@ class MixtureConfig:
     resample: bool = False  # draw anew every epoch
     steps: int | None = None  # optimizer steps of an epoch, whatever the mixture; null: what its rows give
     ratio: dict[str, float] = field(default_factory=dict)  # agents' rows thinned to this ratio before mixing; {}: all
+    rows: int | None = None  # this many rows, drawn by seed in that ratio, smaller sets inside larger ones; null: all
     seed: int = 0
 
 

@@ -88,7 +88,7 @@ def bind(config: Config) -> None:
     Raises UserError for what a trial would die of: a wrong argument, an optimizer or a schedule that cannot be had.
     """
     arguments = training_arguments(config, Path("unused"))
-    trainer_sampler(["decomposer"], config)
+    trainer_sampler(["decomposer"], dataclasses.replace(config, mixture=dataclasses.replace(config.mixture, rows=None)))
     weights = torch.nn.Linear(1, 1)
     try:
         schedule: Any = arguments.lr_scheduler_kwargs

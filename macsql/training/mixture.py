@@ -10,8 +10,12 @@
 `steps` sets the optimizer steps of an epoch for any of them, so that all settings do the same work; rows are then
 repeated or left out, the shares stay. An agent without rows takes no part. `ratio` thins the rows beforehand, so
 that data whose agents are equal can stand for data whose agents are not; the same rows are kept for every mixture.
-The evaluation set is never touched by a mixture. `trainer.train_sampling_strategy=group_by_length` changes the order
-of an epoch's rows alone.
+    if trainer.train_sampling_strategy not in ORDERS:
+        chosen = config.mixture
+        if chosen.name != "real" or chosen.ratio or chosen.steps is not None or chosen.rows is not None:
+            raise UserError(
+                f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
+                f"this mixture ({chosen.name}) does not: use {' or '.join(ORDERS)}."
 """
 
 import hashlib
@@ -44,6 +48,8 @@ def check(cfg: MixtureConfig) -> None:
         raise UserError(f"mixture.ratio names {unknown[0]!r}: the agents are {', '.join(AGENTS)}.")
     if bad := [agent for agent, parts in cfg.ratio.items() if not (parts > 0 and math.isfinite(parts))]:
         raise UserError(f"mixture.ratio.{bad[0]}={cfg.ratio[bad[0]]} is not a part: write a number above 0.")
+    if cfg.rows is not None and cfg.rows < 1:
+        raise UserError(f"mixture.rows={cfg.rows}: a training has at least 1 row (null: all there are).")
     if cfg.steps is not None and cfg.steps < 1:
         raise UserError(
             f"mixture.steps={cfg.steps}: an epoch has at least 1 optimizer step (null: what the rows give)."
@@ -120,10 +126,11 @@ def trainer_sampler(
     """
     trainer = config.trainer
     if trainer.train_sampling_strategy not in ORDERS:
-        if config.mixture.name != "real" or config.mixture.steps is not None or config.mixture.ratio:
+        chosen = config.mixture
+        if chosen.name != "real" or chosen.ratio or chosen.steps is not None or chosen.rows is not None:
             raise UserError(
                 f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
-                f"this mixture ({config.mixture.name}) does not: use {' or '.join(ORDERS)}."
+                f"this mixture ({chosen.name}) does not: use {' or '.join(ORDERS)}."
             )
         return None
     by_length = lengths if trainer.train_sampling_strategy == "group_by_length" else None
@@ -141,16 +148,40 @@ def _pools(agents: Sequence[Agent]) -> dict[Agent, list[int]]:
 
 
 def _thinned(pools: Mapping[Agent, list[int]], cfg: MixtureConfig) -> dict[Agent, list[int]]:
-    """As many rows as the ratio allows; an agent that it does not name keeps all of its rows."""
+    """As many rows as `ratio` and `rows` allow; an agent that the ratio does not name keeps its share."""
     named = {agent: rows for agent, rows in pools.items() if agent in cfg.ratio}
-    if not named:
-        return dict(pools)
-    unit = min(len(rows) / cfg.ratio[agent] for agent, rows in named.items())
-    counts = {agent: min(len(rows), max(1, round(unit * cfg.ratio[agent]))) for agent, rows in named.items()}
+    unit = min((len(rows) / cfg.ratio[agent] for agent, rows in named.items()), default=0.0)
+    shares = {agent: unit * cfg.ratio[agent] if agent in named else len(rows) for agent, rows in pools.items()}
+    if cfg.rows is not None:
+        return _first(pools, shares, cfg)
+    counts = {agent: min(len(rows), max(1, round(shares[agent]))) for agent, rows in named.items()}
     return {
         agent: _draw(rows, counts[agent], f"{cfg.seed}/ratio/{agent}") if agent in counts else rows
         for agent, rows in pools.items()
     }
+
+
+def _first(
+    pools: Mapping[Agent, list[int]], shares: Mapping[Agent, float], cfg: MixtureConfig
+) -> dict[Agent, list[int]]:
+    """The first `cfg.rows` of all rows in an order that keeps the shares all along (Sainte-Laguë's method).
+
+    The numbers of a ratio that `rows` is the sum of come out exactly. Raises UserError where there are not so many.
+    """
+    order = [
+        ((place + 0.5) / shares[agent], agent, row)
+        for agent, rows in pools.items()
+        for place, row in enumerate(_random(f"{cfg.seed}/some/{agent}").sample(rows, len(rows)))
+        if place + 0.5 < shares[agent] + 1e-9
+    ]
+    wanted = cfg.rows or 0
+    if wanted > len(order):
+        ratio = " in this ratio (mixture.ratio)" if cfg.ratio else ""
+        raise UserError(f"mixture.rows={wanted}: there are {len(order)} training rows{ratio}, write at most that.")
+    kept: dict[Agent, list[int]] = {}
+    for _, agent, row in sorted(order)[:wanted]:
+        kept.setdefault(agent, []).append(row)
+    return {agent: sorted(kept[agent]) for agent in pools if agent in kept}
 
 
 def _weights(cfg: MixtureConfig, pools: Mapping[Agent, Sequence[int]]) -> dict[Agent, float]:

@@ -52,4 +52,5 @@ def _in_small(config: Config) -> Config:
         options={**options, "use_cpu": True},
     )
     generation = dataclasses.replace(config.generation, max_new_tokens=TOKENS, batch_size=1)
-    return dataclasses.replace(config, trainer=trainer, generation=generation)
+    mixture = dataclasses.replace(config.mixture, rows=None)
+    return dataclasses.replace(config, trainer=trainer, generation=generation, mixture=mixture)
