@@ -3,6 +3,7 @@
 import itertools
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -15,11 +16,13 @@ from macsql.records import AGENTS
 from macsql.report.readme import BEGIN, END
 from macsql.search import study
 from macsql.search.space import grid, read_space
+from macsql.training.arguments import bind
 from macsql.training.check import notes, uses
 from macsql.training.mixture import epoch_indices
 
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-NEEDS = {name: ["data.root=somewhere"] for name in ("geoquery", "geoquery_query")}  # data of one's own
+REAL = ("geoquery", "geoquery_query", "learning_curve", "learning_curve_geoquery", "real_weights")
+NEEDS = {name: ["data.root=somewhere"] for name in REAL}  # data of one's own
 TARGETS = {"balance": "exp1", "batch_size": "exp2", "lr_bs": "exp3", "generation": "exp4"}
 
 
@@ -226,3 +229,32 @@ def test_mixtures_take_equal_steps_of_different_rows(config, scale):
         taken.append(sorted(epoch_indices(rows, mixture, 0, batch)))
     assert {len(indices) for indices in taken} == {found.mixture.steps * batch}
     assert all(one != other for one, other in itertools.combinations(taken, 2))
+
+
+def test_real_weights_take_the_posters_counts_of_spiders_rows(config):
+    found = config("+experiment=real_weights", *NEEDS["real_weights"])
+    bind(found)
+    rows = [agent for agent, many in zip(AGENTS, (7689, 7114, 6751), strict=True) for _ in range(many)]  # at hand
+    taken = [rows[index] for index in epoch_indices(rows, found.mixture, 0)]
+    assert {agent: taken.count(agent) for agent in AGENTS} == {"selector": 1009, "decomposer": 2029, "refiner": 337}
+    assert (found.model.name, found.trainer.learning_rate) == ("smollm2", 5e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("learning_curve", (100, 300, 1000, 3375)), ("learning_curve_geoquery", (50, 100, 200, 400))],
+)
+def test_a_learning_curve_is_drawn_over_nested_rows(config, name, numbers):
+    found = config(f"+experiment={name}", *NEEDS[name])
+    assert points(found) == [{"mixture.rows": number} for number in numbers]
+    rows = [agent for agent in found.agents.roles for _ in range(4000)]
+    sets = [set(epoch_indices(rows, replace(found.mixture, rows=number), 0)) for number in numbers]
+    assert [len(each) for each in sets] == list(numbers)
+    assert all(smaller < larger for smaller, larger in itertools.pairwise(sets))
+
+
+def test_both_splits_of_geoquery_have_one_recipe(config):
+    question, query = (config(f"+experiment={name}", *NEEDS[name]) for name in ("geoquery", "geoquery_query"))
+    assert (question.data.split_by, query.data.split_by) == ("question", "query")
+    same = replace(query, data=replace(query.data, split_by="question"), sweep=replace(query.sweep, name="geoquery"))
+    assert same == question

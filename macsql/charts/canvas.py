@@ -180,7 +180,8 @@ def _linear_ticks(low: float, high: float) -> list[float]:
     rough = (high - low) / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return [float(f"{place * step:.12g}") for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    found = [float(f"{place * step:.12g}") for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return [min(max(tick, low), high) for tick in found]  # rounding may have put the first or the last one outside
 
 
 def _short(value: Attribute) -> str:

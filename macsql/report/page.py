@@ -6,6 +6,7 @@ from typing import Any
 
 from macsql.charts import losses, search
 from macsql.charts.answers import failure_colours
+from macsql.charts.learning_curve import learning_curve
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.figures import WHOSE, title
 from macsql.comparison.generation import ShownExample
@@ -48,6 +49,7 @@ def contents(comparison: Comparison) -> dict[str, Any]:
         "effects": effects_table(comparison),
         "answers": answers_table(comparison),
         "best_label": comparison.best.label if comparison.best else "",
+        "learning_curve": learning_curve(comparison.settings),
         "systems": systems_table(comparison.systems),
         "notes": [note for note in notes(comparison) if note not in said_above],
         "whose": WHOSE,
@@ -136,6 +138,7 @@ def _sections(context: dict[str, Any]) -> list[tuple[str, str]]:
         ("trials", "Trials", True),
         ("statistics", "What a difference is worth", context["contrasts"].rows),
         ("answers", "Answers", context["answers"].rows),
+        ("curve", "Learning curve", context["learning_curve"]),
         ("search", "The search", context["history"]),
         ("systems", "Systems", context["systems"].rows),
         ("notes", "Notes", context["notes"]),

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from macsql.charts.learning_curve import as_file, learning_curve
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.published import systems
 from macsql.comparison.systems import systems_with_ours
@@ -25,6 +26,7 @@ POSTER = ("figure", "setting", "poster", "ours", "difference", "about")  # colum
 EFFECTS = ("figure", "difference", "interval", "student")
 ROW = re.compile(r"\| \[[^\]]*\]\(([^)]+)/README\.md\) \|")
 MADE = re.compile(r"- `([^`]+)`: ")
+CURVE = "learning_curve.svg"  # beside the README of an experiment that has one
 
 
 def write_overview(comparison: Comparison, path: Path) -> Path:
@@ -50,8 +52,11 @@ def write_overview(comparison: Comparison, path: Path) -> Path:
 
 
 def write_results(comparison: Comparison, path: Path) -> Path:
-    """What came out of one experiment, in its README: the conclusion and the tables."""
+    """What came out of one experiment, in its README: the conclusion, the learning curve and the tables."""
     parts = [conclusion(comparison), ""]
+    if (drawing := learning_curve(comparison.settings)) is not None:
+        write_output("--publish", path.parent / CURVE, [as_file(drawing)])
+        parts += [f"![Shares of right answers against training rows]({CURVE})", ""]
     if comparison.beside:
         parts += [markdown(poster_table(comparison).only(POSTER)), "", *bullets(WHY, why(comparison))]
         for epochs in comparison.epochs:

@@ -10,12 +10,9 @@
 `steps` sets the optimizer steps of an epoch for any of them, so that all settings do the same work; rows are then
 repeated or left out, the shares stay. An agent without rows takes no part. `ratio` thins the rows beforehand, so
 that data whose agents are equal can stand for data whose agents are not; the same rows are kept for every mixture.
-    if trainer.train_sampling_strategy not in ORDERS:
-        chosen = config.mixture
-        if chosen.name != "real" or chosen.ratio or chosen.steps is not None or chosen.rows is not None:
-            raise UserError(
-                f"trainer.train_sampling_strategy={trainer.train_sampling_strategy} takes every row once, which "
-                f"this mixture ({chosen.name}) does not: use {' or '.join(ORDERS)}."
+`rows` thins them further, to a number: those of a smaller number are among those of a larger one.
+The evaluation set is never touched by a mixture. `trainer.train_sampling_strategy=group_by_length` changes the order
+of an epoch's rows alone.
 """
 
 import hashlib

@@ -5,10 +5,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 from hand_made import verdicts
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from macsql.charts import answers, losses, search
+from macsql.charts import answers, learning_curve, losses, search
 from macsql.charts.canvas import Plot, element, number, picture, scale, shortened, thinned
 from macsql.comparison.experiment import compare
 from macsql.comparison.generation import AgentAnswers
@@ -18,6 +18,7 @@ from macsql.search.space import Range as Axis
 NUMBERS = st.floats(min_value=-1e9, max_value=1e9)
 
 
+@example([0.02])  # its first tick, rounded, lies a hair below the axis
 @given(st.lists(NUMBERS, min_size=1, max_size=20))
 def test_a_scale_keeps_order_and_stays_on_its_axis(values):
     made = scale(values, 100, 300)
@@ -130,3 +131,42 @@ def test_a_bar_of_answers_is_as_wide_as_their_shares():
 def test_an_interval_without_0_has_a_colour(ends, colour):
     low, high = ends
     assert f'fill="{colour}"' in answers.interval_bar(Interval((low + high) / 2, low, high), 0.5)
+
+
+@pytest.fixture
+def curved(sweeps):
+    """5 of 20 questions right after 300 rows, 15 after 3,000, written in another order than drawn."""
+    for index, (rows, right) in enumerate([(3000, 15), (300, 5)]):
+        sweeps.trial("rows", index, {"mixture.rows": rows}, verdicts(set(range(right))))
+    return compare("rows", sweeps.state)
+
+
+def test_a_learning_curve_has_its_shares_and_intervals_by_rows(curved):
+    settings = sorted(curved.settings, key=lambda setting: setting.values["mixture.rows"])
+    points = learning_curve.curve(settings, "decomposer/execution_accuracy")
+    assert [(rows, share.value) for rows, share in points] == [(300, 0.25), (3000, 0.75)]
+    assert points[0][1].low == pytest.approx(0.0866, abs=1e-4)  # 5 of 20, Clopper and Pearson
+    assert points[0][1].high == pytest.approx(0.4910, abs=1e-4)
+    drawing = learning_curve.learning_curve(curved.settings)
+    assert "EX, Decomposer 0.25 at 300, 0.75 at 3000" in drawing
+    lines = list(ElementTree.fromstring(drawing).iter("polyline"))
+    assert len(lines) == len(learning_curve.METRICS)
+    assert all(node.get("points") == lines[0].get("points") for node in lines)  # every agent is right as often here
+    names = [
+        float(node.get("y")) for node in ElementTree.fromstring(drawing).iter("text") if node.get("class") == "label"
+    ]
+    assert all(
+        low + learning_curve.NEAREST <= high for low, high in zip(sorted(names), sorted(names)[1:], strict=False)
+    )
+
+
+def test_a_learning_curve_is_a_file_of_its_own(curved):
+    whole = ElementTree.fromstring(learning_curve.as_file(learning_curve.learning_curve(curved.settings)))
+    assert whole.tag == "{http://www.w3.org/2000/svg}svg"
+    assert (whole[0].tag, whole[1].get("fill")) == ("{http://www.w3.org/2000/svg}style", "#ffffff")
+
+
+def test_no_curve_where_something_else_varies(sweeps):
+    for index, point in enumerate([{"mixture.rows": 10}, {"mixture.rows": 20, "seed": 1}]):
+        sweeps.trial("other", index, point, verdicts({1}))
+    assert learning_curve.learning_curve(compare("other", sweeps.state).settings) is None

@@ -64,9 +64,9 @@ def test_every_mixture_draws_from_these_rows(name):
 
 
 def test_nonsense_is_refused():
-    with pytest.raises(UserError, match="mixture.rows=0: a training has at least 1 row"):
+    with pytest.raises(UserError, match="rows=0: a training has at least 1 row"):
         check(MixtureConfig("real", rows=0))
-    with pytest.raises(UserError, match="mixture.rows=9: there are 8 training rows, write at most that"):
+    with pytest.raises(UserError, match="rows=9: there are 8 training rows, write at most that"):
         epoch_indices(["refiner"] * 8, MixtureConfig("real", rows=9), 0)
     with pytest.raises(UserError, match="there are 5 training rows in this ratio"):
         epoch_indices(
