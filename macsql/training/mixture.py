@@ -15,14 +15,13 @@ The evaluation set is never touched by a mixture. `trainer.train_sampling_strate
 of an epoch's rows alone.
 """
 
-import hashlib
 import math
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from macsql.config import Config, MixtureConfig
 from macsql.errors import UserError
+from macsql.factory.thinning import draw, random_of, thinned
 from macsql.records import AGENTS, Agent
 from macsql.training.grouping import grouped, steps_sorted
 
@@ -73,17 +72,17 @@ def epoch_indices(
     pools = _pools(agents)
     if not pools:
         raise UserError("There are no training examples to mix: no agent has a row.")
-    pools = _thinned(pools, cfg)
-    draw = f"{cfg.seed}/{epoch if cfg.resample else 'once'}"
+    pools = thinned(pools, cfg)
+    key = f"{cfg.seed}/{epoch if cfg.resample else 'once'}"
     if cfg.name == "undersample":
         smallest = min(map(len, pools.values()))
-        pools = {agent: _draw(rows, smallest, f"{draw}/pool/{agent}") for agent, rows in pools.items()}
+        pools = {agent: draw(rows, smallest, f"{key}/pool/{agent}") for agent, rows in pools.items()}
     counts = _shares(_weights(cfg, pools), _size(cfg, pools, batch_size))
-    taken = [row for agent, rows in pools.items() for row in _draw(rows, counts[agent], f"{draw}/rows/{agent}")]
-    _random(f"{cfg.seed}/{seed}/{epoch}/order").shuffle(taken)
+    taken = [row for agent, rows in pools.items() for row in draw(rows, counts[agent], f"{key}/rows/{agent}")]
+    random_of(f"{cfg.seed}/{seed}/{epoch}/order").shuffle(taken)
     if lengths is None or batch_size is None:
         return taken
-    return grouped(taken, lengths, batch_size, _random(f"{cfg.seed}/{seed}/{epoch}/lengths"))
+    return grouped(taken, lengths, batch_size, random_of(f"{cfg.seed}/{seed}/{epoch}/lengths"))
 
 
 def sampler(
@@ -144,43 +143,6 @@ def _pools(agents: Sequence[Agent]) -> dict[Agent, list[int]]:
     return {agent: numbers for agent, numbers in rows.items() if numbers}
 
 
-def _thinned(pools: Mapping[Agent, list[int]], cfg: MixtureConfig) -> dict[Agent, list[int]]:
-    """As many rows as `ratio` and `rows` allow; an agent that the ratio does not name keeps its share."""
-    named = {agent: rows for agent, rows in pools.items() if agent in cfg.ratio}
-    unit = min((len(rows) / cfg.ratio[agent] for agent, rows in named.items()), default=0.0)
-    shares = {agent: unit * cfg.ratio[agent] if agent in named else len(rows) for agent, rows in pools.items()}
-    if cfg.rows is not None:
-        return _first(pools, shares, cfg)
-    counts = {agent: min(len(rows), max(1, round(shares[agent]))) for agent, rows in named.items()}
-    return {
-        agent: _draw(rows, counts[agent], f"{cfg.seed}/ratio/{agent}") if agent in counts else rows
-        for agent, rows in pools.items()
-    }
-
-
-def _first(
-    pools: Mapping[Agent, list[int]], shares: Mapping[Agent, float], cfg: MixtureConfig
-) -> dict[Agent, list[int]]:
-    """The first `cfg.rows` of all rows in an order that keeps the shares all along (Sainte-Laguë's method).
-
-    The numbers of a ratio that `rows` is the sum of come out exactly. Raises UserError where there are not so many.
-    """
-    order = [
-        ((place + 0.5) / shares[agent], agent, row)
-        for agent, rows in pools.items()
-        for place, row in enumerate(_random(f"{cfg.seed}/some/{agent}").sample(rows, len(rows)))
-        if place + 0.5 < shares[agent] + 1e-9
-    ]
-    wanted = cfg.rows or 0
-    if wanted > len(order):
-        ratio = " in this ratio (mixture.ratio)" if cfg.ratio else ""
-        raise UserError(f"mixture.rows={wanted}: there are {len(order)} training rows{ratio}, write at most that.")
-    kept: dict[Agent, list[int]] = {}
-    for _, agent, row in sorted(order)[:wanted]:
-        kept.setdefault(agent, []).append(row)
-    return {agent: sorted(kept[agent]) for agent in pools if agent in kept}
-
-
 def _weights(cfg: MixtureConfig, pools: Mapping[Agent, Sequence[int]]) -> dict[Agent, float]:
     if cfg.name == "real":
         return {agent: len(rows) for agent, rows in pools.items()}
@@ -210,13 +172,3 @@ def _shares(weights: Mapping[Agent, float], total: int) -> dict[Agent, int]:
     for agent in by_remainder[: total - sum(counts.values())]:
         counts[agent] += 1
     return counts
-
-
-def _draw(rows: Sequence[int], count: int, key: str) -> list[int]:
-    """`count` of the rows: all of them as often as they fit, the rest drawn without repetition."""
-    whole, rest = divmod(count, len(rows))
-    return [*rows] * whole + sorted(_random(key).sample(rows, rest))
-
-
-def _random(key: str) -> random.Random:
-    return random.Random(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
