@@ -314,6 +314,17 @@ class AuditConfig:
 
 
 @dataclass
+class EvaluateConfig:
+    """What `macsql.evaluate` asks and how it scores the answers."""
+
+    split: str = "test"  # train | eval | test: the part of the data that is asked
+    protocols: list[str] = field(default_factory=list)  # of macsql.score; empty: those of the corpus
+    test_suite: str | None = None  # a folder of DB/*.sqlite: spider-ex on several files for each database, too
+    export: list[str] = field(default_factory=list)  # spider, bird, mac-sql: answers as the official scripts read them
+    ves_repeats: int = 100  # bird-ves, bird-rves: timed runs of each query
+
+
+@dataclass
 class Config:
     """The whole configuration of a trial or a sweep."""
 
@@ -321,6 +332,7 @@ class Config:
     agents: AgentsConfig = field(default_factory=AgentsConfig)
     build: BuildConfig = field(default_factory=BuildConfig)
     audit: AuditConfig = field(default_factory=AuditConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -11,6 +11,7 @@ COMMANDS = {
     "pretrain": "+experiment=pocket_base [key=value ...]   the built-in model from random weights; resumes",
     "build": "data=spider data.root=DIR out=FILE   the agents' examples as chat JSONL",
     "audit": "[key=value ...]   can this model's tokenizer and window represent this data at all?",
+    "evaluate": "[key=value ...]   the three agents end to end on a benchmark; seats=matrix: what each is worth",
     "score": "--protocol P[,P] --gold FILE --pred FILE --db DIR   scores of prediction files",
     "compare": "NAME [--html FILE]   an experiment's runs beside the poster's figures",
     "ask": '--db FILE "QUESTION"   a question to a SQLite file, answered with SQL and rows',
@@ -44,6 +45,13 @@ KEYS: dict[str, dict[str, str]] = {
         "audit.out": "a JSON file for the figures",
         "audit.fail_below": "refuse (exit code 1) where an agent's exact match cannot reach this share",
     },
+    "evaluate": {
+        "evaluate.split": "the part of the data that is asked: test",
+        "evaluate.protocols": "of macsql.score, as in [spider-ex,bird-ves]; left out, those of the corpus",
+        "evaluate.test_suite": "a folder of DB/*.sqlite: spider-ex on several files for each database, too",
+        "evaluate.export": "files for the official scripts: [spider,bird,mac-sql]",
+        "evaluate.ves_repeats": "timed runs of each query for bird-ves and bird-rves",
+    },
 }
 FIRST = {
     "sweep": f"+experiment=lr_bs +scale=pocket {TRY} sweep.name=try",
@@ -51,6 +59,7 @@ FIRST = {
     "pretrain": "+experiment=pocket_base data.databases=40 trainer.max_steps=100",
     "build": "data.questions=20 out=rows.jsonl",
     "audit": "data.questions=20 codec=verbatim",
+    "evaluate": "seats=oracle data.questions=20",
 }
 
 

@@ -8,9 +8,10 @@ So a server that was down, or a process that was killed, costs nothing but time.
 import dataclasses
 import logging
 import os
+import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -305,6 +306,44 @@ class Tracker:
         """The last step that arrived for each metric of a run that exists already."""
         names = self.client.get_run(run_id).data.metrics
         return {name: max(point.step for point in self.client.get_metric_history(run_id, name)) for name in names}
+
+
+def record_evaluation(
+    uri: str | None,
+    state_dir: Path,
+    key: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    metrics: Mapping[str, float],
+    files: Sequence[Path],
+) -> None:
+    """One set of seats that answered a benchmark, as a run of the experiment `evaluate`; told again, it stays one run.
+
+    Raises what MLflow raises where it cannot be reached.
+    """
+    from mlflow.entities import Metric, Param, RunTag
+
+    tracker = Tracker(uri, state_dir, "evaluate")
+    client, experiment = tracker.client, tracker.experiment_id
+    found = client.search_runs([experiment], f"tags.`macsql.evaluation` = '{key}'", max_results=1)
+    if found and found[0].info.status == "FINISHED" and found[0].data.tags.get("macsql.code") == tags["macsql.code"]:
+        return
+    own = {"macsql.evaluation": key, "macsql.role": "evaluation", **_source()}
+    run_id = found[0].info.run_id if found else client.create_run(experiment, run_name=key, tags=own).info.run_id
+    now = int(time.time() * 1000)
+    entries = [Metric(_metric_name(name), value, now, 0) for name, value in metrics.items()]
+    given = [] if found and found[0].data.params else [Param(name, str(value)) for name, value in params.items()]
+    for start in range(0, len(entries), BATCH):
+        client.log_batch(run_id, metrics=entries[start : start + BATCH])
+    client.log_batch(run_id, params=given, tags=[RunTag(name, value) for name, value in tags.items()])
+    for path in files:
+        client.log_artifact(run_id, str(path))
+    client.set_terminated(run_id, "FINISHED")
+
+
+def _metric_name(name: str) -> str:
+    """A metric's name in letters that MLflow takes."""
+    return re.sub(r"[^\w/. -]", "", name)
 
 
 def trial_of(run_id: str, uri: str | None, state_dir: Path) -> str:

@@ -103,3 +103,28 @@ def tiny(tmp_path_factory) -> Config:
             }
         )
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """The folder of a T5 of random weights with a card, as training leaves it: it answers, but never to the point."""
+    from macsql.config import AgentsConfig, CodecConfig, DataConfig, ModelConfig, TrackingConfig
+    from macsql.models import families
+    from macsql.records import Example
+
+    state = tmp_path_factory.mktemp("tiny")
+    sizes = {"vocab_size": 300, "d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2}
+    config = Config(
+        data=DataConfig(format="pocket"),
+        agents=AgentsConfig(style="brief", value_examples=1),
+        model=ModelConfig(name="pocket", pocket=sizes, max_source_length=128, max_target_length=12),
+        codec=CodecConfig("marks"),
+        tracking=TrackingConfig(state_dir=str(state)),
+    )
+    source, target = "decompose: names of ships? | schema: vessel: name", "```sql\nSELECT name FROM vessel\n```"
+    rows = [Example(f"{n}", "decomposer", "q", "d", source, target, "", "") for n in range(9)]
+    model = families.model_of(config, families.text_of(config, rows), "0123456789abcdef")
+    model.network.save_pretrained(state / "model")
+    model.text.tokenizer.save_pretrained(state / "model")
+    model.card.write(state / "model")
+    return state / "model"

@@ -100,7 +100,7 @@ def test_help_lists_the_keys_of_the_command_as_it_was_typed(capsys, monkeypatch,
 def test_help_names_every_key_that_belongs_to_a_command():
     told = {key for keys in KEYS.values() for key in keys}
     keys = flatten(Config())
-    assert {key for key in keys if key.startswith(("sweep.", "build.", "audit."))} | {"out"} <= told
+    assert {key for key in keys if key.startswith(("sweep.", "build.", "audit.", "evaluate."))} | {"out"} <= told
     assert told - {"key=1,2"} <= keys.keys()
 
 

@@ -60,7 +60,7 @@ def test_the_groups_are_those_of_the_schema():
     keys = {item.name for item in fields(Config)}
     chosen = {group for group, _ in CHOICES} - {"experiment"}
     assert chosen <= keys
-    assert keys - chosen == {"build", "audit", "sweep", "seed", "out"}
+    assert keys - chosen == {"build", "audit", "evaluate", "sweep", "seed", "out"}
 
 
 @pytest.mark.parametrize(("group", "choice"), GROUPS, ids=map("=".join, GROUPS))

@@ -120,7 +120,7 @@ def test_no_sentence_names_a_distribution_that_is_not_ours():
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("macsql ", "sweep train pretrain build audit score compare ask"),
+        ("macsql ", "sweep train pretrain build audit evaluate score compare ask"),
         ("macsql s", "sweep score"),
         ("macsql sweep data=te", "data=text2sql"),
         ("macsql train +scale=pock", "+scale=pocket +scale=pocket_brief"),

@@ -16,13 +16,14 @@ from macsql.comparison.contrasts import (
 )
 from macsql.comparison.effects import Effect, effects
 from macsql.comparison.epochs import EpochTable, epoch_tables
+from macsql.comparison.evaluated import evaluations
 from macsql.comparison.figures import disagreements
 from macsql.comparison.generation import AgentAnswers, ShownExample, answers, examples
 from macsql.comparison.measured import MeasuredTrial, measured
 from macsql.comparison.published import Published, published, systems
 from macsql.comparison.settings import TriedSetting, best_of, find, settings
 from macsql.comparison.side_by_side import Beside, side_by_side
-from macsql.comparison.systems import SystemFigures, systems_with_ours
+from macsql.comparison.systems import SystemFigures, on_benchmarks, systems_with_ours
 from macsql.places import EXPERIMENTS
 from macsql.records import AGENTS, Agent
 
@@ -103,6 +104,7 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
     reference = _found(known, found) or best_setting
     held = contrasts(found, reference) if reference is not None else []
     verdicts = best.verdicts if best is not None else []
+    others = systems(folder)
     return Comparison(
         name=name,
         published=known,
@@ -115,7 +117,7 @@ def compare(name: str, state_dir: Path, folder: Path = EXPERIMENTS) -> Compariso
         reference=reference,
         beside=tuple(side_by_side(known, found, best_setting)),
         epochs=tuple(epoch_tables(known, found, trials)),
-        systems=tuple(systems_with_ours(systems(folder), best_setting)),
+        systems=tuple(systems_with_ours(others, best_setting, on_benchmarks(evaluations(state_dir), others))),
         contrasts=tuple(held),
         effects=tuple(effects(found, _found(known, found))),
         claim=_claim(known, found),

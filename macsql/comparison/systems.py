@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from macsql.comparison.evaluated import Evaluated
 from macsql.comparison.published import Benchmark, System
 from macsql.comparison.reasons import POSTER_BASE
 from macsql.comparison.settings import TriedSetting
@@ -27,8 +28,21 @@ class SystemFigures:
     hub_id: str | None = None
 
 
-def systems_with_ours(systems: Sequence[System], best: TriedSetting | None) -> list[SystemFigures]:
-    """The systems with their published figures, and our best setting where it was tested on one of these."""
+END_TO_END = {  # (corpus, rule) -> our protocol
+    ("spider", "ex"): "spider-ex",
+    ("spider", "spider_em"): "spider-em",
+    ("bird", "ex"): "bird-ex",
+    ("bird", "ves"): "bird-ves",
+}
+QUESTIONS = {("spider", "dev"): 1034, ("bird", "dev"): 1534}  # of a benchmark's part as it is published
+
+
+def systems_with_ours(
+    systems: Sequence[System], best: TriedSetting | None, evaluated: Sequence[Evaluated] = ()
+) -> list[SystemFigures]:
+    """The systems with their published figures, and ours: the three agents end to end where they were evaluated, and
+    our best setting where it was tested on one of these benchmarks.
+    """
     benchmarks = list(dict.fromkeys(benchmark for system in systems for benchmark in system.figures))
     rows = []
     for system in systems:
@@ -48,7 +62,40 @@ def systems_with_ours(systems: Sequence[System], best: TriedSetting | None) -> l
         rows.append(SystemFigures(system.name, system.model, system.on_poster, figures, system.note, system.hub_id))
     if systems and best is not None:
         rows = _with_own(rows, benchmarks, best)
-    return rows
+    return [*rows, *(_end_to_end(benchmarks, one) for one in evaluated)] if systems else rows
+
+
+def on_benchmarks(evaluated: Sequence[Evaluated], systems: Sequence[System]) -> list[Evaluated]:
+    """Of the evaluations with a figure for a published benchmark, the newest of each set of seats."""
+    known = {(benchmark.corpus, benchmark.part) for system in systems for benchmark in system.figures}
+    newest = {(one.name, one.corpus, one.part): one for one in evaluated if one.cell == "model"}
+    return [one for one in newest.values() if (one.corpus, one.part) in known]
+
+
+def _end_to_end(benchmarks: Sequence[Benchmark], one: Evaluated) -> SystemFigures:
+    """All three agents of ours, on what was asked of a benchmark."""
+    figures = {}
+    for benchmark in benchmarks:
+        protocol = END_TO_END.get((benchmark.corpus, benchmark.rule), "")
+        if (one.corpus, one.part) != (benchmark.corpus, benchmark.part) or protocol not in one.scores:
+            figures[benchmark] = Figure(Origin.NONE, note=f"evaluated on {one.corpus} {one.part}")
+            continue
+        percent, count = 100 * one.scores[protocol], one.judged[protocol]
+        whole = QUESTIONS.get((benchmark.corpus, benchmark.part), count)
+        of = f"{count}" if count == whole else f"{count} of {whole}"
+        figures[benchmark] = Figure(
+            Origin.MEASURED,
+            percent,
+            f"{percent:.4g} (n = {of})",
+            protocol=protocol,
+            data=f"{benchmark.title}, fingerprint {one.fingerprint}",
+            model=one.name,
+            answers=str(count),
+        )
+    note = f"All three agents, macsql.evaluate {one.key}, code {one.code}."
+    if all(figure.value is None for figure in figures.values()):
+        note += f" Not applicable: evaluated on {one.corpus} {one.part}, which is none of these benchmarks."
+    return SystemFigures(f"end to end: {one.name}", one.name, False, figures, note)
 
 
 def _with_own(rows: list[SystemFigures], benchmarks: Sequence[Benchmark], setting: TriedSetting) -> list[SystemFigures]:

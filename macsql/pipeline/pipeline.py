@@ -104,7 +104,9 @@ class Pipeline:
             return []
         agent, number = asks[0].agent, asks[0].round
         self.tell(agent, number, 0, len(asks))
-        return self.seats[agent].answer(asks, lambda done: self.tell(agent, number, done, len(asks)))
+        replies = self.seats[agent].answer(asks, lambda done: self.tell(agent, number, done, len(asks)))
+        self.tell(agent, number, len(asks), len(asks))
+        return replies
 
     def _turn(self, ask: Ask, reply: Reply, useful: bool, otherwise: Ending) -> Turn:
         ending = reply.ending

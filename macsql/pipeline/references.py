@@ -49,7 +49,8 @@ def find(reference: str | None, state_dir: Path, tracking_uri: str | None = None
     path = Path(reference).expanduser()
     try:
         if path.is_dir():
-            return Found(_inside(path), path.resolve().name)
+            whole = path.resolve()
+            return Found(_inside(path), whole.parent.name if whole.name == MODEL else whole.name)
         if path.exists():
             raise UserError(f"{reference} is a file: a model is a folder, as a trial's folder `{MODEL}` is.")
         trial = state_dir / "trials" / reference

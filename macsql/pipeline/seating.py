@@ -59,6 +59,12 @@ class Seating:
     seats: dict[Path, ModelSeat] = field(default_factory=dict)
     apis: dict[str, ApiSeat] = field(default_factory=dict)
 
+    def check(self) -> None:
+        """Raise UserError where a model that is to play an agent is not there, or cannot; nothing is loaded."""
+        for agent in AGENTS:
+            if getattr(self.config, agent) == "model":
+                self.found(agent)
+
     def found(self, agent: Agent) -> Found:
         """The folder of the model that plays an agent. Raises UserError where there is none, or it cannot."""
         found = self._means(self.config.models.get(agent) or self.config.model)

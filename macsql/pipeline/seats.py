@@ -89,8 +89,11 @@ class Oracle:
 class _Reading:
     """What seats whose answers are generated do alike: prompts from databases, and replies that are remembered."""
 
-    def __init__(self, name: str, card: Card, weights: str, generation: GenerationConfig, memory: Memory) -> None:
-        self.name, self.card, self.generation, self.memory = name, card, generation, memory
+    def __init__(
+        self, name: str, card: Card, weights: str, generation: GenerationConfig, memory: Memory | None
+    ) -> None:
+        self.name, self.card, self.generation = name, card, generation
+        self.memory = Forgetful() if memory is None else memory  # an empty journal is falsy
         self.draws = generation.do_sample
         self.identity = identity(card, generation, weights)
         self._values: dict[str, Values] = {}
@@ -127,7 +130,7 @@ class ModelSeat(_Reading):
     ) -> None:
         """`weights` tells one model's weights from another's in what `memory` keeps."""
         shorter = min(generation.max_new_tokens, model.card.max_target_length)
-        super().__init__(name, model.card, weights, replace(generation, max_new_tokens=shorter), memory or Forgetful())
+        super().__init__(name, model.card, weights, replace(generation, max_new_tokens=shorter), memory)
         self.model = model
 
     def answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:
@@ -157,9 +160,7 @@ class ApiSeat(_Reading):
     """A model behind a server, asked several questions at once."""
 
     def __init__(self, api: ChatApi, generation: GenerationConfig, memory: Memory | None = None) -> None:
-        super().__init__(
-            api.config.model, api.card, f"{api.host} {api.config.model}", generation, memory or Forgetful()
-        )
+        super().__init__(api.config.model, api.card, f"{api.host} {api.config.model}", generation, memory)
         self.api = api
 
     def answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:

@@ -55,8 +55,13 @@ def as_json(answered: Answered, outcome: Outcome | None, cut: bool, trace: bool)
         "message": "" if there else reason(answered),
     }
     if trace:
-        told["turns"] = [_turn_json(turn, attempt) for turn, attempt in turns(answered)]
+        told["turns"] = turns_json(answered)
     return told
+
+
+def turns_json(answered: Answered) -> list[dict[str, Any]]:
+    """Every agent's turn for programs, without the rows."""
+    return [_turn_json(turn, attempt) for turn, attempt in turns(answered)]
 
 
 def turns(answered: Answered) -> list[tuple[Turn, Attempt | None]]:

@@ -1,0 +1,1 @@
+"""The pipeline on a benchmark: who is asked, how the answers are scored, and what each agent is worth."""

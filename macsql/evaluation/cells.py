@@ -1,0 +1,55 @@
+"""Which seats an evaluation tries: those of the configuration, and for the matrix one change at a time."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from macsql.config import Config, SeatsConfig, flatten
+from macsql.pipeline.seating import Seating, weights_of
+from macsql.records import AGENTS, Agent
+
+BASE = "model"  # the cell of the configuration itself
+# What changes no answer: how fast a server is asked, and what it costs.
+FREE = ("timeout", "max_retries", "parallel", "requests_per_minute", "prompt_price", "answer_price")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Three seats."""
+
+    name: str
+    who: Mapping[Agent, str]  # agent -> model | chat_api | oracle | none
+    changed: Agent | None = None  # the seat that differs from the configuration's
+
+
+def cells_of(config: SeatsConfig) -> list[Cell]:
+    """The seats as they are configured and, for the matrix, the oracle and nobody in each of them in turn.
+
+    Without a Decomposer there is no SQL, so that its empty seat scores 0; it is run all the same.
+    """
+    own: dict[Agent, str] = {agent: str(getattr(config, agent)) for agent in AGENTS}
+    cells = [Cell(BASE, own)]
+    if config.matrix:
+        cells += [
+            Cell(f"{agent} {who}", own | {agent: who}, agent)
+            for agent in AGENTS
+            for who in ("oracle", "none")
+            if own[agent] != who
+        ]
+    return cells
+
+
+def key_of(config: Config, seating: Seating, fingerprint: str) -> str:
+    """The name of an evaluation's folder: the same for the same questions, models, prompts and rules."""
+    free = tuple(f"seats.api.{name}" for name in FREE)
+    kept = {
+        name: value
+        for name, value in flatten(config).items()
+        if name.startswith(("data.", "seats.", "generation.", "evaluate.split", "metrics.time_limit", "seed"))
+        and not name.startswith((*free, "data.root", "data.database_root"))
+    }
+    models = [agent for agent in AGENTS if getattr(config.seats, agent) == "model"]
+    weights = {agent: weights_of(seating.found(agent).folder) for agent in models}
+    told = json.dumps([kept, weights, fingerprint], sort_keys=True, default=str)
+    return f"{config.data.format}-{config.evaluate.split}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
