@@ -20,7 +20,8 @@ from macsql.training.arguments import bind
 from macsql.training.check import notes, uses
 from macsql.training.mixture import epoch_indices
 
-NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+PRETRAINED = "pocket_base"  # is made by macsql.pretrain: no sweep
+NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml") if path.stem != PRETRAINED)
 REAL = ("geoquery", "geoquery_query", "learning_curve", "learning_curve_geoquery", "real_weights")
 NEEDS = {name: ["data.root=somewhere"] for name in REAL}  # data of one's own
 TARGETS = {"balance": "exp1", "batch_size": "exp2", "lr_bs": "exp3", "generation": "exp4"}

@@ -543,6 +543,24 @@ def test_systems_have_their_rows_until_measured(balance, sweeps):
 
 
 @pytest.mark.parametrize(
+    ("corpus", "split_by", "part"),
+    [("geography", "question", "question"), ("geography", "published", "question"), ("geography", "query", "query"),
+     ("restaurants", "question", None)],
+)  # fmt: skip
+def test_geoquery_stands_beside_its_published_figures_with_what_it_was_tested_on(sweeps, corpus, split_by, part):
+    sweeps.prepare({"decomposer": 9})
+    about = json.loads((sweeps.prepared / "about.json").read_text())
+    (sweeps.prepared / "about.json").write_text(json.dumps({**about, "corpus": corpus}))
+    config = base_config(data={"format": "text2sql", "root": "x", "split_by": split_by})
+    sweeps.trial("on_geoquery", 0, {}, verdicts({0, 1, 2}), config=config)
+    own = next(row for row in compare("on_geoquery", sweeps.state).systems if row.name == "this sweep's best")
+    for each, size in (("question", 279), ("query", 182)):
+        cell = own.figures[Benchmark("geoquery", each, "exact_match")]
+        said = f"15 (n = 20, other than the {size} of the published figures, 1 seed)" if each == part else ""
+        assert (cell.text, cell.origin) == (said, "measured" if said else "not applicable")
+
+
+@pytest.mark.parametrize(
     "limit",
     [{"data": {"format": "spider", "limit": 20}}, {"data": {"format": "spider"}, "generation": {"limit": 20}}],
 )
