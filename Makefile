@@ -6,7 +6,7 @@ ARGS ?=
 PORT ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui dashboard bench smollm2 pocket
+.PHONY: help setup demo test test-slow lint exp1 exp2 exp3 exp4 poster ui dashboard bench bench-gpu smollm2 pocket
 
 help:  ## this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -77,5 +77,8 @@ pocket: $(READY)  ## the built-in model's base, pre-trained from random weights:
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[pocket]'
 	$(BIN)/python -m macsql.pretrain +experiment=pocket_base $(ARGS)
 
-bench: $(READY)  ## what a sweep of 1,000 trials costs beside its trials (tests/bench_workers.py: what a second worker is worth)
-	$(BIN)/python tests/bench_coordinator.py $(ARGS)
+bench: $(READY)  ## this project beside what a user would write instead, half an hour; ARGS='--only b,c --rounds 1' for parts
+	$(BIN)/python -m experiments.bench $(ARGS)
+
+bench-gpu: $(READY)  ## the same on a CUDA card, in eight minutes; ARGS=--rehearse tries it on a CPU
+	$(BIN)/python -m experiments.bench.gpu $(ARGS)

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from bench_coordinator import Nothing, Nowhere, configuration
 
+from experiments.bench.coordinator import Nothing, Nowhere, configuration
 from macsql import sweep
 from macsql.coordination import coordinator as room
 from macsql.coordination.coordinator import Coordinator

@@ -1,17 +1,13 @@
-"""What a sweep itself costs: `make bench` runs one of 1,000 trials that do nothing and says what is left.
-
-    python tests/bench_coordinator.py [--trials 1000] [--sampler grid|random|tpe]
+"""(f) What a sweep itself costs: sweeps of 10, 100 and 1,000 trials that do nothing, in milliseconds per trial.
 
 The trials end in the moment in which they start, in this very process; everything else is real: the plan and its
-checks, the study in SQLite, the trials' folders, MLflow's database. Printed are milliseconds per trial for each stage,
-and for each tenth of the sweep the coordinator's CPU time, so that growth shows and the machine's other work does not.
-Exit code 1 where the coordinator takes longer than LIMIT_MS a trial, or the last tenths longer than GROWTH times the
-first ones.
+checks, the study in SQLite, the trials' folders, MLflow's database. `growth` is the coordinator's CPU time per trial in
+the last three tenths of the sweep over that in its second to fourth: 1 where every trial costs the same.
 """
 
 import argparse
 import itertools
-import os
+import json
 import sys
 import tempfile
 import time
@@ -20,6 +16,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from experiments.bench.material import Material
+from experiments.bench.measure import Job, python
 from macsql.config import Config, validate
 from macsql.coordination.coordinator import Coordinator
 from macsql.coordination.interrupts import Interrupts
@@ -32,19 +30,36 @@ from macsql.search.study import Study
 from macsql.trials.events import EventLog
 from macsql.trials.result import Result, write_result
 
-LIMIT_MS = 50.0  # of wall clock a trial, for the coordinator
-GROWTH = 1.5  # the last three tenths of a sweep over its second to fourth (the first one imports)
+SAMPLERS = ("grid", "random", "tpe")
+LIMIT_MS = 50.0  # of wall clock per trial, for the coordinator
+GROWTH = 1.5
+CASES = (("grid", 10), ("grid", 100), ("grid", 1000), ("tpe", 1000))
+
+
+def jobs(material: Material) -> list[Job]:
+    """Sweeps of several sizes, and the same sweep with one worker and with two."""
+    cases = [("grid", 10)] if material.small else CASES
+    told = [
+        Job("f", f"{count} trials, {sampler}", "ours", python("coordinator", sampler, str(count)))
+        for sampler, count in cases
+    ]
+    words = ["--small"] if material.small else []
+    told += [Job("f", "workers", f"{count} at once", python("workers", str(count), *words)) for count in (1, 2)]
+    return told
 
 
 class Done:
     """A trial that has ended before it was looked at."""
 
     def poll(self) -> int:
+        """The exit code."""
         return 0
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Nothing is left to stop."""
 
-    def kill(self) -> None: ...
+    def kill(self) -> None:
+        """Nothing is left to kill."""
 
 
 class Nothing:
@@ -53,6 +68,7 @@ class Nothing:
     slots, threads, gpu = 2, 1, False
 
     def start(self, folder: Path, slot: int) -> Done:  # noqa: ARG002
+        """Write a trial's events and result."""
         events = EventLog(folder / "events.jsonl")
         for step in range(1, 6):
             events.write(step, step / 5, {"loss": 1 / step})
@@ -60,20 +76,23 @@ class Nothing:
         write_result(folder, Result("FINISHED", {"eval_loss": loss}, steps=5, seconds=0.0))
         return Done()
 
-    def adopt(self, folder: Path) -> None:  # noqa: ARG002
-        return None
+    def adopt(self, folder: Path) -> None:
+        """No process is ever left behind."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Nowhere:
     """A record that takes everything."""
 
-    def sync(self, *_: Any) -> None: ...
+    def sync(self, *_: Any) -> None:
+        """Take it."""
 
 
 def configuration(state: Path, trials: int, sampler: str) -> Config:
-    tree = {
+    """A sweep of so many trials over a tiny model."""
+    tree: dict[str, Any] = {
         "data": {"format": "pocket", "questions": 20},
         "agents": {"style": "brief"},
         "codec": {"name": "marks"},
@@ -122,50 +141,57 @@ def sweep(state: Path, trials: int, sampler: str, record: Any, tenths: list[floa
 
 def plan(state: Path, trials: int, sampler: str) -> int:
     """What comes before the first trial, with a small corpus."""
-    preflight = Preflight(
-        configuration(state, trials, sampler), Planner(configuration(state, trials, sampler), []), str
-    )
+    config = configuration(state, trials, sampler)
+    preflight = Preflight(config, Planner(config, []), lambda _: None)
     preflight.check()
     preflight.announce()
     preflight.bind_arguments()
     return preflight.size
 
 
-def timed(name: str, trials: int, work: Any) -> float:
-    """Run a stage and print what it took; returns milliseconds of CPU a trial."""
-    started, cpu = time.monotonic(), time.process_time()
-    assert work() == trials
-    each = 1000 * (time.monotonic() - started) / trials
-    busy = 1000 * (time.process_time() - cpu) / trials
-    print(f"  {name:52} {each:7.1f} ms per trial, {busy:.1f} of CPU", flush=True)
-    return each
+def timed(figures: dict[str, float], name: str, trials: int, work: Any) -> None:
+    """Run a stage and keep what it took: milliseconds per trial."""
+    started = time.monotonic()
+    done = work()
+    if done != trials:
+        sys.exit(f"{name}: {done} of {trials} trials ended.")
+    figures[f"{name}_ms_per_trial"] = 1000 * (time.monotonic() - started) / trials
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=1000)
-    parser.add_argument("--sampler", choices=["grid", "random", "tpe"], default="grid")
-    arguments = parser.parse_args()
-    trials, sampler = arguments.trials, arguments.sampler
-    print(f"{trials} trials that do nothing, search={sampler}; load of this machine {os.getloadavg()[0]:.1f}")
+def measure(trials: int, sampler: str) -> dict[str, float]:
+    """The figures of one sweep."""
+    from macsql.tracking import SweepRecord
+
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)
         tenths: list[float] = []
-        timed("plan, checks and estimate (torch is imported)", trials, lambda: plan(state, trials, sampler))
-        each = timed("run", trials, lambda: sweep(state, trials, sampler, Nowhere(), tenths))
-        print("  each tenth of it, ms of CPU a trial: " + " ".join(f"{value:.1f}" for value in tenths))
-        timed("the same command again, all done", trials, lambda: sweep(state, trials, sampler, Nowhere()))
-        from macsql.tracking import SweepRecord
-
+        timed(figures, "plan", trials, lambda: plan(state, trials, sampler))
+        timed(figures, "coordinator", trials, lambda: sweep(state, trials, sampler, Nowhere(), tenths))
+        timed(figures, "again", trials, lambda: sweep(state, trials, sampler, Nowhere()))
         record = SweepRecord(None, state, "bench", {})
         record.connect()
-        timed("MLflow's record of it, in its own thread", trials, lambda: sweep(state, trials, sampler, record))
-        timed("the same command again, nothing to record", trials, lambda: sweep(state, trials, sampler, record))
-    if each > LIMIT_MS:
+        timed(figures, "mlflow", trials, lambda: sweep(state, trials, sampler, record))
+        timed(figures, "mlflow_again", trials, lambda: sweep(state, trials, sampler, record))
+    if trials >= 100:
+        figures["growth"] = sum(tenths[-3:]) / sum(tenths[1:4])
+    return figures
+
+
+def main() -> None:
+    """One sweep. Exit code 1 where it is slower, or grows faster, than it may."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sampler", choices=SAMPLERS)
+    parser.add_argument("trials", type=int)
+    parser.add_argument("--strict", action="store_true", help="exit code 1 beyond the limits")
+    given = parser.parse_args()
+    figures = measure(given.trials, given.sampler)
+    each = figures["coordinator_ms_per_trial"]
+    if given.strict and each > LIMIT_MS:
         sys.exit(f"The coordinator takes {each:.1f} ms per trial; {LIMIT_MS:.0f} is the limit.")
-    grown = sum(tenths[-3:]) / sum(tenths[1:4])
-    if grown > GROWTH:
-        sys.exit(f"The last trials take {grown:.2f} times as long as the first ones: that is not linear.")
+    if given.strict and figures.get("growth", 1.0) > GROWTH:
+        sys.exit(f"The last trials take {figures['growth']:.2f} times as long as the first ones: that is not linear.")
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":
