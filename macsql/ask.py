@@ -82,14 +82,13 @@ class Shown:
 
         answered = self.asker.ask(self.database, text, self.evidence)
         outcome, cut = self.asker.rows(self.database, answered)
-        there = outcome is not None and outcome.ok
         if self.json:
             say(json.dumps(shown.as_json(answered, outcome, cut, self.trace), ensure_ascii=False))
-            return 0 if there else UNANSWERED
+            return 0 if outcome is not None else UNANSWERED
         if self.trace:
             for line in shown.trace(answered):
                 print(line, file=sys.stderr if self.csv else sys.stdout)
-        if outcome is None or not outcome.ok:
+        if outcome is None:
             print("\n".join([shown.reason(answered), "Tried:", *shown.tried(answered)]), file=sys.stderr)
             return UNANSWERED
         if self.csv:

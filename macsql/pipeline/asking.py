@@ -37,15 +37,18 @@ class Asker:
         return self.pipeline.answer([question], {database.id: database})[0]
 
     def rows(self, database: Database, answered: Answered) -> tuple[Outcome | None, bool]:
-        """The result that answers, and whether it is only the first `SHOWN` rows of one that is too long."""
+        """The result that answers, and whether it is only the first `SHOWN` rows of one that is too long.
+
+        None where no query ran to its end.
+        """
         chosen = answered.chosen
         if chosen is None or chosen.sql is None or chosen.outcome is None:
             return None, False
-        if chosen.outcome.status is not Status.TOO_MANY_ROWS:
-            return chosen.outcome, False
-        inner = chosen.sql.strip().rstrip(";")
-        first = self.sandbox.run(database.path, f"SELECT * FROM (\n{inner}\n) LIMIT {SHOWN}")
-        return (first, True) if first.ok else (chosen.outcome, False)
+        if chosen.outcome.status is Status.TOO_MANY_ROWS:
+            inner = chosen.sql.strip().rstrip(";")
+            first = self.sandbox.run(database.path, f"SELECT * FROM (\n{inner}\n) LIMIT {SHOWN}")
+            return (first, True) if first.ok else (None, False)
+        return (chosen.outcome if chosen.runs else None), False
 
 
 def as_typed(text: str) -> str:

@@ -43,16 +43,15 @@ def csv_lines(outcome: Outcome) -> Iterator[str]:
 
 def as_json(answered: Answered, outcome: Outcome | None, cut: bool, trace: bool) -> dict[str, Any]:
     """An answer for programs; with `trace`, every agent's turn."""
-    there = outcome is not None and outcome.ok
     told: dict[str, Any] = {
         "question": answered.question.text,
         "database": answered.question.db_id,
-        "answered": there,
+        "answered": outcome is not None,
         "sql": answered.sql,
-        "columns": list(outcome.columns) if outcome is not None and there else [],
-        "rows": [[plain(value) for value in row] for row in outcome.rows] if outcome is not None and there else [],
+        "columns": list(outcome.columns) if outcome is not None else [],
+        "rows": [[plain(value) for value in row] for row in outcome.rows] if outcome is not None else [],
         "only_first_rows": cut,
-        "message": "" if there else reason(answered),
+        "message": "" if outcome is not None else reason(answered),
     }
     if trace:
         told["turns"] = turns_json(answered)
@@ -76,7 +75,10 @@ def reason(answered: Answered) -> str:
         return f"{answered.problem.rstrip('.')}."
     chosen = answered.chosen
     if chosen is not None and chosen.outcome is not None:
-        return f"The question could not be answered: no query ran, the last said `{chosen.outcome.message}`."
+        said = (
+            f"no query ran, the last said `{chosen.outcome.message}`" if chosen.outcome.message else "no query came out"
+        )
+        return f"The question could not be answered: {said}."
     last = answered.attempts[-1].turn if answered.attempts else None
     if last is not None and last.ending is Ending.NO_ANSWER:
         return f"The question could not be answered: {last.message}."
@@ -87,7 +89,7 @@ def tried(answered: Answered) -> list[str]:
     """A line for each query or answer that led nowhere."""
     lines = []
     for turn, attempt in turns(answered):
-        if attempt is None:
+        if attempt is None or turn.ending is Ending.EMPTY:
             continue
         what = attempt.sql if attempt.sql is not None else f"({turn.ending}) {turn.reply.wrote}"
         said = f" -> {attempt.outcome.message}" if attempt.outcome is not None and not attempt.outcome.ok else ""

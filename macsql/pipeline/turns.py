@@ -85,6 +85,11 @@ class Attempt:
     outcome: Outcome | None = None  # None: there is no SQL
     fault: Fault | None = None  # why the Refiner is asked about it; None: nothing is wrong with it
 
+    @property
+    def runs(self) -> bool:
+        """Whether it is a query that ran; an empty text or a mere comment runs, too, but gives no columns."""
+        return self.outcome is not None and self.outcome.ok and bool(self.outcome.columns)
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -107,7 +112,7 @@ class Answered:
         with SQL; None without any."""
         with_sql = [attempt for attempt in self.attempts if attempt.sql is not None]
         sound = [attempt for attempt in with_sql if attempt.fault is None]
-        running = [attempt for attempt in with_sql if attempt.outcome is not None and attempt.outcome.ok]
+        running = [attempt for attempt in with_sql if attempt.runs]
         return next((found[-1] for found in (sound, running, with_sql) if found), None)
 
     @property
