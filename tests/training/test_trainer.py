@@ -17,33 +17,6 @@ from macsql.training.trainer import make_trainer
 from macsql.trials.stopping import Diverged, StopRequest
 
 
-def first_norm(config, folder, batch: int, accumulation: int) -> tuple[float, float]:
-    """Loss and gradient norm of the first optimizer step."""
-    trainer = dataclasses.replace(
-        config.trainer,
-        per_device_train_batch_size=batch,
-        gradient_accumulation_steps=accumulation,
-        max_steps=1,
-        eval_strategy="no",
-        save_strategy="no",
-        load_best_model_at_end=False,
-    )
-    model_config = dataclasses.replace(config.model, pocket={**config.model.pocket, "dropout_rate": 0.0})
-    config = dataclasses.replace(config, trainer=trainer, model=model_config)
-    train = prepare(config).examples("train")
-    model = model_of(config, text_of(config, train), "")
-    told: list[dict[str, float]] = []
-    make_trainer(config, model, train, train, folder, lambda *event: told.append(event[2]), StopRequest()).train()
-    return told[0]["loss"], told[0]["grad_norm"]
-
-
-def test_eight_rows_at_once_equal_four_rows_twice(tiny, tmp_path):
-    """T5's own loss comes out as many times too large as there are micro-batches."""
-    whole = first_norm(tiny, tmp_path / "a", 8, 1)
-    halves = first_norm(tiny, tmp_path / "b", 4, 2)
-    assert whole == pytest.approx(halves, rel=1e-4)
-
-
 def test_a_last_batch_counts_as_much_as_a_full_one(tiny, tmp_path):
     """As in Seq2SeqTrainer: a weighing by rows would put every evaluation loss beside those published here out."""
     config = dataclasses.replace(tiny, trainer=dataclasses.replace(tiny.trainer, per_device_eval_batch_size=4))
