@@ -26,6 +26,7 @@ from macsql.system.files import write_whole
 
 VERSION = 1  # raise it when the same configuration makes other databases or questions than before
 SHARD = 25  # databases made together
+LONG, LONGEST, ONE_IN = 450, 900, 8  # characters: of longer training prompts one in eight is kept, none beyond
 HELD_OUT = {"eval": 20, "test": 30}  # databases at most; a twentieth of those for training where that is less
 VALUE_EXAMPLES = (0, 0, 1, 1, 2)  # shown for a column, by turns of databases: fewer make prompts shorter
 
@@ -76,6 +77,8 @@ def _make(folder: Path, config: Config, progress: Progress) -> None:
     for split in SPLITS:
         counts[split] = Counter()
         rows: list[Example] = [row for names in planned[split] for row in read_jsonl(_place(folder, names), Example)]
+        if split == "train":
+            rows = short(rows)
         counts[split].update(row.agent for row in rows)
         text = "".join(json_lines(rows))
         write_whole(folder / f"{split}.jsonl", text)
@@ -94,6 +97,15 @@ def _make(folder: Path, config: Config, progress: Progress) -> None:
         "files": files,
     }
     write_whole(folder / "about.json", json.dumps(about, indent=1))
+
+
+def short(rows: list[Example]) -> list[Example]:
+    """The rows without most of those with long prompts: attention takes the square of their length."""
+    return [
+        row
+        for number, row in enumerate(rows)
+        if len(row.source) <= LONG or (number % ONE_IN == 0 and len(row.source) <= LONGEST)
+    ]
 
 
 def _place(folder: Path, names: list[str]) -> Path:
