@@ -127,6 +127,7 @@ class ModelConfig:
     hub_id: str | None = None
     made: str | None = None  # a folder that a command of ours writes; where it exists it takes the place of hub_id
     made_by: str | None = None  # that command
+    shipped: str | None = None  # a folder of macsql/weights: weights that come with the package
     pocket: dict[str, Any] = field(default_factory=dict)  # sizes of a T5 made here with random weights
     max_source_length: int = 512  # tokens; longer sources are cut on the right, and counted
     max_target_length: int = 256

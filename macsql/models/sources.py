@@ -6,10 +6,11 @@ from typing import Any
 
 from macsql.config import ModelConfig
 from macsql.errors import UserError, first_line
-from macsql.places import INSTALLED
+from macsql.places import INSTALLED, PACKAGE
 from macsql.system.reading import decoded, parsed, read_bytes
 
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin")
+SHIPPED = PACKAGE / "weights"  # what comes with the package
 WITHOUT_MAKE = {"make smollm2": "python -m macsql.models.smollm2"}  # an installed wheel has no Makefile
 TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json")  # any of them holds a vocabulary
 
@@ -18,6 +19,8 @@ def local(config: ModelConfig) -> Path | None:
     """The folder that holds the checkpoint: model.path, or what a command of ours has written; None: the hub's."""
     if config.path is not None:
         return Path(config.path)
+    if config.shipped is not None:
+        return SHIPPED / config.shipped
     made = Path(config.made) if config.made is not None else None
     return made if made is not None and (made / "config.json").exists() else None
 
@@ -38,6 +41,9 @@ def source(config: ModelConfig) -> str:
             raise UserError(f"model.path={config.path} holds no config.json: a folder in the hub's layout is needed.")
         return str(folder)
     if (made := local(config)) is not None:
+        if config.shipped is not None and not (made / "config.json").exists():
+            there = ", ".join(sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))) or "none at all"
+            raise UserError(f"model.shipped={config.shipped}: the package holds no such weights, but {there}.")
         return str(made)
     if config.hub_id is None:
         raise UserError(f"model={config.name} names neither model.path (a local folder) nor model.hub_id.")
