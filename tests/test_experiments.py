@@ -22,7 +22,14 @@ from macsql.training.mixture import epoch_indices
 
 PRETRAINED = "pocket_base"  # is made by macsql.pretrain: no sweep
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml") if path.stem != PRETRAINED)
-REAL = ("geoquery", "geoquery_query", "learning_curve", "learning_curve_geoquery", "real_weights")
+REAL = (
+    "geoquery",
+    "geoquery_query",
+    "learning_curve",
+    "learning_curve_geoquery",
+    "real_weights",
+    "representation_geoquery",
+)
 NEEDS = {name: ["data.root=somewhere"] for name in REAL}  # data of one's own
 TARGETS = {"balance": "exp1", "batch_size": "exp2", "lr_bs": "exp3", "generation": "exp4"}
 
@@ -252,6 +259,20 @@ def test_a_learning_curve_is_drawn_over_nested_rows(config, name, numbers):
     sets = [set(epoch_indices(rows, replace(found.mixture, rows=number), 0)) for number in numbers]
     assert [len(each) for each in sets] == list(numbers)
     assert all(smaller < larger for smaller, larger in itertools.pairwise(sets))
+
+
+def test_representation_has_the_model_as_a_third_axis(config):
+    found = config("+experiment=representation_geoquery", *NEEDS["representation_geoquery"])
+    settings = points(found)
+    assert len(settings) == 12
+    assert {setting["model"] for setting in settings} == {"pocket", "smollm2"}
+    for setting in settings:  # a group chosen anew keeps what the experiment says of it
+        chosen = [f"{key}={value}" for key, value in setting.items()]
+        each = config("+experiment=representation_geoquery", *NEEDS["representation_geoquery"], *chosen)
+        assert (each.data.format, each.agents.roles, each.trainer.learning_rate) == ("text2sql", ["decomposer"], 3e-4)
+        assert (each.model.name, each.agents.style, each.codec.name) == tuple(
+            setting[key] for key in ("model", "agents", "codec")
+        )
 
 
 def test_both_splits_of_geoquery_have_one_recipe(config):
