@@ -55,6 +55,9 @@ def main() -> None:
         bench(parts, given.rounds, given.small, given.again, out)
     except UserError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        print("\nStopped on request: the same command goes on from here.")
+        sys.exit(130)
 
 
 def bench(parts: list[str], rounds: int | None, small: bool, again: bool, out: Path) -> None:
@@ -79,15 +82,13 @@ def bench(parts: list[str], rounds: int | None, small: bool, again: bool, out: P
     if missing and (load := os.getloadavg()[0]) > QUIET:
         print(f"This machine is busy (load {load:.1f}): the figures will say so, and count for little.", flush=True)
     for place, (turn, job) in enumerate(missing):
+        print(f"[{place + 1}/{len(missing)}] {job.part} {job.case}, {job.contender}: ", end="", flush=True)
         started = time.monotonic()
         found = run(job, turn)
         rows += found
         write(path, rows)
         told = ", ".join(f"{row.figure} {row.value:.4g}" for row in found if not row.figure.startswith("process"))
-        seconds = time.monotonic() - started
-        print(
-            f"[{place + 1}/{len(missing)}] {job.part} {job.case}, {job.contender}: {told} ({seconds:.0f} s)", flush=True
-        )
+        print(f"{told} ({time.monotonic() - started:.0f} s)", flush=True)
     rows = read(path)
     page.publish(out, rows)
     print("\n".join(page.tables([row for row in rows if row.part in parts])))

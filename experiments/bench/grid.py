@@ -51,6 +51,7 @@ def stock(material: Material, out: Path) -> tuple[list[str], Path]:
         "codec": config.codec.name,
         "seed": config.seed,
         "num_train_epochs": config.trainer.num_train_epochs,
+        "max_steps": config.trainer.max_steps,
         "max_new_tokens": config.generation.max_new_tokens,
         "limit": "null" if config.generation.limit is None else config.generation.limit,
         "hydra.sweep.dir": out / "hydra",

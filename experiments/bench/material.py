@@ -16,7 +16,8 @@ from macsql.places import CONF, REPO
 from macsql.records import SPLITS, Example, read_jsonl, write_jsonl
 
 DEMO = ("+experiment=lr_bs", "+scale=pocket")  # what `make demo` runs
-SMALL = ("data.questions=20", "trainer.num_train_epochs=1", "generation.limit=10")  # of a run that only proves itself
+# of a run that only shows that it works
+SMALL = ("data.questions=20", "trainer.num_train_epochs=1", "trainer.max_steps=4", "generation.limit=2")
 LEARNT = 400  # optimizer steps of the model that is asked in (c)
 # Shapes of the models whose weights are drawn here, because speed does not depend on them.
 T5_SMALL: dict[str, Any] = {
@@ -121,7 +122,7 @@ def _make(material: Material) -> None:
     model.network.save_pretrained(material.base)
     text.tokenizer.save_pretrained(material.base)
     _draw(material, text.tokenizer)
-    trainer = dataclasses.replace(config.trainer, max_steps=4 if material.small else LEARNT, save_total_limit=1)
+    trainer = config.trainer if material.small else dataclasses.replace(config.trainer, max_steps=LEARNT)
     learnt = material.folder / "learnt"
     learnt.mkdir(exist_ok=True)
     (learnt / "config.yaml").write_text(to_yaml(dataclasses.replace(config, trainer=trainer)), encoding="utf-8")

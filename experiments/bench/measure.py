@@ -6,10 +6,12 @@ import json
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -77,20 +79,27 @@ def run(job: Job, turn: int, where: str | None = None, patience: float | None = 
     Raises TimeoutExpired where the job takes more than `patience` seconds.
     """
     load, before, started = os.getloadavg()[0], _spent(), time.monotonic()
-    done = subprocess.run(
+    process = subprocess.Popen(
         job.command,
         cwd=REPO,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPO), "MLFLOW_DISABLE_TELEMETRY": "true"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=patience,
+        start_new_session=True,  # so that it can be ended with all that it has started
     )
+    try:
+        out, errors = process.communicate(timeout=patience)
+    except BaseException:  # the time is up, or Ctrl-C
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
     seconds, spent = time.monotonic() - started, _spent() - before
-    if done.returncode != 0:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        sys.exit(f"{' '.join(job.command)} ended with {done.returncode}:\n{tail}")
-    last = done.stdout.strip().splitlines()[-1:]
+    if process.returncode != 0:
+        tail = "\n".join((out + errors).splitlines()[-15:])
+        sys.exit(f"{' '.join(job.command)} ended with {process.returncode}:\n{tail}")
+    last = out.strip().splitlines()[-1:]
     told: dict[str, float] = json.loads(last[0]) if last and last[0].startswith("{") else {}
     figures = {"process_seconds": seconds, "process_cpu_seconds": spent, **told}
     about = (where or machine(), revision(), datetime.datetime.now(datetime.UTC).date().isoformat(), shown(job.command))

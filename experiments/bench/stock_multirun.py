@@ -49,6 +49,7 @@ def main(settings: DictConfig) -> None:
         learning_rate=settings.learning_rate,
         per_device_train_batch_size=settings.per_device_train_batch_size,
         num_train_epochs=settings.num_train_epochs,
+        max_steps=settings.max_steps,
         seed=settings.seed,
         eval_strategy="epoch",
         save_strategy="epoch",

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -71,6 +72,16 @@ def says(figure: float) -> tuple[str, ...]:
 def test_a_job_that_fails_ends_the_bench_with_what_it_said():
     with pytest.raises(SystemExit, match=r"ended with 3:\n.*no such thing"):
         run(Job("d", "x", "ours", (sys.executable, "-c", "import sys; print('no such thing'); sys.exit(3)")), 0)
+
+
+def test_a_job_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
+    mark = tmp_path / "mark"
+    child = f"import time, pathlib; time.sleep(2); pathlib.Path({str(mark)!r}).touch()"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with pytest.raises(subprocess.TimeoutExpired):
+        run(Job("t", "x", "ours", (sys.executable, "-c", parent)), 0, patience=0.5)
+    time.sleep(2.5)
+    assert not mark.exists()
 
 
 @pytest.fixture
