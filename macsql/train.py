@@ -192,7 +192,7 @@ def lines(metrics: Mapping[str, float]) -> list[str]:
 
 def _show(step: int, epoch: float, metrics: dict[str, float]) -> None:
     """A line for each evaluation, and for every fiftieth step."""
-    if "eval_loss" in metrics or step % 50 == 0:
+    if "eval_loss" in metrics or (step and step % 50 == 0):
         say(f"  step {step}, epoch {epoch:.2f}: " + ", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from macsql.audit import main
 
-SMALL = ("data.questions=20", "model.pocket.vocab_size=300")
+SMALL = ("data=pocket_five", "data.questions=20", "model.pocket.vocab_size=300")
 
 
 @pytest.fixture(scope="module")

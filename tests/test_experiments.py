@@ -203,6 +203,13 @@ def test_a_rate_for_random_weights_is_not_meant_for_a_checkpoint(config, model):
     assert notes(config("+experiment=lr_bs", "+scale=pocket")) == []
 
 
+def test_random_weights_at_the_posters_rates_are_warned_of(config):
+    [warning] = notes(config("+experiment=lr_bs", "model=pocket_scratch"))
+    assert warning.startswith("model=pocket_scratch starts from random weights, which learn next to nothing at ")
+    assert "trainer.learning_rate=5e-05: add +scale=pocket" in warning
+    assert notes(config("+experiment=lr_bs", "model=pocket_scratch", "trainer.learning_rate=1e-3")) == []
+
+
 @pytest.mark.parametrize(("scale", "questions"), [("pocket", ""), ("pocket_brief", " 80 questions for each database")])
 def test_a_scale_says_what_it_sets(config, scale, questions):
     said = config("+experiment=lr_bs", f"+scale={scale}").scale.note

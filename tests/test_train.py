@@ -15,7 +15,13 @@ from macsql.trials.folder import CONFIG
 from macsql.trials.result import Result, write_result
 
 TINY = [
-    *("data.questions=8", "data.test_fraction=0.2", "data.eval_fraction=0.2", "agents.value_examples=1"),
+    *(
+        "data=pocket_five",
+        "data.questions=8",
+        "data.test_fraction=0.2",
+        "data.eval_fraction=0.2",
+        "agents.value_examples=1",
+    ),
     *("model.pocket.vocab_size=600", "model.pocket.d_model=16", "model.pocket.d_ff=32", "model.pocket.num_layers=1"),
     *("trainer.per_device_train_batch_size=8", "trainer.num_train_epochs=3", "trainer.bf16=false"),
     *("generation.max_new_tokens=8", "generation.limit=2", "executor.threads=1"),
@@ -130,13 +136,13 @@ def test_a_fine_tune_is_done_for_its_data_and_anew_for_other_data(command, tmp_p
 
 
 def test_a_run_says_what_its_figures_must_not_be_read_without(command):
-    command("data.questions=8")
+    command("data=pocket_five", "data.questions=8")
     _, tags, status = command.told[-1]
     assert status == "FINISHED"
     assert tags["macsql.data"] == "pocket"
     for name in ("data_fingerprint", "model", "scale", "code", "machine", "time_limit"):
         assert tags[f"macsql.{name}"]
-    command("data.questions=8")
+    command("data=pocket_five", "data.questions=8")
     [(_, again, status)] = command.told
     assert status == "FINISHED"
     assert "macsql.code" not in again  # another code may show the result; it has not made it
@@ -144,10 +150,12 @@ def test_a_run_says_what_its_figures_must_not_be_read_without(command):
 
 
 def test_what_cannot_be_learnt_is_said_and_refused_before_training(command):
-    code, shown, _ = command("data.questions=8", "codec=verbatim")
+    code, shown, _ = command("data=pocket_five", "data.questions=8", "codec=verbatim")
     assert code == 0
     assert "Warning: Selector (codec=verbatim): exact match can be at most 0 %" in shown
-    code, shown, error = command("data.questions=8", "codec=verbatim", "audit.fail_below=0.5", "seed=7")
+    code, shown, error = command(
+        "data=pocket_five", "data.questions=8", "codec=verbatim", "audit.fail_below=0.5", "seed=7"
+    )
     assert (code, command.told) == (1, [])
     assert error.startswith("The selector's exact match can be at most 0 with codec=verbatim")
     assert error.count("\n") == 1

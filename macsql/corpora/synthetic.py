@@ -14,7 +14,7 @@ from macsql.database.sandbox import Limits, Sandbox, Status
 from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError
 from macsql.grammar import TEMPLATES, Facts, Template, read_facts
-from macsql.records import Question
+from macsql.records import SPLITS, Question
 
 LAYOUT = "SQLite files (*.sqlite, *.sqlite3, *.db), at its top or in folders of their own"
 SUFFIXES = (".sqlite", ".sqlite3", ".db")
@@ -88,6 +88,11 @@ def corpus(
     split_by = "question" if data.split_by == "published" else data.split_by
     questions = divide(questions, split_by, data.eval_fraction, data.test_fraction, data.seed)
     asked = {question.db_id for question in questions}
+    if split_by == "database":
+        of = {split: len({question.db_id for question in questions if question.split == split}) for split in SPLITS}
+        told.append(
+            f"Train, eval and test have databases of their own: {of['train']}, {of['eval']} and {of['test']} of them."
+        )
     kept = {db_id: database for db_id, database in databases.items() if db_id in asked}
     return Corpus(name, tuple(limited(questions, data.limit, data.seed)), kept, dict(skipped), tuple(told))
 

@@ -13,6 +13,8 @@ from macsql.needs import check_numbers
 from macsql.training import mixture
 from macsql.training.audit import audit_examples, check_ceiling
 
+SLOW = 3e-4  # a learning rate below which random weights need many times the steps that anybody waits for
+
 
 def check(config: Config) -> None:
     """Raise UserError for the first thing that a trial would die of."""
@@ -100,6 +102,11 @@ def notes(config: Config, here: bool = True) -> list[str]:
     `here` is false where the trial will run on another machine.
     """
     factor, lines = config.scale.learning_rate_factor, []
+    if families.made_here(config.model) and factor * config.trainer.learning_rate < SLOW:
+        lines.append(
+            f"model={config.model.name} starts from random weights, which learn next to nothing at "
+            f"trainer.learning_rate={factor * config.trainer.learning_rate:g}: add +scale=pocket, which multiplies it."
+        )
     if here and (reason := _liger(config)[1]):
         lines.append(f"trainer.use_liger_kernel={config.trainer.use_liger_kernel} has no effect: {reason}.")
     if factor != 1 and not families.made_here(config.model):

@@ -106,6 +106,7 @@ def test_by_database_train_eval_and_test_have_schemas_of_their_own(tmp_path):
     ids = [{q.db_id for q in corpus.of(split)} for split in ("train", "eval", "test")]
     assert [len(found) for found in ids] == [12, 3, 5]
     assert len(set.union(*ids)) == 20
+    assert corpus.notes == ("Train, eval and test have databases of their own: 12, 3 and 5 of them.",)
 
 
 def test_nonsense_is_refused(tmp_path):

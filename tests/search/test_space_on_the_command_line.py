@@ -9,6 +9,7 @@ from macsql.errors import UserError
 from macsql.search.space import axes_as_overrides
 
 TINY = [
+    "data=pocket_five",
     "data.questions=8",
     "data.test_fraction=0.2",
     "data.eval_fraction=0.2",
