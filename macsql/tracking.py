@@ -367,11 +367,19 @@ def downloaded(model: str, uri: str | None, state_dir: Path) -> Path:
     Raises UserError where there is none of that name.
     """
     _quiet()
-    from mlflow import artifacts
+    from mlflow import MlflowClient, artifacts
     from mlflow.exceptions import MlflowException
 
+    place = _there(uri, state_dir)
+    client = MlflowClient(place, place)
+    name, _, alias = model.removeprefix("models:/").partition("@")
+    name, _, version = name.partition("/")
+    if not name or not (alias or version):
+        raise UserError(f"{model} names no version of a model: write models:/NAME@ALIAS or models:/NAME/VERSION.")
     try:
-        return Path(artifacts.download_artifacts(artifact_uri=model, tracking_uri=_there(uri, state_dir)))
+        number = client.get_model_version_by_alias(name, alias).version if alias else version
+        source = client.get_model_version_download_uri(name, number)
+        return Path(artifacts.download_artifacts(artifact_uri=source, tracking_uri=place))
     except (MlflowException, OSError) as error:
         raise UserError(f"{model} cannot be had from MLflow ({first_line(error)}).") from error
 

@@ -16,6 +16,7 @@ from macsql.pipeline.seats import ApiSeat, ModelSeat, Nobody, Oracle, Seat
 from macsql.records import AGENTS, Agent
 
 STYLES = ("mac_sql", "brief")
+SMALL = 20_000_000  # parameters; below, a second thread costs more than it brings
 WHO = ("model", "chat_api", "oracle", "none")
 
 
@@ -106,6 +107,7 @@ class Seating:
 
     def _loaded(self, found: Found) -> ModelSeat:
         if found.folder not in self.seats:
+            import torch
             from transformers.utils import logging as chatter
 
             from macsql.models.families import load
@@ -113,6 +115,8 @@ class Seating:
             chatter.disable_progress_bar()  # bars of moments
             chatter.set_verbosity_error()
             model = load(found.folder, card=card_of(found, self.config.style))
+            if model.network.num_parameters() < SMALL:
+                torch.set_num_threads(1)
             weights = "" if isinstance(self.memory, Forgetful) else weights_of(found.folder)
             self.seats[found.folder] = ModelSeat(found.name, model, self.generation, weights, self.memory)
         return self.seats[found.folder]
