@@ -28,7 +28,7 @@ FLOORS = [
     },
     {"app", "help", "database", "trials"},
     {"agents", "corpora", "grammar", "spider_sql"},
-    {"factory", "protocols"},
+    {"factory", "protocols", "generation"},
     {"models"},
     {"pretraining"},
     {"metrics"},

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from macsql.config import GenerationConfig
+from macsql.generation import folded
+from macsql.generation.greedy import greedy
 from macsql.models.card import Card
 from macsql.models.decoding import by_length
 from macsql.models.model import Answer
@@ -52,6 +54,7 @@ class Generating(ABC):
 
         network: Any = self.network  # the stubs hide GenerationMixin
         drawn = {"temperature": generation.temperature} if generation.do_sample else {}
+        loop = {"custom_generate": greedy} if generation.num_beams == 1 and not generation.do_sample else {}
         network.eval()
 
         def write(batch: list[list[int]]) -> list[list[int]]:
@@ -64,13 +67,18 @@ class Generating(ABC):
                     do_sample=generation.do_sample,
                     **self._ends(),
                     **drawn,
+                    **loop,
                 )
             answers: list[list[int]] = written[:, self._repeated(shown["input_ids"].size(1)) :].tolist()
             return answers
 
         return [self._answer(ids) for ids in by_length(self.prompts(prompts), generation.batch_size, write, progress)]
 
-    def to(self, device: "torch.device | str") -> None:
-        """Move the weights."""
+    def to(self, device: "torch.device | str", bf16: bool = False) -> None:
+        """Move the weights; in bf16 the model can only be asked, no longer trained."""
+        import torch
+
         network: Any = self.network
-        network.to(device)
+        network.to(device, dtype=torch.bfloat16 if bf16 else None)
+        if bf16 and network.device.type == "cpu":
+            folded.use(network)

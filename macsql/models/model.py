@@ -91,8 +91,8 @@ class Trainable(Model, Protocol):
         all micro-batches of the optimizer step (None: those of this batch).
         """
 
-    def to(self, device: "torch.device | str") -> None:
-        """Move the weights."""
+    def to(self, device: "torch.device | str", bf16: bool = False) -> None:
+        """Move the weights; in bf16 the model can only be asked, no longer trained."""
 
 
 def skeleton(library: Any, shape: Mapping[str, Any]) -> "PreTrainedModel":

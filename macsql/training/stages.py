@@ -131,7 +131,7 @@ def answer(config: Config, folder: Path, data: Data, stop: StopRequest) -> Answe
     # What answers is what lies on disk, so that a trial killed from here on ends with the same answers; drawn ones too,
     # because loading sets the seed.
     model = load(folder / MODEL, config.seed)
-    model.to(training_arguments(config, folder).device)
+    model.to(training_arguments(config, folder).device, bf16=precision(config).bf16)
 
     def ask(examples: list[Example], name: str) -> list[Prediction]:
         predictions = predict(model, examples, config.generation, progress=lambda _: stop.check())

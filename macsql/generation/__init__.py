@@ -1,0 +1,1 @@
+"""How a network writes: the loop of greedy decoding, and attention for it on a CPU."""
