@@ -1,6 +1,7 @@
 """`python -m macsql.ask --db FILE "QUESTION"`: a question to a SQLite file, answered with SQL and its rows.
 
-Without a question it asks for one after the other; questions on stdin are taken line by line.
+Without a question it asks for one after the other; questions on stdin are taken line by line. With `--serve` it opens
+a page for a browser instead.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from macsql.system.streams import guarded, say
 if TYPE_CHECKING:
     from macsql.database.schema import Database
     from macsql.pipeline.asking import Asker
+    from macsql.pipeline.traces import Traces
 
 STATE = Path(TrackingConfig().state_dir)
 HISTORY = Path("~/.macsql_history")
@@ -43,17 +45,24 @@ def run(arguments: argparse.Namespace) -> int:
     from macsql.pipeline.asking import LIMITS, Asker, as_typed, open_database
     from macsql.pipeline.seating import Seating, check_seats, rules_of
 
-    database = open_database(arguments.db)
+    _check(arguments)
+    database = open_database(arguments.db) if arguments.db is not None else None
     if arguments.question is not None:
         as_typed(arguments.question)  # before the model is loaded
     config = _seats(arguments)
     check_seats(config)
     with Sandbox(1, LIMITS) as sandbox:
         seating = Seating(config, GenerationConfig(), arguments.state_dir)
-        asker = Asker(seating.whole(), sandbox, rules_of(config))
+        asker = Asker(seating.whole(), sandbox, rules_of(config), _traces(arguments))
         for found in seating.models.values():
             if found.why:
                 print(f"Model: {found.name} ({found.why}).", file=sys.stderr)
+        if arguments.serve:
+            from macsql.pipeline.page import serve
+
+            serve(asker, database, arguments.host, arguments.port, arguments.upload_limit, say)
+            return 0
+        assert database is not None  # or _check would have said so
         shown = Shown(asker, database, arguments.evidence, arguments.json, arguments.csv, arguments.trace)
         if arguments.question is not None:
             return shown.answer(arguments.question)
@@ -152,6 +161,29 @@ def _typed() -> Iterator[str]:
             readline.write_history_file(path)
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise UserError for words that do not go together."""
+    if not arguments.serve:
+        if arguments.db is None:
+            raise UserError("--db is missing: name the SQLite file that is to be asked.")
+        return
+    from macsql.pipeline.page import check
+
+    vain = [flag for flag in ("json", "csv", "trace", "evidence") if getattr(arguments, flag)]
+    if vain or arguments.question is not None:
+        what = f"--{vain[0]}" if vain else "a question"
+        raise UserError(f"--serve opens a page on which one asks: leave out {what}.")
+    check(arguments.host, arguments.port, arguments.upload_limit)
+
+
+def _traces(arguments: argparse.Namespace) -> "Traces | None":
+    if not arguments.record:
+        return None
+    from macsql.pipeline.traces import Traces
+
+    return Traces(None, arguments.state_dir, "ask")
+
+
 def _seats(arguments: argparse.Namespace) -> SeatsConfig:
     if arguments.json and arguments.csv:
         raise UserError("--json and --csv are two forms of the same rows: choose one.")
@@ -167,13 +199,18 @@ def _parser() -> Flags:
     parser = Flags(prog="python -m macsql.ask", description=__doc__.partition("\n")[0], epilog=MODELS)
     add = parser.add_argument
     add("question", nargs="?", metavar="QUESTION", help="in words; without it, an interactive prompt")
-    add("--db", type=Path, required=True, metavar="FILE", help="the SQLite file, which is only read")
+    add("--db", type=Path, metavar="FILE", help="the SQLite file, which is only read")
     add("--model", metavar="REF", help="who answers, see below")
     add("--server", metavar="URL", help="a server that speaks as OpenAI's does, as in http://127.0.0.1:8000/v1")
     add("--evidence", default="", metavar="TEXT", help="what words of the question mean in this database")
     add("--trace", action="store_true", help="also what each agent reads and writes")
     add("--json", action="store_true", help="the answer as a JSON object, one line for each question")
     add("--csv", action="store_true", help="the rows alone, as CSV")
+    add("--record", action="store_true", help="keep each question with all turns as a trace in MLflow, too")
+    add("--serve", action="store_true", help="a page for a browser; without --db it takes files (needs the extra page)")
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="where the page listens: this machine alone (127.0.0.1)")
+    add("--port", type=int, default=0, metavar="N", help="the page's port; 0 takes a free one")
+    add("--upload-limit", type=float, default=200.0, metavar="MB", help="megabytes of a file that the page takes (200)")
     add("--style", metavar="STYLE", help="prompt style of a model without card.json: mac_sql or brief")
     add("--state-dir", type=Path, default=STATE, metavar="DIR", help=f"where trials are kept ({STATE})")
     return parser

@@ -251,6 +251,9 @@ class TrackingConfig:
     uri: str | None = None  # MLflow tracking URI; null: SQLite under state_dir
     storage: str | None = None  # Optuna storage URL; null: SQLite under state_dir
     state_dir: str = "mlruns"
+    register: bool = False  # whether the best trial's model, or the one of macsql.train, is registered in MLflow
+    registered_model: str | None = None  # its name there, as in models:/NAME@best; null: the sweep's, or the trial's
+    trace: bool = False  # whether macsql.evaluate keeps the turns of each question as a trace in MLflow
 
 
 @dataclass

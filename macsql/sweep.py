@@ -67,7 +67,8 @@ def sweep(config: Config) -> int:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
         else:
             look_ahead(preflight)
-        recorded = study.complete and config.tracking.uri is None and in_mlflow_still(config)
+        recorded = study.complete and not config.tracking.register and config.tracking.uri is None
+        recorded = recorded and in_mlflow_still(config)
         code = 0 if recorded else run(preflight, study, lock.renew)  # nothing left to run: MLflow gets what is missing
     if code != 130:
         show(config)
@@ -163,6 +164,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
     """
     from macsql.coordination.coordinator import Coordinator
     from macsql.coordination.display import Display
+    from macsql.coordination.finalize import registered
     from macsql.coordination.interrupts import Interrupts
     from macsql.coordination.publisher import Publisher
     from macsql.search.outage import Outage, StudyAway
@@ -211,6 +213,8 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
                     "run the same command again to send the rest."
                 )
             arrived = end(record, code, ended, config, whole=not left)
+            if config.tracking.register and code in (0, 2) and (best := best_trial(ended, config)) is not None:
+                say(registered(best.trial, config.sweep.name))
     if arrived and code == 0:
         mark, compared = in_mlflow(config)
         remember(mark, manifest(compared))

@@ -13,19 +13,32 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from macsql import __version__ as macsql_version
+from macsql.config import Config
 from macsql.errors import UserError, first_line
-from macsql.revision import commit
+from macsql.revision import commit, revision
 from macsql.system.addresses import sqlite_file, sqlite_url
 from macsql.system.file_lock import first_touch
 from macsql.system.files import write_whole
 from macsql.trials.events import read_events
-from macsql.trials.folder import CONFIG, EVAL_PREDICTIONS, EVAL_VERDICTS, EVENTS, LOG, PREDICTIONS, RESULT, VERDICTS
+from macsql.trials.folder import (
+    CONFIG,
+    EVAL_PREDICTIONS,
+    EVAL_VERDICTS,
+    EVENTS,
+    LOG,
+    MODEL,
+    PREDICTIONS,
+    RESULT,
+    VERDICTS,
+)
 from macsql.trials.ledger import Ledger
 from macsql.trials.result import Result, read_result, stamp
 
@@ -35,6 +48,8 @@ PAGE = 1000  # runs per search; MLflow takes at most 50,000
 ANSWERS = (PREDICTIONS, VERDICTS, EVAL_PREDICTIONS, EVAL_VERDICTS)
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")  # how MLflow's other addresses begin
 FILES = (CONFIG, *ANSWERS, RESULT, LOG)
+ALIAS = "best"  # of the version of a registered model that counts
+LOADER = "macsql.pipeline.served"  # makes what MLflow loads of a model's folder
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,20 @@ class Run:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of what happened to a question; a whole trace where it is the outermost."""
+
+    name: str
+    begin: int  # ns since 1970
+    end: int
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    attributes: Mapping[str, Any]
+    failed: bool = False
+    parts: tuple["Span", ...] = ()  # of the outermost alone
 
 
 def check_uri(uri: str | None) -> None:
@@ -68,6 +97,24 @@ def check_uri(uri: str | None) -> None:
         raise UserError(
             "tracking.uri holds a password, which would be written into every trial's folder and into MLflow: leave it "
             f"out and set {instead}."
+        )
+
+
+def check_register(config: Config) -> None:
+    """Raise UserError, before any cost, for a model that is to be registered and cannot be."""
+    name = config.tracking.registered_model
+    if name is not None and not re.fullmatch(r"[\w][\w. -]{0,99}", name):
+        raise UserError(
+            f"tracking.registered_model={name}: write a name of at most 100 letters, digits, underscores, dots, "
+            "hyphens and blanks."
+        )
+    if not config.tracking.register:
+        return
+    if "decomposer" not in config.agents.roles:
+        raise UserError("tracking.register=true: a model that is to answer questions needs decomposer in agents.roles.")
+    if config.data.format == "chat":
+        raise UserError(
+            "tracking.register=true: a model trained on the prompts of a chat file cannot be asked in a style of ours."
         )
 
 
@@ -382,6 +429,125 @@ def downloaded(model: str, uri: str | None, state_dir: Path) -> Path:
         return Path(artifacts.download_artifacts(artifact_uri=source, tracking_uri=place))
     except (MlflowException, OSError) as error:
         raise UserError(f"{model} cannot be had from MLflow ({first_line(error)}).") from error
+
+
+def register(trial: Path, name: str, uri: str | None, state_dir: Path) -> tuple[str, bool]:
+    """Log a finished trial's model in MLflow and register it as models:/NAME@best; again, nothing is done.
+
+    What MLflow loads of it is a pyfunc: a question and a database's path to SQL and rows (macsql.pipeline.served). It
+    holds the model's folder and no code: macsql has to be installed where it is loaded. Returns the number of the
+    version, and whether it is new. Raises UserError where MLflow does not take it.
+    """
+    _quiet()
+    from mlflow import MlflowClient, pyfunc
+    from mlflow.entities import LoggedModelStatus
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model
+    from sqlalchemy.exc import SQLAlchemyError
+
+    run_id = Ledger.read(trial).run_id
+    if run_id is None:
+        raise UserError(f"MLflow does not know the trial {trial.name} yet: the same command sends it, then its model.")
+    try:
+        client = MlflowClient(_there(uri, state_dir))
+        if (there := _version(client, name)) is not None and there.run_id == run_id:
+            return there.version, False
+        run = client.get_run(run_id)
+        tags = {"macsql.trial": trial.name, "macsql.code": revision()}
+        logged = client.create_logged_model(run.info.experiment_id, "model", run_id, tags)
+        with TemporaryDirectory() as together:
+            pyfunc.save_model(
+                Path(together) / "model",
+                loader_module=LOADER,
+                data_path=str(trial / MODEL),
+                mlflow_model=Model(
+                    logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id
+                ),
+                signature=_signature(),
+                input_example=[{"question": "How many singers are there?", "database": "concerts.sqlite"}],
+                pip_requirements=_requirements(),
+            )
+            client.log_model_artifacts(logged.model_id, str(Path(together) / "model"))
+        client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        if there is None and not client.search_registered_models(f"name = '{name}'", max_results=1):
+            client.create_registered_model(name, description="Question and database to SQL and rows, by macsql.")
+        source = logged.artifact_location  # as models:/ID it would be looked for where the process's own address leads
+        version = client.create_model_version(name, source, run_id, tags, model_id=logged.model_id).version
+        client.set_registered_model_alias(name, ALIAS, version)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise UserError(f"MLflow did not take the model of {trial.name} ({first_line(error)}).") from error
+    return version, True
+
+
+def keep_traces(
+    uri: str | None, state_dir: Path, experiment: str, traces: Sequence[Span], tags: Mapping[str, str] = {}
+) -> None:
+    """Send traces to MLflow's experiment of that name. Raises UserError where one has not arrived."""
+    os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"  # what has been sent has arrived
+    tracker = Tracker(uri, state_dir, experiment)
+    from mlflow import set_tracking_uri
+    from mlflow.entities import SpanType
+    from mlflow.exceptions import MlflowException
+
+    set_tracking_uri(tracker.uri)  # traces know no other way
+    client, last = tracker.client, ""
+    try:
+        for trace in traces:
+            root = client.start_trace(
+                trace.name,
+                SpanType.CHAIN,
+                dict(trace.inputs),
+                dict(trace.attributes),
+                {**tags, "macsql.code": revision()},
+                tracker.experiment_id,
+                trace.begin,
+            )
+            for part in trace.parts:
+                span = client.start_span(
+                    part.name,
+                    root.trace_id,
+                    root.span_id,
+                    SpanType.AGENT,
+                    dict(part.inputs),
+                    dict(part.attributes),
+                    part.begin,
+                )
+                status = "ERROR" if part.failed else "OK"
+                client.end_span(root.trace_id, span.span_id, dict(part.outputs), None, status, part.end)
+            client.end_trace(root.trace_id, dict(trace.outputs), None, "ERROR" if trace.failed else "OK", trace.end)
+            last = root.trace_id
+        if last:
+            client.get_trace(last)  # MLflow only logs what goes wrong on the way
+    except MlflowException as error:
+        raise UserError(f"MLflow did not take the traces of {len(traces)} questions ({first_line(error)}).") from error
+
+
+def _version(client: Any, name: str) -> Any:
+    """The version of a registered model that counts; None without one."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_model_version_by_alias(name, ALIAS)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no model; no such alias
+            raise
+        return None
+
+
+def _signature() -> Any:
+    """What a registered model takes and gives."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    given = [ColSpec("string", name) for name in ("question", "database")]
+    made = [ColSpec("string", name, required=False) for name in ("sql", "columns", "rows", "message")]
+    return ModelSignature(Schema([*given, ColSpec("string", "evidence", required=False)]), Schema(made))
+
+
+def _requirements() -> list[str]:
+    """The distributions that a registered model needs, as they are installed here."""
+    needed = ("mlflow", "torch", "transformers", "sqlglot", "peft", "rapidfuzz")
+    return [f"macsql=={macsql_version}", *(f"{name}=={version(name)}" for name in needed)]
 
 
 def _there(uri: str | None, state_dir: Path) -> str:

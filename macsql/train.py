@@ -94,13 +94,14 @@ def run_process(folder: Path) -> int:
 @command
 def train(config: Config) -> int:
     """Check, prepare, fine-tune, record, show; run again, it goes on from where it was or shows its result."""
-    from macsql.tracking import check_uri
+    from macsql.tracking import check_register, check_uri
     from macsql.training.check import check, examined, notes, uses
 
     check(config)  # before what is slow to import
     from macsql.training.arguments import bind
 
     check_uri(config.tracking.uri)
+    check_register(config)
     bind(config)
     prepared = prepare(config)
     for line in prepared.left_out:
@@ -135,6 +136,10 @@ def carry_out(config: Config, prepared: Prepared) -> int:
         say(line)
     say(": ".join(part for part in (result.status.lower(), result.reason) if part))
     say(f"Everything is in {trial.folder}")
+    if config.tracking.register and result.status == "FINISHED":
+        from macsql.coordination.finalize import registered
+
+        say(registered(trial, trial.key))
     return 0 if result.status == "FINISHED" else 2
 
 

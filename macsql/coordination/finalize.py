@@ -8,14 +8,17 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from macsql.config import Config, flatten
 from macsql.coordination.progress import Ended, Running
 from macsql.coordination.publisher import Publisher
+from macsql.errors import UserError
 from macsql.revision import revision
 from macsql.search.plan import PlannedTrial
 from macsql.search.study import Study
+from macsql.tracking import ALIAS, register
 from macsql.trials.folder import ABOUT, CHECKPOINTS
 from macsql.trials.result import Cause, Result, read_result, write_result
 
@@ -118,3 +121,18 @@ def provenance(config: Config, fingerprint: str) -> dict[str, str]:
         "macsql.machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "macsql.time_limit": str(config.metrics.time_limit),
     }
+
+
+def registered(trial: PlannedTrial, name: str) -> str:
+    """Register a trial's model under tracking.registered_model, else `name`; returns one sentence, whatever came of it.
+
+    What was trained is not lost where MLflow does not take the model: the same command tries again.
+    """
+    tracking = trial.config.tracking
+    name = tracking.registered_model or name
+    try:
+        version, new = register(trial.folder, name, tracking.uri, Path(tracking.state_dir))
+    except UserError as error:
+        return f"The model was not registered. {error}"
+    said = f"as version {version}" if new else f"as version {version} already"
+    return f"The model of {trial.key} is registered {said}: models:/{name}@{ALIAS}"

@@ -21,7 +21,7 @@ from macsql.search import estimate, study
 from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
-from macsql.tracking import check_uri
+from macsql.tracking import check_register, check_uri
 from macsql.training.check import check, examined, notes, uses
 
 REHEARSED = 300_000_000  # parameters of the largest model that is loaded here
@@ -81,6 +81,7 @@ class Preflight:
         if self.config.tracking.storage:
             check_storage(self.config.tracking.storage)
         check_uri(self.config.tracking.uri)
+        check_register(self.config)
         study.check(self.config.search, self.space, sweep.direction)
         for key in (*self.space, *(key for setting in read_settings(self.config.search.points) for key in setting)):
             if key.partition(".")[0] in OF_THE_SWEEP and key != "executor.threads":

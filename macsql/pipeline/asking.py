@@ -11,6 +11,7 @@ from macsql.database.schema import Database, read_sqlite_schema
 from macsql.errors import UserError
 from macsql.pipeline.pipeline import Pipeline, Rules
 from macsql.pipeline.seats import Seat
+from macsql.pipeline.traces import Traces
 from macsql.pipeline.turns import Answered
 from macsql.records import Agent, Question
 
@@ -27,14 +28,24 @@ TYPED = str.maketrans({
 class Asker:
     """Three seats and a sandbox, kept for any number of questions."""
 
-    def __init__(self, seats: Mapping[Agent, Seat], sandbox: Sandbox, rules: Rules | None = None) -> None:
-        self.sandbox = sandbox
-        self.pipeline = Pipeline(seats, sandbox, rules)
+    def __init__(
+        self,
+        seats: Mapping[Agent, Seat],
+        sandbox: Sandbox,
+        rules: Rules | None = None,
+        traces: Traces | None = None,
+    ) -> None:
+        """`traces` keeps every question with its turns."""
+        self.sandbox, self.traces = sandbox, traces
+        self.pipeline = Pipeline(seats, sandbox, rules, tell=traces.tell if traces else lambda *_: None)
 
     def ask(self, database: Database, text: str, evidence: str = "") -> Answered:
         """All that becomes of a question. Raises UserError where it is empty or too long, or nobody can be asked."""
         question = Question("asked", database.id, as_typed(text), "", evidence)
-        return self.pipeline.answer([question], {database.id: database})[0]
+        answers = self.pipeline.answer([question], {database.id: database})
+        if self.traces:
+            self.traces.keep(answers)
+        return answers[0]
 
     def rows(self, database: Database, answered: Answered) -> tuple[Outcome | None, bool]:
         """The result that answers, and whether it is only the first `SHOWN` rows of one that is too long.

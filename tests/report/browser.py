@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+REQUEST = "Network.requestWillBeSent"
 PATIENCE = 60.0  # seconds for one answer
 FLAGS = [
     "--headless",
@@ -93,11 +94,42 @@ class Browser:
                 seen.errors.append(str(told["exceptionDetails"]))
             elif name == "Log.entryAdded":
                 seen.errors.append(told["entry"]["text"])
-            elif name == "Network.requestWillBeSent":
+            elif name == REQUEST:
                 address = told["request"]["url"]
                 if address != page.as_uri() and not address.startswith("data:"):
                     seen.requests.append(address)
         return seen
+
+    def visit(self, address: str) -> None:
+        """Open an address of a server."""
+        self.events.clear()
+        self.ask("Page.navigate", url=address)
+        self.until("Page.loadEventFired")
+
+    def run(self, script: str) -> Any:
+        """The value of a JavaScript expression in the open page."""
+        told = self.ask("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in told, told
+        return told["result"].get("value")
+
+    def wait(self, script: str, seconds: float = PATIENCE) -> Any:
+        """The first value of an expression that counts as true."""
+        until = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            assert time.monotonic() < until, f"in vain: {script}\n{self.run('document.body.innerText')}"
+            time.sleep(0.1)
+        return value
+
+    def give_file(self, selector: str, path: Path) -> None:
+        """Put a file into a field of the open page, as its file dialogue does."""
+        root = self.ask("DOM.getDocument")["root"]["nodeId"]
+        node = self.ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.ask("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+
+    def called(self) -> list[str]:
+        """Every address that has been called since the page was opened."""
+        found = [event["params"]["request"]["url"] for event in self.events if event["method"] == REQUEST]
+        return [address for address in found if not address.startswith(("data:", "blob:"))]
 
     def print_pdf(self) -> bytes:
         """The open page on paper."""
