@@ -15,7 +15,7 @@ from macsql.config import Config
 from macsql.counts import counted
 from macsql.errors import UserError, with_type
 from macsql.needs import check_numbers
-from macsql.records import SPLITS, Question
+from macsql.records import SPLITS, Agent, Question
 from macsql.system.streams import say
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from macsql.evaluation.cells import Cell
     from macsql.evaluation.scoring import Scorer, Scores
     from macsql.pipeline.seating import Seating
+    from macsql.pipeline.traces import Traces
     from macsql.pipeline.turns import Answered
 
 FORMATS = ("spider", "bird", "mac-sql")
@@ -133,8 +134,26 @@ class Evaluation:
         from macsql.pipeline.seating import rules_of
 
         seats = {agent: self.seating.seat(agent, who) for agent, who in cell.who.items()}
-        pipeline = Pipeline(seats, sandbox, rules_of(self.config.seats, kept_rows=5), tell=Line(cell.name))  # type: ignore[arg-type]
-        return pipeline.answer(self.questions, self.corpus.databases), {a: seat.name for a, seat in seats.items()}
+        line, traces = Line(cell.name), self._traces(cell)
+
+        def tell(agent: Agent, number: int, done: int, count: int) -> None:
+            line(agent, number, done, count)
+            traces.tell(agent, number, done, count)
+
+        pipeline = Pipeline(seats, sandbox, rules_of(self.config.seats, kept_rows=5), tell=tell)  # type: ignore[arg-type]
+        answers = pipeline.answer(self.questions, self.corpus.databases)
+        if self.config.tracking.trace:
+            try:
+                traces.keep(answers)
+            except UserError as error:
+                say(f"{error} The same command sends those that are missing.")
+        return answers, {a: seat.name for a, seat in seats.items()}
+
+    def _traces(self, cell: "Cell") -> "Traces":
+        from macsql.pipeline.traces import Traces
+
+        tracking = self.config.tracking
+        return Traces(tracking.uri, Path(tracking.state_dir), "evaluate", f"{self.key}/{cell.name}")
 
     def _evaluated(self, cell: "Cell", names: dict[str, str], scores: "Scores", scorer: "Scorer") -> "Evaluated":
         from macsql.comparison.evaluated import Evaluated

@@ -49,6 +49,7 @@ ANSWERS = (PREDICTIONS, VERDICTS, EVAL_PREDICTIONS, EVAL_VERDICTS)
 DATABASES = ("postgresql", "mysql", "mssql", "databricks")  # how MLflow's other addresses begin
 FILES = (CONFIG, *ANSWERS, RESULT, LOG)
 ALIAS = "best"  # of the version of a registered model that counts
+EXAMPLE = {"question": ["How many singers are there?"], "database": ["concerts.sqlite"]}  # of what it takes
 LOADER = "macsql.pipeline.served"  # makes what MLflow loads of a model's folder
 
 
@@ -443,6 +444,7 @@ def register(trial: Path, name: str, uri: str | None, state_dir: Path) -> tuple[
     from mlflow.entities import LoggedModelStatus
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model
+    from pandas import DataFrame
     from sqlalchemy.exc import SQLAlchemyError
 
     run_id = Ledger.read(trial).run_id
@@ -464,7 +466,7 @@ def register(trial: Path, name: str, uri: str | None, state_dir: Path) -> tuple[
                     logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id
                 ),
                 signature=_signature(),
-                input_example=[{"question": "How many singers are there?", "database": "concerts.sqlite"}],
+                input_example=DataFrame(EXAMPLE),
                 pip_requirements=_requirements(),
             )
             client.log_model_artifacts(logged.model_id, str(Path(together) / "model"))
@@ -479,10 +481,11 @@ def register(trial: Path, name: str, uri: str | None, state_dir: Path) -> tuple[
     return version, True
 
 
-def keep_traces(
-    uri: str | None, state_dir: Path, experiment: str, traces: Sequence[Span], tags: Mapping[str, str] = {}
-) -> None:
-    """Send traces to MLflow's experiment of that name. Raises UserError where one has not arrived."""
+def keep_traces(uri: str | None, state_dir: Path, experiment: str, traces: Sequence[Span], key: str = "") -> None:
+    """Send traces to MLflow's experiment of that name. Raises UserError where one has not arrived.
+
+    With `key`, a trace whose attribute `macsql.question` one of that key has already is left out.
+    """
     os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"  # what has been sent has arrived
     tracker = Tracker(uri, state_dir, experiment)
     from mlflow import set_tracking_uri
@@ -492,13 +495,17 @@ def keep_traces(
     set_tracking_uri(tracker.uri)  # traces know no other way
     client, last = tracker.client, ""
     try:
+        there = _traced(tracker, key) if key else set()
         for trace in traces:
+            tags = {name: str(value) for name, value in trace.attributes.items()}
+            if tags.get("macsql.question") in there:
+                continue
             root = client.start_trace(
                 trace.name,
                 SpanType.CHAIN,
                 dict(trace.inputs),
                 dict(trace.attributes),
-                {**tags, "macsql.code": revision()},
+                {**tags, "macsql.code": revision(), "macsql.evaluation": key},
                 tracker.experiment_id,
                 trace.begin,
             )
@@ -522,6 +529,20 @@ def keep_traces(
         raise UserError(f"MLflow did not take the traces of {len(traces)} questions ({first_line(error)}).") from error
 
 
+def _traced(tracker: Tracker, key: str) -> set[str]:
+    """The questions that have a trace under a key."""
+    found: set[str] = set()
+    token: str | None = None
+    while True:
+        page = tracker.client.search_traces(
+            [tracker.experiment_id], f"tags.`macsql.evaluation` = '{key}'", 500, page_token=token, include_spans=False
+        )
+        found |= {trace.info.tags.get("macsql.question", "") for trace in page}
+        token = page.token
+        if not token:
+            return found
+
+
 def _version(client: Any, name: str) -> Any:
     """The version of a registered model that counts; None without one."""
     from mlflow.exceptions import MlflowException
@@ -539,8 +560,8 @@ def _signature() -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    given = [ColSpec("string", name) for name in ("question", "database")]
-    made = [ColSpec("string", name, required=False) for name in ("sql", "columns", "rows", "message")]
+    given: list[Any] = [ColSpec("string", name) for name in ("question", "database")]
+    made: list[Any] = [ColSpec("string", name, required=False) for name in ("sql", "columns", "rows", "message")]
     return ModelSignature(Schema([*given, ColSpec("string", "evidence", required=False)]), Schema(made))
 
 

@@ -100,7 +100,7 @@ def page(asker: Asker, given: Database | None, uploads: Path) -> "Blocks":
         except UserError as error:
             return str(error), "", _rows(None), ""
         turns = "\n".join(shown.trace(answered))
-        if outcome is None or not outcome.ok:
+        if outcome is None:
             return shown.reason(answered), answered.sql or "", _rows(None), turns
         said = counted(len(outcome.rows), "row")
         if cut or len(outcome.rows) > SHOWN:

@@ -56,6 +56,9 @@ class Served:
     def _answer(self, asked: dict[str, Any]) -> dict[str, str | None]:
         evidence = asked.get("evidence")
         try:
+            for name in ("question", "database"):
+                if not isinstance(asked.get(name), str):
+                    raise UserError(f"The column {name} holds no text in this row: a text is needed.")
             database = permitted(asked["database"])
             with self._turn:
                 answered = self.asker.ask(database, asked["question"], evidence if isinstance(evidence, str) else "")

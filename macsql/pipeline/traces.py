@@ -5,7 +5,7 @@ traces.keep(Pipeline(seats, sandbox, tell=traces.tell).answer(questions, databas
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from macsql.pipeline import shown
@@ -17,11 +17,12 @@ from macsql.tracking import Span, keep_traces
 class Traces:
     """Notes when an agent is asked, and keeps the turns of answered questions.
 
-    Questions that went through an agent together have its time together: what one of them took cannot be told.
+    Questions that went through an agent together have its time together: what one of them took cannot be told. With
+    `key`, a question whose trace is there under that key is not sent again.
     """
 
-    def __init__(self, uri: str | None, state_dir: Path, experiment: str, tags: Mapping[str, str] = {}) -> None:
-        self.where, self.tags = (uri, state_dir, experiment), dict(tags)
+    def __init__(self, uri: str | None, state_dir: Path, experiment: str, key: str = "") -> None:
+        self.where, self.key = (uri, state_dir, experiment), key
         self._times: dict[tuple[Agent, int], tuple[int, int]] = {}  # agent, round -> begin, end, in ns
 
     def tell(self, agent: Agent, number: int, done: int, count: int) -> None:  # noqa: ARG002
@@ -32,18 +33,18 @@ class Traces:
 
     def keep(self, answers: Sequence[Answered]) -> None:
         """Send a trace for each. Raises UserError where MLflow does not take them."""
-        keep_traces(*self.where, [self._trace(answered) for answered in answers], self.tags)
+        keep_traces(*self.where, [self._trace(answered) for answered in answers], self.key)
         self._times.clear()
 
     def _trace(self, answered: Answered) -> Span:
         turns = [self._span(turn, attempt) for turn, attempt in shown.turns(answered)]
         now = time.time_ns()
         question, chosen = answered.question, answered.chosen
-        ok = chosen is not None and chosen.outcome is not None and chosen.outcome.ok
+        ok = chosen is not None and chosen.runs
         inputs = {"question": question.text, "database": question.db_id, "evidence": question.evidence}
         outputs = {"sql": answered.sql, "message": "" if ok else shown.reason(answered)}
-        begun = min((span.begin for span in turns), default=now)
-        return Span("question", begun, now, inputs, outputs, {"macsql.question": question.id}, not ok, tuple(turns))
+        begun, ended = min((span.begin for span in turns), default=now), max((span.end for span in turns), default=now)
+        return Span("question", begun, ended, inputs, outputs, {"macsql.question": question.id}, not ok, tuple(turns))
 
     def _span(self, turn: Turn, attempt: Attempt | None) -> Span:
         now = time.time_ns()

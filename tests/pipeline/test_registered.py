@@ -72,6 +72,7 @@ def databases(tmp_path, ferries, monkeypatch) -> Path:
 @pytest.mark.usefixtures("databases")
 def test_a_registered_model_is_a_pyfunc_with_signature_example_and_no_code(state):
     import mlflow
+    from pandas import DataFrame
 
     mlflow.set_tracking_uri(sqlite_url(state / "mlflow.db"))
     loaded = mlflow.pyfunc.load_model("models:/s@best")
@@ -81,15 +82,16 @@ def test_a_registered_model_is_a_pyfunc_with_signature_example_and_no_code(state
     assert files
     assert not [path for path in files if path.suffix in (".py", ".pkl", ".pyc")]
 
-    asked = {
-        "question": ["which vessels?", "  ", "which?"],
-        "database": ["ferries.sqlite", "ferries.sqlite", "/etc/passwd"],
-    }
-    first, empty, outside = loaded.predict(asked).to_dict("records")
+    asked = [("which vessels?", "ferries.sqlite"), ("  ", "ferries.sqlite"), ("which?", "/etc/passwd"), (None, "a")]
+    answers = loaded.predict(DataFrame(asked, columns=["question", "database"])).to_dict("records")
+    first, empty, outside, nothing = answers
     assert (first["sql"], json.loads(first["columns"]), json.loads(first["rows"])) == (SQL, ["name", "seats"], VESSELS)
     assert (first["message"], empty["sql"], outside["sql"]) == ("", None, None)
     assert empty["message"].startswith("The question is empty")
     assert outside["message"] == "The database '/etc/passwd' is not in the folder that this model may read."
+    assert nothing["message"] == "The column question holds no text in this row: a text is needed."
+    [alone] = loaded.predict({"question": "which vessels?", "database": "ferries.sqlite"}).to_dict("records")
+    assert alone == first
 
 
 def test_the_name_resolves_where_models_are_named(state, ferries):
@@ -173,9 +175,11 @@ def test_mlflow_serves_it_over_http(state, databases):
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [Path(sys.executable).parent / "mlflow", "models", "serve", "-m", "models:/s@best"]
+    programs = Path(sys.executable).parent  # as with the environment activated: MLflow calls uvicorn by its name
+    command = [programs / "mlflow", "models", "serve", "-m", "models:/s@best"]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": sqlite_url(state / "mlflow.db"), FOLDER: str(databases)}
+    environment["PATH"] = f"{programs}:{os.environ['PATH']}"
     before = (databases / "ferries.sqlite").read_bytes()
     log = databases.parent / "server.log"
     with log.open("wb") as output:
@@ -183,7 +187,7 @@ def test_mlflow_serves_it_over_http(state, databases):
             command, env=environment, stdout=output, stderr=output, start_new_session=True, cwd=databases.parent
         )
     try:
-        until = time.monotonic() + 240
+        until = time.monotonic() + 600
         while True:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).read()
