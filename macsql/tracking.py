@@ -451,7 +451,8 @@ def register(trial: Path, name: str, uri: str | None, state_dir: Path) -> tuple[
     if run_id is None:
         raise UserError(f"MLflow does not know the trial {trial.name} yet: the same command sends it, then its model.")
     try:
-        client = MlflowClient(_there(uri, state_dir))
+        place = _there(uri, state_dir)
+        client = MlflowClient(place, place)
         if (there := _version(client, name)) is not None and there.run_id == run_id:
             return there.version, False
         run = client.get_run(run_id)
