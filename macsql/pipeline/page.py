@@ -113,13 +113,17 @@ def page(asker: Asker, given: Database | None, uploads: Path) -> "Blocks":
             label="Database (a SQLite file, which is only read)", visible=given is None, elem_id="file"
         )
         with gradio.Accordion(f"Tables of {given.id}" if given else "Tables", open=False):
-            schema = gradio.Textbox(value=tables(None)[0], show_label=False, lines=4, max_lines=20, elem_id="tables")
+            schema = gradio.Textbox(
+                value=tables(None)[0], show_label=False, lines=4, max_lines=20, elem_id="tables", interactive=False
+            )
         text = gradio.Textbox(
             label="Question", placeholder="How many rows are there?", elem_id="question", autofocus=True
         )
         ask = gradio.Button("Ask", variant="primary", elem_id="ask")
         message = gradio.Textbox(label="Answer", elem_id="message", interactive=False)
-        sql = gradio.Code(label="SQL", language="sql-sqlite", elem_id="sql", interactive=False, wrap_lines=True)
+        sql = gradio.Code(
+            label="SQL", language="sql-sqlite", elem_id="sql", interactive=False, wrap_lines=True, lines=1
+        )
         rows = gradio.Dataframe(label="Rows", elem_id="rows", interactive=False, wrap=True)
         with gradio.Accordion("What each agent read and wrote", open=False):
             turns = gradio.Textbox(show_label=False, lines=8, max_lines=40, elem_id="turns", interactive=False)
