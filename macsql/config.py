@@ -188,6 +188,8 @@ class GenerationConfig:
     do_sample: bool = False
     temperature: float = 1.0
     limit: int | None = None  # at most this many test examples per agent; null: all
+    constrained: bool = False  # true: only well-formed answers with names of the schema and values of the prompt
+    guided: bool = False  # true: of the beams' answers the best one whose SQL runs and gives rows
 
 
 @dataclass

@@ -60,3 +60,7 @@ def check_numbers(config: Config, *groups: str) -> None:
             value = given[group][name] if group else given[name]
             if value is not None and not need.holds(value):
                 raise UserError(f"{key}={value:.12g}: {need.words}.")
+    if "generation" in groups and config.generation.guided and config.generation.num_beams < 2:
+        raise UserError(
+            "generation.guided=true takes one of several beams: generation.num_beams of 2 or more is needed."
+        )

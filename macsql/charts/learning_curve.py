@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from macsql.charts.canvas import COLOURS, INK, SHAPES, Plot, Scale, dot, element, picture, scale
+from macsql.charts.canvas import COLOURS, INK, SHAPES, Plot, Scale, element, picture, scale
 from macsql.comparison.figures import chosen, title
 from macsql.comparison.settings import TriedSetting
 from macsql.comparison.statistics import Interval, exact_interval
@@ -39,9 +39,8 @@ def learning_curve(settings: Sequence[TriedSetting]) -> Markup | None:
         marks += [_whisker(plot, rows, share, colour) for rows, share in points]
         marks += [plot.line(line, colour), plot.dots(line, colour, shape)]
     ends = {metric: plot.y(points[-1][1].value) for metric, points in drawn.items()}
-    for place, (metric, y) in enumerate(_apart(ends).items()):
-        marks.append(dot(RIGHT + 16, y, COLOURS[place], SHAPES[place]))
-        marks.append(element("text", title(metric), x=RIGHT + 26, y=y + 4, class_="label"))
+    for (metric, y), colour in zip(_apart(ends).items(), COLOURS, strict=False):
+        marks.append(element("text", title(metric), x=RIGHT + 10, y=y + 4, class_="label", fill=colour))
     axes = plot.axes("training rows (log scale)", "share of the test answers", list(map(_rows, tried)))
     said = "; ".join(
         f"{title(metric)} {', '.join(f'{share.value:.2f} at {rows:g}' for rows, share in points)}"

@@ -13,7 +13,7 @@ which makes the codec reversible for any text and any tokenizer that has the cha
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from macsql.errors import UserError
@@ -81,6 +81,7 @@ class Codec(Protocol):
     """A way to write text: `decode(encode(text)) == text`, and `decode` takes anything that a model may write."""
 
     name: str
+    texts: Mapping[str, str]  # mark as it is written -> what it stands for
     added_tokens: tuple[str, ...]  # what the tokenizer has to be given (see `extend`) before it can read encoded text
 
     def encode(self, text: str) -> str:
@@ -94,6 +95,7 @@ class Verbatim:
     """The text itself, as the poster had it: what the tokenizer cannot represent is lost."""
 
     name = "verbatim"
+    texts: Mapping[str, str] = {}
     added_tokens: tuple[str, ...] = ()
 
     def encode(self, text: str) -> str:
@@ -111,10 +113,10 @@ class Marked:
     def __init__(self, name: str, spell: Callable[[str, str], str], adds_tokens: bool) -> None:
         self.name = name
         self._written = {text: spell(text, mark) for text, mark in MARKS.items()}
-        self._texts = {written: text for text, written in self._written.items()}
-        added = [written for written in self._texts if not written.startswith("@")]
+        self.texts: Mapping[str, str] = {written: text for text, written in self._written.items()}
+        added = [written for written in self.texts if not written.startswith("@")]
         self.added_tokens = tuple(added) if adds_tokens else ()
-        alternatives = sorted(self._texts, key=len, reverse=True)
+        alternatives = sorted(self.texts, key=len, reverse=True)
         ends = [re.escape(written) + (r"(?!\w)" if written[-1].isalnum() else "") for written in alternatives]
         self._mark = re.compile(rf" ?(?:({'|'.join(ends)})|@x([0-9a-f]{{1,6}})(?!\w)) ?", re.ASCII)
 
@@ -146,7 +148,7 @@ class Marked:
 
     def _text(self, match: re.Match[str]) -> str:
         if match[1] is not None:
-            return self._texts[match[1]]
+            return self.texts[match[1]]
         code = int(match[2], 16)
         return chr(code) if code <= 0x10FFFF else match[0]
 

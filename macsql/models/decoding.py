@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from macsql.config import GenerationConfig
 from macsql.models.model import Answer, Model
 from macsql.records import AGENTS, Example, Prediction
+from macsql.spelling.reader import Guide
 
 
 def sample(examples: Sequence[Example], limit: int | None) -> list[Example]:
@@ -27,28 +28,29 @@ def predict(
     examples: Sequence[Example],
     generation: GenerationConfig,
     progress: Callable[[int], None] = lambda _: None,
+    guides: Sequence[Guide] | None = None,
 ) -> list[Prediction]:
     """One prediction per example, in the examples' order."""
-    answers = model.answer([row.source for row in examples], generation, progress)
+    answers = model.answer([row.source for row in examples], generation, progress, guides)
     return [_prediction(row, answer) for row, answer in zip(examples, answers, strict=True)]
 
 
 def by_length(
     sources: Sequence[list[int]],
     size: int,
-    write: Callable[[list[list[int]]], list[list[int]]],
+    write: Callable[[list[list[int]], list[int]], list[Answer]],
     progress: Callable[[int], None],
-) -> list[list[int]]:
+) -> list[Answer]:
     """What `write` makes of each source (token ids), in the sources' order.
 
-    It gets `size` sources at once, sorted by length: about seven times faster than one by one. `progress` gets the
-    number done after each batch.
+    It gets `size` sources at once and their places, sorted by length: about seven times faster than one by one.
+    `progress` gets the number done after each batch.
     """
     order = sorted(range(len(sources)), key=lambda index: (len(sources[index]), index))
-    written: dict[int, list[int]] = {}
+    written: dict[int, Answer] = {}
     for start in range(0, len(order), size):
         batch = order[start : start + size]
-        written.update(zip(batch, write([sources[index] for index in batch]), strict=True))
+        written.update(zip(batch, write([sources[index] for index in batch], batch), strict=True))
         progress(len(written))
     return [written[index] for index in range(len(sources))]
 

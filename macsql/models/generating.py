@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from macsql.config import GenerationConfig
@@ -11,6 +12,8 @@ from macsql.models.card import Card
 from macsql.models.decoding import by_length
 from macsql.models.model import Answer
 from macsql.models.text import Text
+from macsql.spelling.processor import Alphabet, Constrained
+from macsql.spelling.reader import Guide
 
 if TYPE_CHECKING:
     import torch
@@ -43,36 +46,54 @@ class Generating(ABC):
         """Tokens that generation is told of beside those in the network's own configuration."""
         return {}
 
+    @cached_property
+    def _alphabet(self) -> Alphabet:
+        """How the tokens spell answers."""
+        end = self._ends().get("eos_token_id", self.text.tokenizer.eos_token_id)
+        return Alphabet(self.text.tokenizer, self.text.codec.texts, end)
+
     def answer(
         self,
         prompts: Sequence[str],
         generation: GenerationConfig,
         progress: Callable[[int], None] = lambda _: None,
+        guides: Sequence[Guide] | None = None,
     ) -> list[Answer]:
-        """One answer per prompt, in their order; see `by_length` for how they are batched."""
+        """One answer per prompt, in their order; see `by_length` for how they are batched, `Guide` for guides."""
         import torch
 
         network: Any = self.network  # the stubs hide GenerationMixin
         drawn = {"temperature": generation.temperature} if generation.do_sample else {}
         loop = {"custom_generate": greedy} if generation.num_beams == 1 and not generation.do_sample else {}
         network.eval()
+        given = guides or [Guide()] * len(prompts)
+        several = generation.num_beams if any(guide.choose for guide in given) else 1
 
-        def write(batch: list[list[int]]) -> list[list[int]]:
+        def write(batch: list[list[int]], places: list[int]) -> list[Answer]:
             shown = {name: tensor.to(network.device) for name, tensor in self._padded(batch).items()}
+            length = shown["input_ids"].size(1)
+            readers = [given[place].reader for place in places]
+            limits: dict[str, Any] = {}
+            if any(readers):
+                begun = self._repeated(length) or 1
+                every = generation.do_sample
+                limits["logits_processor"] = [Constrained(self._alphabet, readers, generation.num_beams, begun, every)]
             with torch.inference_mode():
                 written = network.generate(
                     **shown,
                     max_new_tokens=generation.max_new_tokens,
                     num_beams=generation.num_beams,
+                    num_return_sequences=several,
                     do_sample=generation.do_sample,
                     **self._ends(),
                     **drawn,
                     **loop,
+                    **limits,
                 )
-            answers: list[list[int]] = written[:, self._repeated(shown["input_ids"].size(1)) :].tolist()
-            return answers
+            answers = [self._answer(ids) for ids in written[:, self._repeated(length) :].tolist()]
+            return [_chosen(given[p], answers[n * several : (n + 1) * several]) for n, p in enumerate(places)]
 
-        return [self._answer(ids) for ids in by_length(self.prompts(prompts), generation.batch_size, write, progress)]
+        return by_length(self.prompts(prompts), generation.batch_size, write, progress)
 
     def to(self, device: "torch.device | str", bf16: bool = False) -> None:
         """Move the weights; in bf16 the model can only be asked, no longer trained."""
@@ -82,3 +103,8 @@ class Generating(ABC):
         network.to(device, dtype=torch.bfloat16 if bf16 else None)
         if bf16 and network.device.type == "cpu":
             folded.use(network)
+
+
+def _chosen(guide: Guide, answers: Sequence[Answer]) -> Answer:
+    """The one that the guide takes, the best where it does not say."""
+    return answers[guide.choose([answer.text for answer in answers])] if guide.choose else answers[0]

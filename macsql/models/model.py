@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from macsql.config import GenerationConfig
 from macsql.models.card import Card
 from macsql.models.text import Text
+from macsql.spelling.reader import Guide
 
 if TYPE_CHECKING:
     import torch
@@ -41,8 +42,13 @@ class Model(Protocol):
         prompts: Sequence[str],
         generation: GenerationConfig,
         progress: Callable[[int], None] = ...,
+        guides: Sequence[Guide] | None = None,
     ) -> list[Answer]:
-        """One answer per prompt, in their order; `progress` gets the number done so far, now and then."""
+        """One answer per prompt, in their order; `progress` gets the number done so far, now and then.
+
+        `guides`: one per prompt, where answers are guided (generation.constrained, generation.guided); a model on a
+        server does without.
+        """
 
 
 class Trainable(Model, Protocol):

@@ -125,6 +125,7 @@ def train(config: Config, folder: Path, data: Data, text: Text, stop: StopReques
 
 def answer(config: Config, folder: Path, data: Data, stop: StopRequest) -> Answers:
     """Ask the trained model; predictions.jsonl, and eval_predictions.jsonl where an objective asks for it."""
+    from macsql.constraints.guides import Guides, for_examples
     from macsql.models.families import load
     from macsql.training.arguments import training_arguments
 
@@ -133,15 +134,19 @@ def answer(config: Config, folder: Path, data: Data, stop: StopRequest) -> Answe
     model = load(folder / MODEL, config.seed)
     model.to(training_arguments(config, folder).device, bf16=precision(config).bf16)
 
-    def ask(examples: list[Example], name: str) -> list[Prediction]:
-        predictions = predict(model, examples, config.generation, progress=lambda _: stop.check())
-        write_jsonl(folder / name, predictions)
-        return predictions
+    with Sandbox(config.metrics.workers, Limits(seconds=config.metrics.time_limit)) as sandbox:
+        guides = Guides(model.text, model.card.prompt_style, config.generation, sandbox)
 
-    answers = ask(data.test, PREDICTIONS)
-    if not any(name.startswith("eval/") for name in config.sweep.objectives):
-        return Answers(answers, [])
-    return Answers(answers, ask(sample(data.eval, config.generation.limit), EVAL_PREDICTIONS))
+        def ask(examples: list[Example], name: str) -> list[Prediction]:
+            given = for_examples(guides, examples, data.databases)
+            predictions = predict(model, examples, config.generation, lambda _: stop.check(), given)
+            write_jsonl(folder / name, predictions)
+            return predictions
+
+        answers = ask(data.test, PREDICTIONS)
+        if not any(name.startswith("eval/") for name in config.sweep.objectives):
+            return Answers(answers, [])
+        return Answers(answers, ask(sample(data.eval, config.generation.limit), EVAL_PREDICTIONS))
 
 
 def score(config: Config, folder: Path, answers: Answers, databases: Mapping[str, Database]) -> dict[str, float]:

@@ -1,0 +1,82 @@
+"""Names as SQL writes them: bare, or in double quotes, backticks or brackets; upper and lower case do not differ."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from macsql.database.schema import identifier
+
+_CLOSING = {'"': '"', "`": "`", "[": "]"}
+_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^A-Za-z])|alias(?=[0-9])")
+
+
+def plain(text: str) -> str:
+    """Text as the acceptors see it: one character for each byte of UTF-8, because a token may end inside a letter."""
+    return text.encode("utf-8").decode("latin-1")
+
+
+@lru_cache(maxsize=1 << 16)
+def _borders(spelt: str) -> frozenset[int]:
+    """Where words begin in a name."""
+    return frozenset(match.start() for match in _BORDER.finditer(spelt))
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_bare(name: str) -> bool:
+    return identifier(name) == name
+
+
+class NameSet:
+    """Some names (in lower case), to be read one character at a time.
+
+    Each word of a name stands in lower case, in upper case or with a capital at its front: SQL takes any other mixture
+    too, but a model that writes one is lost. `spelt`: the names of the schema, as it spells them; they alone may stand
+    in quotes, in double quotes only those that cannot do without.
+    """
+
+    def __init__(self, names: Iterable[str], spelt: Mapping[str, str]) -> None:
+        self.names, self.spelt = sorted(names), spelt
+
+    def begins(self, text: str) -> bool:
+        """Whether a way to write one of the names begins so."""
+        closing = _CLOSING.get(text[0])
+        if closing is None:
+            return any(_is_bare(name) and self._cased(text, name) for name in self._from(text))
+        return self.read(text) is not None or any(
+            self._quotable(name, text[0]) and self._cased(text[1:], name) for name in self._from(text[1:])
+        )
+
+    def read(self, text: str) -> str | None:
+        """The name, in lower case, where this is one of them written in full."""
+        closing = _CLOSING.get(text[0])
+        if closing is not None and (len(text) < 3 or text[-1] != closing):
+            return None
+        written = text if closing is None else text[1:-1]
+        name = next(self._from(written), None)  # the shortest stands first
+        if name is None or name != written.lower() or not self._cased(written, name):
+            return None
+        usable = _is_bare(name) if closing is None else self._quotable(name, text[0])
+        return name if usable else None
+
+    def _from(self, text: str) -> Iterator[str]:
+        """The names that begin with a text, in whatever case."""
+        beginning = text.lower()
+        for place in range(bisect_left(self.names, beginning), len(self.names)):
+            if not self.names[place].startswith(beginning):
+                return
+            yield self.names[place]
+
+    def _quotable(self, name: str, quote: str) -> bool:
+        return name in self.spelt and (quote != '"' or not _is_bare(name))
+
+    def _cased(self, text: str, name: str) -> bool:
+        borders = _borders(self.spelt.get(name, name))
+        for place in range(1, len(text)):
+            before, char = text[place - 1], text[place]
+            if char.isupper() and before.islower() and place not in borders:
+                return False
+            inside = place > 1 and text[place - 2].isalpha() and place - 1 not in borders
+            if char.islower() and before.isupper() and place not in borders and inside:
+                return False
+        return True

@@ -1,0 +1,119 @@
+"""Texts in quotes: copies of what the prompt says, so that a query compares with nothing that nobody named."""
+
+import re
+from collections.abc import Iterable
+
+from macsql.constraints.names import plain
+
+ALWAYS = (
+    "%y",
+    "%m",
+    "%d",
+    "%h",
+    "%j",
+    "%s",
+    "%y-%m",
+    "%y-%m-%d",
+    "now",
+    "y",
+    "n",
+    "t",
+    "f",
+    "m",
+    "yes",
+    "no",
+    "true",
+    "false",
+    ",",
+    "/",
+    "-",
+    ":",
+    "",
+)
+WILD = "%_"
+MOST = 120  # characters of a text
+
+
+class CopiedTexts:
+    """Quoted texts whose words stand in `sources`, in one piece and whatever their case; % and _ may stand between."""
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self.text = "\n".join(plain(source).lower() for source in sources)
+        self._known: dict[str, bool] = {}
+
+    def begins(self, text: str) -> bool:
+        """Whether a text that may be written begins so, its quote included."""
+        inner = self._inner(text)
+        return inner is not None and len(inner) <= MOST and self._copied(inner, whole=False)
+
+    def holds(self, text: str) -> bool:
+        """Whether this is a whole text, from quote to quote."""
+        quote = text[0]
+        body = text[1:]
+        ends = len(body) - len(body.rstrip(quote))
+        if ends % 2 == 0:
+            return False
+        inner = self._inner(text)
+        return inner is not None and self._copied(inner, whole=True)
+
+    def _inner(self, text: str) -> str | None:
+        """What stands between the quotes so far, a doubled quote as one; None where it goes on behind its end."""
+        quote, body = text[0], text[1:]
+        at, inner = 0, []
+        while at < len(body):
+            if body[at] == quote:
+                if at + 1 == len(body):
+                    break  # the end, or the first of two
+                if body[at + 1] != quote:
+                    return None
+                at += 1
+            inner.append(body[at])
+            at += 1
+        return "".join(inner)
+
+    def _copied(self, inner: str, whole: bool) -> bool:
+        key = f"{inner}\0{whole:d}"
+        if key not in self._known:
+            self._known[key] = self._search(inner.lower(), whole)
+        return self._known[key]
+
+    def _search(self, inner: str, whole: bool) -> bool:
+        if "  " in inner or inner[:1] == " " or (whole and inner[-1:] == " "):
+            return False
+        if (whole and inner in ALWAYS) or (not whole and any(one.startswith(inner) for one in ALWAYS)):
+            return True
+        if all(sign in "%_-./:," for sign in inner):
+            return len(inner) <= 2
+        if all(c.isdigit() or c in "-./:% " for c in inner):
+            return len(inner) <= 20  # numbers, dates and times
+        if self._stands(inner, whole):
+            return True
+        parts = re.split(r"[%_]+", inner)
+        wild = len(parts) > 1
+        return wild and all(self._stands(part, whole=False, loose=n > 0) for n, part in enumerate(parts))
+
+    def _stands(self, part: str, whole: bool, loose: bool = False) -> bool:
+        """Whether the sources hold a part: from the beginning of a word, and when whole to the end of one."""
+        part = part.strip()
+        at = self.text.find(part)
+        while at >= 0:
+            begins = not at or not self.text[at].isalnum() or not self.text[at - 1].isalnum()
+            end = at + len(part)
+            ends = end == len(self.text) or not part[-1:].isalnum() or not self.text[end].isalnum()
+            if (begins or loose) and (ends or not whole):
+                return True
+            at = self.text.find(part, at + 1)
+        return False
+
+
+class AnyTexts:
+    """Quoted texts of any content; for counting what the grammar alone refuses."""
+
+    def begins(self, text: str) -> bool:
+        """Anything up to the closing quote."""
+        return CopiedTexts._inner(self, text) is not None  # type: ignore[arg-type]
+
+    def holds(self, text: str) -> bool:
+        """From quote to quote."""
+        body = text[1:]
+        return (len(body) - len(body.rstrip(text[0]))) % 2 == 1

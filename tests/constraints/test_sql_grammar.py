@@ -1,0 +1,145 @@
+"""The acceptor of SQL: every gold query passes, nothing that SQLite would not prepare does."""
+
+import json
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from macsql import corpora
+from macsql.config import DataConfig
+from macsql.constraints.names import plain
+from macsql.constraints.sql_grammar import SqlGrammar
+from macsql.constraints.values import AnyTexts, CopiedTexts
+from macsql.database.schema import Schema
+
+DATA = Path(__file__).parent / "data"
+PROMPT = "Which ships of Oststeg, the Blue Heron say, sailed in fog or rain?"
+LETTERS = "abcdefghijklmnopqrstuvwxyzT ().,*=<>'123_"
+SHARED_CORPORA = {"text2sql": "geoquery", "spider": "spider_published", "bird": "bird"}
+
+
+def pairs(name: str) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+def read(grammar: SqlGrammar, sql: str, texts) -> int | None:
+    """The place of the first character that may not stand there, the length where more is needed; None: accepted."""
+    place = grammar.automaton.begin()
+    for number, char in enumerate(plain(sql)):
+        after = grammar.automaton.advance(place, char, texts)
+        if after is None:
+            return number
+        place = after
+    return None if grammar.automaton.complete(place, texts) else len(sql)
+
+
+@pytest.fixture(scope="module")
+def grammar(schema) -> SqlGrammar:
+    return SqlGrammar(schema)
+
+
+@pytest.mark.parametrize("pair", pairs("accepted.jsonl"), ids=lambda pair: pair["sql"][:40])
+def test_accepted(grammar, pair):
+    assert read(grammar, pair["sql"], CopiedTexts([PROMPT])) is None
+
+
+@pytest.mark.parametrize("pair", pairs("refused.jsonl"), ids=lambda pair: pair["why"])
+def test_refused(grammar, pair):
+    assert read(grammar, pair["sql"], CopiedTexts([PROMPT])) is not None
+
+
+def test_a_value_is_refused_where_it_leaves_the_prompt(grammar):
+    sql = "SELECT name FROM vessel WHERE name = 'Oststern'"
+    assert read(grammar, sql, CopiedTexts([PROMPT])) == sql.index("rn'")
+    assert read(grammar, sql, AnyTexts()) is None
+
+
+def refused(corpus: corpora.Corpus, every: int) -> list[tuple[str, str]]:
+    """The gold queries, one in `every`, that the grammar of their schema does not accept."""
+    grammars: dict[str, SqlGrammar] = {}
+    found = []
+    for question in corpus.questions[::every]:
+        if question.db_id not in grammars:
+            grammars[question.db_id] = SqlGrammar(corpus.databases[question.db_id].schema)
+        if read(grammars[question.db_id], question.sql.strip(), AnyTexts()) is not None:
+            found.append((question.db_id, question.sql))
+    return found
+
+
+def test_every_built_in_question_is_accepted(tmp_path):
+    corpus = corpora.read(DataConfig(format="pocket", questions=60), tmp_path)
+    assert len(corpus.questions) > 250
+    assert refused(corpus, 2) == []
+
+
+@pytest.mark.parametrize(("format", "every"), [("text2sql", 10), ("spider", 70)])
+def test_gold_queries_are_accepted(shared, tmp_path, format, every):
+    corpus = corpora.read(DataConfig(format=format, root=str(shared / "data" / SHARED_CORPORA[format])), tmp_path)
+    assert len(refused(corpus, every)) <= 1
+
+
+@pytest.mark.slow
+def test_of_all_gold_queries_at_most_one_in_two_hundred_is_refused(shared, tmp_path):
+    count = wrong = 0
+    for name, folder in SHARED_CORPORA.items():
+        corpus = corpora.read(DataConfig(format=name, root=str(shared / "data" / folder)), tmp_path)
+        count, wrong = count + len(corpus.questions), wrong + len(refused(corpus, 1))
+    assert count > 9000
+    assert wrong <= count / 200
+
+
+def walk(grammar: SqlGrammar, dice: random.Random, texts) -> str | None:
+    """A query of random characters, each of which may come next; None where it has not ended after 400."""
+    place, written = grammar.automaton.begin(), ""
+    while len(written) < 400:
+        if dice.random() < 0.5 and grammar.automaton.complete(place, texts):
+            return written
+        order = sorted(dice.sample(LETTERS, len(LETTERS)), key=lambda char: char == "(" and dice.random() < 0.8)
+        for char in order:
+            if (after := grammar.automaton.advance(place, char, texts)) is not None:
+                place, written = after, written + char
+                break
+        else:
+            return written if grammar.automaton.complete(place, texts) else None
+    return None
+
+
+def prepared(connection: sqlite3.Connection, sql: str) -> str:
+    """SQLite's complaint; empty where it has none."""
+    try:
+        connection.execute(f"EXPLAIN {sql}")
+    except sqlite3.Error as error:
+        return str(error)
+    return ""
+
+
+def empty(schema: Schema) -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:")
+    for table in schema.tables:
+        columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+        connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
+    return connection
+
+
+def test_what_the_grammar_completes_sqlite_prepares(grammar, schema):
+    dice, texts = random.Random(0), CopiedTexts([PROMPT])
+    walks = [sql for _ in range(60) if (sql := walk(grammar, dice, texts)) is not None]
+    assert len(walks) > 10
+    with closing(empty(schema)) as connection:
+        complaints = [(sql, told) for sql in walks if (told := prepared(connection, sql))]
+    assert not [pair for pair in complaints if pair[1].startswith(("no such", "ambiguous", "near"))]
+    assert len(complaints) <= len(walks) / 100, complaints
+
+
+@given(st.text(alphabet="abc XY%_'é", max_size=12))
+@settings(max_examples=200, deadline=None)
+def test_texts_are_those_of_the_prompt(text):
+    texts = CopiedTexts(["say abc XY now", "é"])
+    quoted = "'" + plain(text).replace("'", "''") + "'"
+    if texts.holds(quoted):
+        assert all(texts.begins(quoted[:count]) for count in range(1, len(quoted)))
