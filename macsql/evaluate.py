@@ -237,6 +237,9 @@ class Evaluation:
         known = [system for system in systems() if system.on_poster or own.corpus in {b.corpus for b in system.figures}]
         write(systems_table(systems_with_ours(known, None, [own])), console)
         say(f"Answers: {tables.outcomes(scores[BASE])}")
+        if skipped := int(scores[BASE].agents.get("selector/turns/skipped", 0)):
+            asked = counted(skipped, "question")
+            say(f"The Selector was skipped for {asked} on small schemas: seats.skip_small=false asks it all the same.")
         limit = (
             f"time limit {scorer.bench.options.time_limit:g} s, while answering {self.config.metrics.time_limit:g} s"
         )

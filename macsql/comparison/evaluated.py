@@ -40,6 +40,11 @@ class Evaluated:
         names = list(self.seats.values())
         return names[0] if len(set(names)) == 1 else " / ".join(names)
 
+    @property
+    def knows_gold(self) -> bool:
+        """Whether the gold SQL sat in one of the seats."""
+        return "oracle" in self.seats.values()
+
 
 def write_evaluated(folder: Path, cells: list[Evaluated]) -> None:
     """Put the file in place in one step."""

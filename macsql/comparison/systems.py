@@ -70,9 +70,9 @@ def systems_with_ours(
 
 
 def on_benchmarks(evaluated: Sequence[Evaluated], systems: Sequence[System]) -> list[Evaluated]:
-    """Of the evaluations with a figure for a published benchmark, the newest of each set of seats."""
+    """Of the evaluations with a figure for a published benchmark, the newest of each set of seats without gold SQL."""
     known = {(benchmark.corpus, benchmark.part) for system in systems for benchmark in system.figures}
-    newest = {(one.name, one.corpus, one.part): one for one in evaluated if one.cell == "model"}
+    newest = {(one.name, one.corpus, one.part): one for one in evaluated if one.cell == "model" and not one.knows_gold}
     return [one for one in newest.values() if (one.corpus, one.part) in known]
 
 
