@@ -450,6 +450,8 @@ def register(trial: Path, name: str, uri: str | None, state_dir: Path) -> tuple[
     run_id = Ledger.read(trial).run_id
     if run_id is None:
         raise UserError(f"MLflow does not know the trial {trial.name} yet: the same command sends it, then its model.")
+    if not (trial / MODEL).is_dir():
+        raise UserError(f"The trial {trial.name} has no folder `{MODEL}` any more.")
     try:
         place = _there(uri, state_dir)
         client = MlflowClient(place, place)

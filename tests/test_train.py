@@ -58,7 +58,14 @@ def test_metrics_are_grouped_and_what_did_not_occur_is_counted():
 
 def test_the_command_says_what_it_does_and_nothing_else(tmp_path):
     ended = subprocess.run(
-        [sys.executable, "-m", "macsql.train", *TINY, f"tracking.state_dir={tmp_path / 'state'}"],
+        [
+            sys.executable,
+            "-m",
+            "macsql.train",
+            *TINY,
+            f"tracking.state_dir={tmp_path / 'state'}",
+            "tracking.register=true",
+        ],
         cwd=tmp_path,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
         capture_output=True,
@@ -74,7 +81,9 @@ def test_the_command_says_what_it_does_and_nothing_else(tmp_path):
     assert [line.split(":")[0] for line in steps] == [f"  step {step}, epoch {step / 10:.2f}" for step in (10, 20, 30)]
     for line in ("  selector: 2 answers", "  decomposer: 2 answers", "  refiner: 2 answers", "finished"):
         assert line in told
-    assert told[-1].startswith(f"Everything is in {tmp_path / 'state' / 'trials' / 'train-'}")
+    assert told[-2].startswith(f"Everything is in {tmp_path / 'state' / 'trials' / 'train-'}")
+    key = Path(told[-2]).name
+    assert told[-1] == f"The model of {key} is registered as version 1: models:/{key}@best"
 
 
 @pytest.fixture

@@ -57,6 +57,15 @@ def test_a_failure_is_retried_as_often_as_allowed(stub_sweep, tmp_path):
     assert all([step for name, step, _ in curve if name == "loss"] == list(range(1, 11)) for curve in curves)
 
 
+def test_the_best_trial_is_to_be_registered_and_its_model_is_gone(stub_sweep):
+    """Stubs leave none."""
+    sweep = stub_sweep(changes={"tracking.register": True}, environment=QUICK)
+    for _ in range(2):  # a complete sweep tries again
+        assert sweep.run() == 0
+        assert "The model was not registered. The trial" in sweep.log
+        assert "has no folder `model` any more." in sweep.log
+
+
 @pytest.mark.slow
 def test_without_retries_one_failure_is_enough(stub_sweep, tmp_path):
     sweep = stub_sweep(changes={"sweep.max_retries": 0}, environment=QUICK | {"STUB_HEAL": str(tmp_path)})

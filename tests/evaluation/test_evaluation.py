@@ -86,7 +86,9 @@ def no_mlflow(monkeypatch):
 
 def test_the_oracle_scores_all_points_and_leaves_the_official_files(spider, tmp_path, capsys):
     seats = dict.fromkeys(("selector", "decomposer", "refiner"), "oracle")
-    folder = evaluated(configured(spider, tmp_path, **seats)).folder
+    config = configured(spider, tmp_path, **seats)
+    config.tracking.trace = True
+    folder = evaluated(config).folder
     [one] = evaluations(tmp_path)
     assert one.scores == {"spider-ex": 1.0, "spider-em": 1.0, "bird-steps": 1.0}
     assert (one.questions, one.part, one.name, one.limited) == (12, "dev", "oracle", False)
@@ -106,6 +108,11 @@ def test_the_oracle_scores_all_points_and_leaves_the_official_files(spider, tmp_
     assert run.data.params["seats.decomposer"] == "oracle"
     assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
         *("predictions.jsonl", "turns.jsonl", "verdicts.jsonl"),
+    }
+    traces = client.search_traces([run.info.experiment_id])
+    assert {trace.info.tags["macsql.question"] for trace in traces} == {f"spider/dev/{n:05d}" for n in range(12)}
+    assert {span.outputs["sql"] for trace in traces for span in trace.data.spans if span.name == "decomposer"} == {
+        *GOLD
     }
 
 
