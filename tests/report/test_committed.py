@@ -12,12 +12,15 @@ from hand_made import verdicts
 from macsql.comparison.experiment import compare
 from macsql.comparison.figures import title
 from macsql.comparison.statistics import student_interval
+from macsql.metrics import summary
 from macsql.places import REPO
+from macsql.records import Verdict, read_jsonl
 from macsql.report.csv_files import write_comparison, write_results
 from macsql.report.tables.poster import WHY
 
 EXPERIMENTS = REPO / "experiments"
 ALL = sorted(path.parent.name for path in EXPERIMENTS.glob("*/results.csv"))
+REAL = ("geoquery", "geoquery_query", "learning_curve", "learning_curve_geoquery", "real_weights")  # hours on a CPU
 RUN = sorted(path.parent.name for path in EXPERIMENTS.glob("*/comparison.csv"))
 HEAD = ["figure", "setting", "poster", "ours", "difference"]
 
@@ -117,7 +120,7 @@ def test_the_readme_gives_the_figures_of_representation():
         assert shown_there == [f"{fmean(float(trial[name]) for trial in same):.2f}" for name in figures], setting
 
 
-@pytest.mark.parametrize("name", sorted(set(ALL) - {"generation"}))
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"generation", *REAL}))  # one seed has no deviation
 def test_every_setting_has_the_mean_of_its_trials(name):
     trials = lines(EXPERIMENTS / name / "results.csv")
     keys = list(trials[0])[3 : list(trials[0]).index("status")]
@@ -205,8 +208,23 @@ def test_what_is_committed_was_written_by_this_code(name, sweeps, tmp_path):
 
 
 def test_all_have_been_run():
-    assert set(ALL) == {"balance", "batch_size", "generation", "lr_bs", "mixtures", "representation"}
-    assert set(RUN) == set(ALL) - {"mixtures"}  # of which the poster has no figure
+    poster = {"balance", "batch_size", "generation", "lr_bs", "mixtures", "representation"}
+    assert set(ALL) - set(REAL) == poster
+    assert "geoquery" in ALL
+    assert set(RUN) >= poster - {"mixtures"}  # of which the poster has no figure
     assert all(
         re.search(r"^Made by `python -m macsql", written(EXPERIMENTS / name / "README.md"), re.M) for name in ALL
     )
+
+
+KEPT = sorted(EXPERIMENTS.glob("*/*verdicts.jsonl"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_published_figures_follow_from_the_verdicts_beside_them(path):
+    part = "eval/" if path.name.startswith("eval_") else ""
+    derived = {f"{part}{name}": value for name, value in summary(list(read_jsonl(path, Verdict))).items()}
+    [trial] = lines(path.parent / "results.csv")
+    assert derived["eval/decomposer/count" if part else "decomposer/count"] >= 48
+    for name, value in derived.items():
+        assert math.isclose(float(trial[name]), value), name
