@@ -86,27 +86,40 @@ def test_a_file_is_uploaded_and_asked_in_a_browser(taught, ferries, tmp_path, br
         browser.visit(page.address)
         browser.wait("document.querySelector('#ask') && document.querySelector('#file input[type=file]') && 1")
 
-        def asked(text: str) -> None:
-            field = "document.querySelector('#question textarea')"
-            browser.run(f"{field}.value = {text!r}; {field}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+        message, field = SHOWN.format(name="message"), "#file input[type=file]"
+
+        def until(act: Callable[[], None], script: str) -> None:
+            """Do something again until it is answered: the page may draw a control before it listens to it."""
+            for _ in range(12):
+                act()
+                try:
+                    browser.wait(script, 15)
+                    return
+                except AssertionError:
+                    continue
+            browser.wait(script)
+
+        def ask() -> None:
+            box = "document.querySelector('#question textarea')"
+            browser.run(f"{box}.value = 'which?'; {box}.dispatchEvent(new Event('input', {{bubbles: true}}))")
             browser.run("document.querySelector('button#ask').click()")
 
-        message = SHOWN.format(name="message")
-        asked("which vessels are there?")
-        browser.wait(f"{message}.startsWith('Choose a database first')")
-        browser.give_file("#file input[type=file]", tmp_path / "large.sqlite")
-        browser.wait("/exceed|too large|maximum allowed size/i.test(document.body.innerText) && 1")
+        def give(path: Path) -> Callable[[], None]:
+            return lambda: (
+                browser.give_file(field, path) if browser.run(f"!!document.querySelector('{field}')") else None
+            )
+
+        until(ask, f"{message}.startsWith('Choose a database first')")
+        until(give(tmp_path / "large.sqlite"), "/exceed|too large|maximum allowed size/i.test(document.body.innerText)")
         assert not [path for path in place.rglob("*") if path.is_file() and path.stat().st_size > 1_000_000]
-        browser.visit(page.address)
-        browser.wait("document.querySelector('#file input[type=file]') && 1")
-        browser.give_file("#file input[type=file]", tmp_path / "text.sqlite")
-        browser.wait(f"{message}.includes('text.sqlite') && !{message}.includes('/')")
-        browser.visit(page.address)
-        browser.wait("document.querySelector('#file input[type=file]') && 1")
-        browser.give_file("#file input[type=file]", ferries.path)
-        browser.wait("document.querySelector('#file').innerText.includes('ferries')")
-        asked("which vessels are there?")
-        browser.wait(f"{message} === '4 rows.'")
+        for path, script in (
+            (tmp_path / "text.sqlite", f"{message}.includes('text.sqlite') && !{message}.includes('/')"),
+            (ferries.path, "document.querySelector('#file').innerText.includes('ferries')"),
+        ):
+            browser.visit(page.address)
+            browser.wait(f"!!document.querySelector('{field}')")
+            until(give(path), script)
+        until(ask, f"{message} === '4 rows.'")
         shown = browser.run("document.body.innerText")
         assert " ".join(SQL.split()) in " ".join(
             browser.run("document.querySelector('#sql .cm-content').innerText").split()
