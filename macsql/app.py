@@ -102,6 +102,8 @@ def sentence(error: Exception) -> str:
         return _no_choice(group, choice)
     if found := re.search(r"Could not override '([^']*)'", text):
         key = found[1]
+        if within := re.search(r"full_key: (\S+)", text):  # a key of a whole mapping
+            key = within[1] if within[1].startswith(f"{key}.") else key
         if "is not in struct" in text or "No match in the defaults list" in text:
             return _unknown(key)
     if found := re.search(r"Could not append.*?'([^']*)'|append.*?'([^']*)'", text):

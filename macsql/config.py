@@ -365,6 +365,12 @@ def validate(cfg: DictConfig) -> Config:
         written = copy.deepcopy(_with_trainer_options(cfg))
         OmegaConf.resolve(written)  # before the types: a text that quotes a number quotes it as it was written
         _check_search(OmegaConf.to_container(written))
+        lora = OmegaConf.select(written, "model.lora", default={})
+        if not isinstance(lora, dict | DictConfig):
+            raise UserError(
+                f"model.lora={shown(lora)}: write {{r: 16, alpha: 32, targets: all-linear}}, or model.lora.r=0 to "
+                "train all weights."
+            )
         bound = OmegaConf.merge(OmegaConf.structured(Config), written)
         return OmegaConf.to_object(bound)  # type: ignore[return-value]
     except ConfigKeyError as error:

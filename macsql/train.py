@@ -115,6 +115,8 @@ def train(config: Config) -> int:
 
 def carry_out(config: Config, prepared: Prepared) -> int:
     """Fine-tune on examples that are there, record and show it; returns the exit code."""
+    from macsql.search.footprint import check_room
+
     trial = planned(config, prepared.fingerprint)
     before = read_result(trial.folder)
     record = recorder(trial, prepared.fingerprint, before)
@@ -122,6 +124,8 @@ def carry_out(config: Config, prepared: Prepared) -> int:
         say("This fine-tune is done already.")
         result = before
     else:
+        for line in check_room(config, prepared.examples("train")):
+            say(line)
         record("RUNNING")
         try:
             result = run_folder(trial.folder, prepared, StopRequest().listen(), tell=_show)

@@ -35,6 +35,10 @@ def answer(capsys, monkeypatch, *arguments: str) -> tuple[int, str, list[Config]
         (["trainer.learning_rate=fast"], ["trainer.learning_rate", "fast"]),
         (["trainer.per_device_train_batch_size=4.5"], ["trainer.per_device_train_batch_size", "4.5"]),
         (["data.limit=many"], ["data.limit", "many"]),
+        (["model.lora={rank: 4}"], ["no key 'model.lora.rank': did you mean model.lora.r?"]),
+        (["model.lora=16"], ["model.lora=16: write {r: 16, alpha: 32"]),
+        (["model.lora=null"], ["model.lora=null: write {r: 16, alpha: 32"]),
+        (["model.lora={r: many}"], ["model.lora.r=many: a whole number is needed"]),
         (["sweep.dry_run=perhaps"], ["sweep.dry_run", "perhaps"]),
         (["data.root=caf\udce9.sqlite"], [r"'data.root=caf\udce9.sqlite' is not UTF-8: give the file another name"]),
         (

@@ -77,7 +77,9 @@ def test_the_command_says_what_it_does_and_nothing_else(tmp_path):
         assert word not in ended.stderr
     told = ended.stdout.splitlines()
     steps = [line for line in told if line.startswith("  step ")]
-    assert {line.split(":")[0] for line in told[: told.index(steps[0])]} == {"Left out", "Warning"}
+    assert {line.split(":")[0] for line in told[: told.index(steps[0])]} == {
+        *("Left out", "Warning", "Model pocket", "Memory", "Disk")
+    }
     assert [line.split(":")[0] for line in steps] == [f"  step {step}, epoch {step / 10:.2f}" for step in (10, 20, 30)]
     for line in ("  selector: 2 answers", "  decomposer: 2 answers", "  refiner: 2 answers", "finished"):
         assert line in told

@@ -17,6 +17,7 @@ from macsql.coordination.publisher import Publisher
 from macsql.errors import UserError
 from macsql.revision import revision
 from macsql.search.plan import PlannedTrial
+from macsql.search.sizes import sizes
 from macsql.search.study import Study
 from macsql.tracking import ALIAS, register
 from macsql.trials.folder import ABOUT, CHECKPOINTS
@@ -116,6 +117,7 @@ def provenance(config: Config, fingerprint: str) -> dict[str, str]:
         "macsql.data": config.data.format,
         "macsql.data_fingerprint": fingerprint,
         "macsql.model": config.model.name,
+        "macsql.parameters": str(sizes(config.model)),
         "macsql.scale": config.scale.name,
         "macsql.code": revision(),
         "macsql.machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",

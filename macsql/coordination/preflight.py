@@ -1,6 +1,7 @@
 """Everything that can be known of a sweep before its first step: what is wrong, what it will do, what it will cost."""
 
 import dataclasses
+import gc
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -18,11 +19,14 @@ from macsql.executors.supervise import TRIAL
 from macsql.factory.prepared import Prepared, prepare
 from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
+from macsql.search.footprint import Footprint, Longest, check_disk, check_memory, footprint, longest, shown
 from macsql.search.objectives import check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
+from macsql.search.sizes import Sizes, sizes
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
 from macsql.tracking import check_register, check_uri
 from macsql.training.check import check, examined, notes, uses
+from macsql.trials.process import lock_of
 
 REHEARSED = 300_000_000  # parameters of the largest model that is loaded here
 SHOWN = 24  # trials of the plan that are listed
@@ -123,28 +127,47 @@ class Preflight:
         Raises UserError; where trials run on a GPU or another machine the same is a warning, because this is a CPU.
         Left out for a model that is too large to be loaded here beside the trials.
         """
-        from macsql.training.rehearsal import rehearse
+        from macsql.training.rehearsal import ROWS, rehearse
 
+        local = self.config.executor.name == "local" and not self.executor.gpu
         options = self.config.executor.options
         if options.get("module", TRIAL) != TRIAL or (self.parameters or 0) > REHEARSED:
             return
-        seen = set()
+        a_row: dict[str, float] = {}  # kind of trial -> seconds of a row of training
+        kinds = {}
         for trial in self.trials:
             kind = repr([getattr(trial.config, group) for group in ("agents", "codec", "model", "generation")])
             kind += repr(dataclasses.replace(trial.config.trainer, learning_rate=1.0, per_device_train_batch_size=1))
-            if kind in seen:
+            kinds[trial.index] = kind
+            if kind in a_row:
                 continue
-            seen.add(kind)
             prepared = self.prepared(trial.config)
+            config = trial.config
+            if local:
+                config = dataclasses.replace(
+                    config, executor=dataclasses.replace(config.executor, threads=self.executor.threads)
+                )
             try:
-                rehearse(trial.config, prepared.examples("train"), prepared.examples("eval"), prepared.fingerprint)
+                train = prepared.examples("train")
+                a_row[kind] = rehearse(config, train, prepared.examples("eval"), prepared.fingerprint)
+                gc.collect()  # the model and Adam's moments, which the trials need the memory of
+                a_row[kind] *= estimate.tokens_a_row(train) / estimate.tokens_a_row(train[:ROWS])
             except UserError:
                 raise
             except Exception as error:
                 said = f"A trial of {trial.label} fails in its first step, evaluation or answer ({with_type(error)})"
-                if self.config.executor.name == "local" and not self.executor.gpu:
+                if local:
                     raise UserError(f"{said}: change its configuration.") from error
+                a_row[kind] = 0.0
                 self.say(f"Warning: {said} on this machine's CPU. It may still work where the trials run.")
+        if local and self.footprints and not self.cost.measured:
+            alone = []
+            for index in self.footprints:
+                like = self._like(index)
+                rows = self.cost.steps[index] * like.config.trainer.rows_per_step
+                alone.append(rows * a_row[kinds[like.index]])
+            seconds = estimate.side_by_side(alone, self.executor.slots)
+            self.say(f"Rehearsed: by a step on this machine, training will take about {_duration(seconds)}.")
 
     def prepared(self, config: Config) -> Prepared:
         """The examples for a trial's configuration, made when first asked for."""
@@ -185,7 +208,7 @@ class Preflight:
 
     @cached_property
     def cost(self) -> estimate.Cost:
-        """Steps, time and disk of the whole sweep."""
+        """Steps and time of the whole sweep."""
         roles: dict[str, list[Agent]] = {}
         steps = {}
         for trial in self.trials:
@@ -198,7 +221,10 @@ class Preflight:
         known = list(steps.values())  # a sampler's trials are like the few that are known, as far as anybody can tell
         work = [(index, steps.get(index, known[index % len(known)])) for index in range(self.size)]
         return estimate.estimate(
-            {index: estimate.Workload(count, self._batch(index)) for index, count in work},
+            {
+                index: estimate.Workload(count, self._like(index).config.trainer.rows_per_step, self._size(index))
+                for index, count in work
+            },
             self.done,
             self.parameters,
             self.executor.slots,
@@ -215,9 +241,41 @@ class Preflight:
         local = self.config.executor.name == "local"
         return found if local else f"{found}, seen from here; each trial decides on its own machine"
 
-    def _batch(self, index: int) -> int:
-        """Rows of one optimizer step of a trial."""
-        return self.trials[index % len(self.trials)].config.trainer.rows_per_step
+    def _like(self, index: int) -> PlannedTrial:
+        """The known trial that one at this place of the plan is like."""
+        return self.trials[index % len(self.trials)]
+
+    def _size(self, index: int) -> int:
+        return estimate.size_of(self._like(index).config.model)
+
+    @cached_property
+    def footprints(self) -> dict[int, Footprint]:
+        """Place in the plan -> what a trial that is still to run takes of memory and disk."""
+        rows: dict[str, Longest] = {}
+        known: dict[str, Sizes] = {}
+        found = {}
+        for index in sorted(self.cost.steps.keys() - self.done.keys()):
+            config, model = self._like(index).config, repr(self._like(index).config.model)
+            prepared = self.prepared(config)
+            if (key := f"{prepared.folder} {model}") not in rows:
+                rows[key] = longest(prepared.examples("train"), config)
+                known[model] = sizes(config.model)
+            found[index] = footprint(known[model], config, rows[key], self.cost.steps[index])
+        return found
+
+    def check_room(self) -> list[str]:
+        """Sentences on memory and disk. Raises UserError where the trials have not enough of it on this machine."""
+        if not self.footprints:
+            return []
+        here = self.config.executor.name == "local" and not self.executor.gpu
+        trials = [(self._like(index).config, found) for index, found in self.footprints.items()]
+        disk = check_disk([found for _, found in trials], self.executor.slots, Path(self.config.tracking.state_dir))
+        at_work = sum(trial.folder.is_dir() and not lock_of(trial.folder).free() for trial in self.trials)
+        if here and self.config.executor.options.get("module", TRIAL) == TRIAL:
+            memory = check_memory(trials, self.executor.slots - at_work)  # those have theirs already
+        else:
+            memory = f"Memory: a trial needs about {shown(max(found.memory for _, found in trials))} of memory."
+        return [*filter(None, [memory]), f"Disk: up to {shown(disk)}."]
 
     def warnings(self) -> list[str]:
         """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""
@@ -247,8 +305,9 @@ class Preflight:
         best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
         trials = counted(self.size, "trial")
         self.say(f"Sweep {config.sweep.name}: {trials} ({config.search.sampler}{repeats}), best by {best}.")
-        size = f", about {self.parameters / 1e6:.1f} M parameters" if self.parameters else ""
-        self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), model {config.model.name}{size},")
+        models = {repr(trial.config.model): trial.config.model for trial in self.trials}.values()
+        told = ", ".join(dict.fromkeys(f"model {model.name} ({sizes(model)})" for model in models))
+        self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), {told},")
         self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
         self.say(f"  precision: {self._precision()}")
         if self._here:
@@ -284,8 +343,10 @@ class Preflight:
             return
         self.say(
             f"Missing: {missing} of {counted(every, 'step')}, about {_duration(cost.seconds)}, "
-            f"{self.executor.slots} at a time ({basis}), and up to {cost.disk_bytes / 2**20:.0f} MiB of disk."
+            f"{self.executor.slots} at a time ({basis})."
         )
+        for sentence in self.check_room():
+            self.say(sentence)
 
 
 def _span(space: Space) -> list[Setting]:

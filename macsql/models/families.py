@@ -1,12 +1,13 @@
 """The way in: a configuration, or a saved model's folder, to the model of the family that it belongs to."""
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from macsql.config import Config, ModelConfig
+from macsql.config import Config, LoraConfig, ModelConfig
 from macsql.errors import UserError
 from macsql.models import lora, pocket, sources
 from macsql.models.card import Card, read_card
@@ -52,14 +53,15 @@ def check(config: ModelConfig, weights: bool = True) -> None:
         trained(config)
 
 
-def parameters(config: ModelConfig) -> int | None:
-    """About how many parameters the model has, without loading it; None where only the hub knows."""
+def parameters(config: ModelConfig, ask: bool = False) -> int | None:
+    """About how many parameters the model has, without loading it; None where only the hub knows and is not to be
+    asked."""
     if made_here(config):
         return EncoderDecoder.parameters(config.pocket)
-    if sources.local(config) is None:
+    if sources.local(config) is None and (config.name in KNOWN_SIZES or not ask):
         return KNOWN_SIZES.get(config.name)
     shape = sources.shape(config)
-    return _family(shape, sources.name(config)).parameters(shape)
+    return _counted(_family(shape, sources.name(config)), json.dumps(shape, default=str))
 
 
 def trained(config: ModelConfig) -> int | None:
@@ -69,10 +71,19 @@ def trained(config: ModelConfig) -> int | None:
     """
     if not config.lora.r:
         return parameters(config)
+    asked = json.dumps(dataclasses.asdict(config.lora), default=str)
     if made_here(config):
-        return lora.trained(EncoderDecoder.skeleton(config.pocket), config.lora)
+        return _counted(EncoderDecoder, json.dumps(config.pocket), asked)
     shape = sources.shape(config)
-    return lora.trained(_family(shape, sources.name(config)).skeleton(shape), config.lora)
+    return _counted(_family(shape, sources.name(config)), json.dumps(shape, default=str), asked)
+
+
+@lru_cache(maxsize=64)
+def _counted(family: type[Trainable], shape: str, adapters: str | None = None) -> int:
+    """Parameters of a model of this shape, or of its adapters; both as JSON. Once for each: it takes a moment."""
+    if adapters is None:
+        return family.parameters(json.loads(shape))
+    return lora.trained(family.skeleton(json.loads(shape)), LoraConfig(**json.loads(adapters)))
 
 
 def liger_parts(config: ModelConfig) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ beside a copy of what they were trained on, in the folder `base`. Both are whole
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +81,8 @@ def attach(network: "PreTrainedModel", config: LoraConfig, new_tokens: Sequence[
         # not the path of this machine's folder, nor a name that peft would ask the hub for at each checkpoint
         base_model_name_or_path="",
     )
-    return peft.PeftModel(network, made)
+    with _quietly():
+        return peft.PeftModel(network, made)
 
 
 def plain(network: Any) -> Any:
@@ -91,7 +94,8 @@ def merged(network: "PreTrainedModel", folder: Path) -> Any:
     """The network that adapters in a folder were trained on -> the same with the adapters added to its weights."""
     import peft
 
-    return peft.PeftModel.from_pretrained(network, str(folder)).merge_and_unload()
+    with _quietly():
+        return peft.PeftModel.from_pretrained(network, str(folder)).merge_and_unload()
 
 
 def unsettled(folder: Path, config: LoraConfig) -> bool:
@@ -132,6 +136,14 @@ def of_card(config: LoraConfig) -> dict[str, Any] | None:
 def kept(told: Mapping[str, Any] | None) -> bool:
     """Whether a card says that the model is adapters beside their base."""
     return told is not None and told.get("merged") is False
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without peft's use of a name that transformers will take away in its next version."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a sweep will cost, before it is paid: steps, time, disk."""
+"""What a sweep will cost, before it is paid: steps and time. macsql.search.footprint has memory and disk."""
 
 import math
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from macsql.config import Config, from_yaml
+from macsql.config import Config, ModelConfig, from_yaml
 from macsql.errors import UserError
 from macsql.records import Agent, Example
 from macsql.training import mixture
@@ -30,6 +30,7 @@ class Workload:
 
     steps: int  # optimizer steps
     rows: int  # training rows of one step
+    parameters: int = 0  # of its model; 0: as many as the sweep's largest
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,6 @@ class Cost:
 
     steps: dict[int, int]  # optimizer steps of each trial, by index
     seconds: float  # with the executor's workers
-    disk_bytes: int
     measured: int  # finished trials that the time was read from; 0: a guess from the model's size
 
 
@@ -76,12 +76,22 @@ def finished(state_dir: Path, name: str, planned: Mapping[int, str] = {}) -> dic
         told: Finished | None = None
         if result.status == "FINISHED" and sum(item is not None for item in found.values()) < MEASURED:
             try:
-                trainer = from_yaml((path.parent / CONFIG).read_text(encoding="utf-8")).trainer
+                config = from_yaml((path.parent / CONFIG).read_text(encoding="utf-8"))
             except UserError:  # an earlier version's, with other words: of no sweep of this one
                 continue
-            told = Finished(Workload(result.timed_steps, trainer.rows_per_step), result)
+            told = Finished(Workload(result.timed_steps, config.trainer.rows_per_step, size_of(config.model)), result)
         found[int(match[1])] = told
     return found
+
+
+def size_of(model: ModelConfig) -> int:
+    """About how many parameters a model has; 0 where that cannot be told, as of a folder that is gone."""
+    from macsql.models.families import parameters
+
+    try:
+        return parameters(model) or 0
+    except (UserError, KeyError):
+        return 0
 
 
 def tokens_a_row(examples: Sequence[Example]) -> float:
@@ -100,10 +110,11 @@ def estimate(
     gpu: bool,
     tokens: float = TOKENS_A_ROW,
 ) -> Cost:
-    """Time from the trials that have finished, else from the model's size; disk from the model's size.
+    """Time from the trials that have finished, else from the model's size.
 
-    A finished trial tells how long a row of training takes and how long everything else does (loading, generating,
-    scoring); the median of each is what the missing ones are expected to take. `tokens`: of source and target of a row.
+    A finished trial tells how long a row of training takes for each parameter and how long everything else does
+    (loading, generating, scoring); the median of each is what the missing ones are expected to take. `tokens`: of
+    source and target of a row.
     """
     size = parameters or 60_500_000
     missing = [work for index, work in trials.items() if index not in done]
@@ -111,17 +122,22 @@ def estimate(
     # one that was resumed near its end tells little of how long a step takes
     measured = [item for item in timed if item.work.steps == item.result.steps] or timed
     if measured:
-        a_row = median(_train_seconds(item) / (item.work.steps * item.work.rows) for item in measured)
+        a_weight = median(
+            _train_seconds(item) / (item.work.steps * item.work.rows * (item.work.parameters or size))
+            for item in measured
+        )
         fixed = median(item.result.seconds - _train_seconds(item) for item in measured)
     else:
-        a_row = 6 * size * tokens / (FLOPS_A_GPU if gpu else FLOPS_A_THREAD * threads)
+        a_weight = 6 * tokens / (FLOPS_A_GPU if gpu else FLOPS_A_THREAD * threads)
         fixed = START_SECONDS
-    alone = [work.steps * work.rows * a_row + fixed for work in missing]
-    # As many side by side as there are workers; the last ones run with fewer beside them.
-    seconds = max([sum(alone) / max(1, workers), *alone]) if alone else 0.0
-    # a finished trial keeps its model; a running one has up to two checkpoints with AdamW's two moments each
-    disk = 4 * size * (len(missing) + 2 * 3 * min(workers, len(missing)))
-    return Cost({index: work.steps for index, work in trials.items()}, seconds, disk, len(measured))
+    alone = [work.steps * work.rows * (work.parameters or size) * a_weight + fixed for work in missing]
+    steps = {index: work.steps for index, work in trials.items()}
+    return Cost(steps, side_by_side(alone, workers), len(measured))
+
+
+def side_by_side(seconds: Sequence[float], workers: int) -> float:
+    """How long trials of these lengths take, as many at once as there are workers; the last ones run with fewer."""
+    return max([sum(seconds) / max(1, workers), *seconds]) if seconds else 0.0
 
 
 def _train_seconds(item: Finished) -> float:

@@ -51,7 +51,7 @@ class Unprepared(Preflight):
 
     @property
     def cost(self) -> Cost:
-        return Cost({}, 0.0, 0, 0)
+        return Cost({}, 0.0, 0)
 
 
 def configuration(state: str, changes: dict[str, Any]) -> Config:

@@ -54,7 +54,6 @@ def test_without_a_finished_trial_the_estimate_is_a_guess_from_the_models_size()
     small, large = (estimate(PLAN, {}, size, 2, 1, False) for size in (10**6, 10**8))
     assert small.measured == 0
     assert large.seconds > 10 * (small.seconds - 6 * START_SECONDS)
-    assert large.disk_bytes == 100 * small.disk_bytes
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_where_no_attempt_trained_the_estimate_is_a_guess(state):
 
 def test_a_complete_sweep_costs_nothing():
     cost = estimate(PLAN, dict.fromkeys(PLAN), 10**6, 2, 1, False)
-    assert (cost.seconds, cost.disk_bytes) == (0.0, 0)
+    assert cost.seconds == 0.0
 
 
 def test_only_so_many_are_read(state):

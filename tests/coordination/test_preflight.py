@@ -80,6 +80,8 @@ def test_a_search_of_another_shape_is_refused_by_its_key(composed, override, wor
     [
         [axis("codec", "choice(verbatim,marks)"), axis("seed", "0,1")],
         [axis("executor.threads", "1,2")],
+        [axis("model.lora.r", "choice(0,4,8)")],
+        ["model.lora={r: 4, alpha: 8, targets: [q, v]}", axis("model.lora.merge", "true,false")],
         [
             "search=tpe",
             axis("trainer.per_device_train_batch_size", "int(interval(1,2))"),
