@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +18,8 @@ def state(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def audit(state, monkeypatch, capsys):
-    def run(*overrides: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["macsql.audit", f"tracking.state_dir={state}", *SMALL, *overrides])
+    def run(*overrides: str, small: tuple[str, ...] = SMALL) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["macsql.audit", f"tracking.state_dir={state}", *small, *overrides])
         with pytest.raises(SystemExit) as ended:
             main()
         captured = capsys.readouterr()
@@ -90,6 +91,59 @@ def test_linked_values_are_counted(audit, tmp_path):
     _, shown, _ = audit("agents.value_links=0", f"audit.out={out}")
     assert "values that a question names" not in shown
     assert json.loads(out.read_text(encoding="utf-8"))["decomposer"]["links"] == {}
+
+
+def test_several_models_stand_in_one_table(audit, tmp_path):
+    out = tmp_path / "audit.json"
+    code, shown, _ = audit("codec=verbatim,marks", "agents=choice(brief,mac_sql)", f"audit.out={out}")
+    assert code == 0
+    assert "what each model can represent" in shown
+    told = json.loads(out.read_text(encoding="utf-8"))
+    assert [each["setting"] for each in told] == [
+        {"codec": spelt, "agents": style} for spelt in ("verbatim", "marks") for style in ("brief", "mac_sql")
+    ]
+    ceilings = [each["agents"]["refiner"]["exact_match_ceiling"] for each in told]
+    assert ceilings[0] == ceilings[1] == 0 < ceilings[2]
+    assert told[3]["agents"]["decomposer"]["question_in_window"] < 1
+    code, _, err = audit("codec=marks,verbatim", "audit.fail_below=0.9")
+    assert code == 1
+    assert "with codec=verbatim and model=pocket (" in err
+
+
+def test_models_at_places_of_their_own(audit, tmp_path):
+    """search.points gives each model its path; what a training alone hangs on makes no row of its own."""
+    own = tokenizer_folder(tmp_path / "own")
+    small = ("data.questions=20",)
+    points = f"[{{model: pocket}}, {{model: qwen_coder, model.path: {own}, codec: verbatim}}]"
+    out = tmp_path / "audit.json"
+    varied = "trainer.learning_rate=1e-4,1e-3"
+    code, shown, err = audit(f"search.points={points}", varied, f"audit.out={out}", small=small)
+    assert code == 0, err
+    built_in, other = json.loads(out.read_text(encoding="utf-8"))
+    assert built_in["setting"] == {"model": "pocket"}
+    assert other["agents"]["selector"]["exact_match_ceiling"] == 1.0
+    assert other["agents"]["selector"]["source"]["window"] != built_in["agents"]["selector"]["source"]["window"]
+    assert "qwen_coder" in shown
+    code, _, err = audit("model=pocket,nothing", small=small)
+    assert (code, len(err.strip().splitlines())) == (1, 1)
+    assert "no model called 'nothing'" in err
+    code, _, err = audit("model=pocket,qwen_coder")
+    assert (code, len(err.strip().splitlines())) == (1, 1)
+    assert err.startswith("At model=qwen_coder: model.pocket has no 'vocab_size' yet")
+
+
+def tokenizer_folder(folder: Path) -> Path:
+    """A decoder-only checkpoint's tokenizer of single bytes and its config.json, without weights."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast, Qwen2Config
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    sketch = Tokenizer(models.BPE({letter: number for number, letter in enumerate(["<|end|>", *letters])}, []))
+    sketch.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    sketch.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=sketch, eos_token="<|end|>").save_pretrained(folder)
+    Qwen2Config(vocab_size=257).save_pretrained(folder)
+    return folder
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_a_run_says_what_its_figures_must_not_be_read_without(command):
 def test_what_cannot_be_learnt_is_said_and_refused_before_training(command):
     code, shown, _ = command("data=pocket_five", "data.questions=8", "codec=verbatim")
     assert code == 0
-    assert "Warning: Selector (codec=verbatim): exact match can be at most 0 %" in shown
+    assert "Warning: Selector (model=pocket, codec=verbatim): exact match can be at most 0 %" in shown
     code, shown, error = command(
         "data=pocket_five", "data.questions=8", "codec=verbatim", "audit.fail_below=0.5", "seed=7"
     )

@@ -9,16 +9,8 @@ from typing import Any
 from macsql.comparison.collect import StoredTrial
 from macsql.comparison.published import Part, matches
 from macsql.comparison.statistics import Spread, spread
-from macsql.config import flatten
 from macsql.search.best import best_on_average
-
-SAME_TARGETS = (  # keys, or the beginnings of keys, that decide which targets a loss is of, in which tokens
-    "data.",
-    "agents.",
-    "codec.",
-    *("model.name", "model.path", "model.hub_id", "model.pocket.vocab_size", "model.max_target_length"),
-    "trainer.label_smoothing_factor",
-)
+from macsql.search.objectives import SAME_TARGETS, differing
 
 
 @dataclass(frozen=True)
@@ -104,8 +96,4 @@ def mixtures_differ(settings: Sequence[TriedSetting]) -> bool:
 
 
 def _differ(settings: Sequence[TriedSetting], prefixes: tuple[str, ...]) -> bool:
-    found = {
-        json.dumps({key: value for key, value in flatten(setting.trials[0].config).items() if key.startswith(prefixes)})
-        for setting in settings
-    }
-    return len(found) > 1
+    return bool(differing([setting.trials[0].config for setting in settings], prefixes))

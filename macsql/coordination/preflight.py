@@ -20,7 +20,7 @@ from macsql.factory.prepared import Prepared, prepare
 from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
 from macsql.search.footprint import Footprint, Longest, check_disk, check_memory, footprint, longest, shown
-from macsql.search.objectives import check_objectives
+from macsql.search.objectives import check_losses, check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.sizes import Sizes, sizes
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
@@ -93,7 +93,13 @@ class Preflight:
         for trial in self.trials:
             check(trial.config)
             check_objectives(trial.config)
+        self._losses()
         self._check_effects()
+
+    def _losses(self) -> list[str]:
+        """A warning where the objective is a loss that does not compare between the trials. Raises UserError too."""
+        said = check_losses([trial.config for trial in self.trials], self.settings is None)
+        return [said] if said else []
 
     def _check_effects(self) -> None:
         """Raise UserError where two settings come to the same configuration: one of them would pass for the other."""
@@ -279,7 +285,7 @@ class Preflight:
 
     def warnings(self) -> list[str]:
         """What is asked for in vain, and what the audit of each data and codec among the known trials has to say."""
-        said: dict[str, None] = {}
+        said = dict.fromkeys(self._losses())
         seen = set()
         for trial in self.trials:
             config = trial.config

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from macsql.errors import UserError
 from macsql.models.card import Card
 from macsql.models.codecs import extend
+from macsql.models.framed_text import FramedText
 from macsql.models.generating import Generating
 from macsql.models.liger import FusedLoss, parts_of_llama, patch_llama
 from macsql.models.lora import plain
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 IGNORED = -100  # a label that no loss is taken on
-_HERE = "\u0001"  # stands for the prompt while the template is taken apart: no prompt holds it
 
 
 class DecoderOnly(Generating):
@@ -33,6 +32,7 @@ class DecoderOnly(Generating):
 
     family: ClassVar[str] = "decoder-only"
     sizes: ClassVar[tuple[str, ...]] = ("vocab_size",)  # the others have many names
+    reader: ClassVar[type[Text]] = FramedText
     fused: FusedLoss | None = None  # once liger-kernel is in use
 
     @classmethod
@@ -76,23 +76,14 @@ class DecoderOnly(Generating):
 
     def rows(self, sources: Sequence[str], targets: Sequence[str]) -> list[Row]:
         """{"input_ids": prompt and answer, "labels": the answer, -100 before it}; lists of equal length."""
-        end = self._end
-        rows: list[Row] = []
-        for prompt, answer in zip(self.prompts(sources), self._plain(targets), strict=True):
-            kept = [*answer, end][: self.text.max_target_length]
-            rows.append({"input_ids": [*prompt, *kept], "labels": [IGNORED] * len(prompt) + kept})
-        return rows
+        return [
+            {"input_ids": [*prompt, *answer], "labels": [IGNORED] * len(prompt) + answer}
+            for prompt, answer in zip(self.prompts(sources), self.text.targets(targets), strict=True)
+        ]
 
     def prompts(self, sources: Sequence[str]) -> list[list[int]]:
-        """Token ids of prompts in their template. Of one that is too long the source is cut on the right."""
-        before, after = self._frame
-        room = self.text.max_source_length - len(before) - len(after)
-        if room < 1:
-            raise UserError(
-                f"model.max_source_length={self.text.max_source_length} leaves no room for a prompt: the chat template "
-                f"alone takes {len(before) + len(after)} tokens."
-            )
-        return [[*before, *ids[:room], *after] for ids in self._plain(sources)]
+        """Token ids of prompts in their template, of one that is too long the source cut on the right."""
+        return self.text.sources(sources)
 
     def collator(self) -> Callable[[list[Row]], Mapping[str, "torch.Tensor"]]:
         """Pads a batch on the left: input_ids, attention_mask, position_ids and labels, each [rows, length]."""
@@ -131,37 +122,13 @@ class DecoderOnly(Generating):
         return length
 
     def _ends(self) -> dict[str, int]:
-        return {"eos_token_id": self._end, "pad_token_id": self._pad}
+        return {"eos_token_id": self.text.end, "pad_token_id": self._pad}
 
     def _answer(self, ids: list[int]) -> Answer:
-        ended = self._end in ids
-        kept = ids[: ids.index(self._end) + 1] if ended else ids
+        ended = self.text.end in ids
+        kept = ids[: ids.index(self.text.end) + 1] if ended else ids
         raw = self.text.raw(kept)
         return Answer(raw, self.text.codec.decode(raw), truncated=not ended, tokens=len(kept))
-
-    def _plain(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids after the codec, without special tokens."""
-        encoded = [self.text.codec.encode(text) for text in texts]
-        tokenizer = self.text.tokenizer
-        return tokenizer(encoded, add_special_tokens=False, verbose=False).input_ids if encoded else []
-
-    @cached_property
-    def _frame(self) -> tuple[list[int], list[int]]:
-        """Token ids before and behind the source: those of the chat template, or a line break in plain text."""
-        tokenizer = self.text.tokenizer
-        if self.card.template == "auto" and tokenizer.chat_template:
-            message = [{"role": "user", "content": _HERE}]
-            shown = str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
-            before, _, after = shown.partition(_HERE)
-            start: list[int] = []
-        else:
-            before, after = "", "\n"
-            start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
-
-        def ids(text: str) -> list[int]:
-            return tokenizer(text, add_special_tokens=False).input_ids if text else []
-
-        return [*start, *ids(before)], ids(after)
 
     @cached_property
     def _takes(self) -> frozenset[str]:
@@ -169,16 +136,9 @@ class DecoderOnly(Generating):
         return frozenset(inspect.signature(plain(self.network).forward).parameters)
 
     @property
-    def _end(self) -> int:
-        end = self.text.tokenizer.eos_token_id
-        if end is None:
-            raise UserError("The model's tokenizer names no end token (eos_token): its answers would never end.")
-        return end
-
-    @property
     def _pad(self) -> int:
         pad = self.text.tokenizer.pad_token_id
-        return self._end if pad is None else pad  # masked out wherever it stands
+        return self.text.end if pad is None else pad  # masked out wherever it stands
 
 
 def _padded(rows: Sequence[Row], pad: int) -> dict[str, "torch.Tensor"]:

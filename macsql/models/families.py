@@ -45,12 +45,26 @@ def check(config: ModelConfig, weights: bool = True) -> None:
     if made_here(config):
         pocket.check(config)
     else:
-        _family(sources.shape(config), sources.name(config))
+        family = _family(sources.shape(config), sources.name(config))
         sources.check_tokenizer(config)
         if weights:
             sources.check_weights(config)
+        _check_text(family.reader, sources.source(config), config)
     if config.lora.r:
         trained(config)
+
+
+def _check_text(reader: type[Text], place: str, config: ModelConfig) -> None:
+    """Raise UserError where the checkpoint's tokenizer cannot be loaded, or the model not be asked with it."""
+    from transformers import AutoTokenizer
+
+    tokenizer = sources.from_pretrained(AutoTokenizer.from_pretrained, place, config)
+    try:
+        reader(
+            tokenizer, codec("verbatim"), config.max_source_length, config.max_target_length, config.template
+        ).check()
+    except UserError as error:
+        raise UserError(f"{sources.name(config)}: {str(error)[0].lower()}{str(error)[1:]}") from error
 
 
 def parameters(config: ModelConfig, ask: bool = False) -> int | None:
@@ -105,15 +119,17 @@ def text_of(config: Config, train: Sequence[Example]) -> Text:
     from transformers import AutoTokenizer
 
     model, spelling = config.model, codec(config.codec.name)
+    reader: type[Text] = EncoderDecoder.reader
     if made_here(model):
         place = pocket.tokenizer_folder(model, spelling, train, Path(config.tracking.state_dir))
     else:
         sources.check_tokenizer(model)
         place = sources.source(model)
+        reader = _family(sources.shape(model), sources.name(model)).reader
     tokenizer = sources.from_pretrained(AutoTokenizer.from_pretrained, place, model)
     if spelling.added_tokens:
         extend(tokenizer, spelling)
-    return Text(tokenizer, spelling, model.max_source_length, model.max_target_length)
+    return reader(tokenizer, spelling, model.max_source_length, model.max_target_length, model.template)
 
 
 def model_of(config: Config, text: Text, fingerprint: str) -> Trainable:
@@ -197,7 +213,7 @@ def load(folder: Path, seed: int = 0, card: Card | None = None) -> Trainable:
         known = ", ".join(family.family for family in FAMILIES)
         raise UserError(f"{folder} holds a model of the family {card.family!r}, and this code knows {known}.")
     tokenizer = sources.from_pretrained(AutoTokenizer.from_pretrained, str(folder), model)
-    text = Text(tokenizer, codec(card.codec), card.max_source_length, card.max_target_length)
+    text = family.reader(tokenizer, codec(card.codec), card.max_source_length, card.max_target_length, card.template)
     torch.manual_seed(seed)
     asked = family.open(partial(sources.from_pretrained, place=str(weights.path), config=weights), text, card)
     if adapters:

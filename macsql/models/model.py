@@ -56,6 +56,7 @@ class Trainable(Model, Protocol):
 
     family: ClassVar[str]  # its name, as cards have it
     sizes: ClassVar[tuple[str, ...]]  # keys of a checkpoint's config.json that must be whole numbers of at least 1
+    reader: ClassVar[type[Text]]  # how it reads and writes
     network: "PreTrainedModel"
     text: Text
 

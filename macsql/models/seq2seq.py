@@ -22,6 +22,7 @@ class EncoderDecoder(Generating):
 
     family: ClassVar[str] = "encoder-decoder"
     sizes: ClassVar[tuple[str, ...]] = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")
+    reader: ClassVar[type[Text]] = Text
     fused: FusedLoss | None = None  # once liger-kernel is in use
 
     @classmethod

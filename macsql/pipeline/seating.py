@@ -8,7 +8,7 @@ from macsql.corpora.corpus import file_digest
 from macsql.errors import UserError
 from macsql.models.card import NAME as CARD
 from macsql.models.card import Card, read_card
-from macsql.models.chat_api import ChatApi, check
+from macsql.pipeline.chat_api import ChatApi, check
 from macsql.pipeline.memory import Forgetful, Memory
 from macsql.pipeline.pipeline import TRIGGERS, Rules
 from macsql.pipeline.references import Found, find

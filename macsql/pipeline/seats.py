@@ -20,8 +20,8 @@ from macsql.database.value_index import index_of
 from macsql.database.values import read_value_examples
 from macsql.errors import UserError
 from macsql.models.card import Card
-from macsql.models.chat_api import ChatApi, NoAnswerError
 from macsql.models.model import Answer, Trainable
+from macsql.pipeline.chat_api import ChatApi, NoAnswerError
 from macsql.pipeline.memory import Forgetful, Key, Memory, key_of
 from macsql.pipeline.prompts import prompt_of
 from macsql.pipeline.turns import Ask, Ending, Reply

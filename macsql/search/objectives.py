@@ -1,13 +1,22 @@
 """What a sweep may call its objective, known before the first trial."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from macsql.config import Config
+from macsql.config import Config, flatten
 from macsql.errors import UserError
 from macsql.records import AGENTS, Agent
 
 PRUNERS = ("none", "median")
+LOSSES = ("eval_loss", "train_loss")
+SAME_TARGETS = (  # keys, or the beginnings of keys, that decide which targets a loss is of, in which tokens
+    "data.",
+    "agents.",
+    "codec.",
+    *("model.name", "model.path", "model.hub_id", "model.pocket.vocab_size", "model.max_target_length"),
+    "trainer.label_smoothing_factor",
+)
 
 
 def check_pruner(pruner: str, objectives: int) -> None:
@@ -44,6 +53,37 @@ def check_objectives(config: Config) -> None:
             f"search.pruner={config.search.pruner} looks at {evaluated} during training, and sweep.metric is "
             f"{sweep.metric[0]}: use search.pruner=none, or sweep.metric=[{evaluated}]."
         )
+
+
+def check_losses(configs: Sequence[Config], samples: bool) -> str:
+    """A warning where the trials' objective is a loss that does not compare between them; else nothing.
+
+    Raises UserError where a sampler or a pruner would go by it.
+    """
+    config = configs[0]
+    acts = [f"search={config.search.sampler}"] if samples and config.search.sampler != "random" else []
+    acts += [f"search.pruner={config.search.pruner}"] if config.search.pruner != "none" else []
+    losses = [metric for metric in config.sweep.metric if metric in LOSSES]
+    keys = differing(configs, SAME_TARGETS)
+    if not losses or not keys:
+        return ""
+    said = (
+        f"{losses[0]} does not compare between trials that differ in {', '.join(keys)}: their targets or tokens are "
+        "not the same"
+    )
+    instead = "sweep.metric=[decomposer/execution_accuracy] sweep.direction=[maximize]"
+    if acts:
+        raise UserError(f"{said}, and {' and '.join(acts)} would go by it; set {instead}.")
+    return f"{said}, so the best trial by it means nothing; set {instead}."
+
+
+def differing(configs: Iterable[Config], prefixes: tuple[str, ...]) -> list[str]:
+    """The dotted keys with one of the beginnings whose values are not the same in all configurations."""
+    values: dict[str, set[str]] = {}
+    trees = [flatten(config) for config in configs]
+    for key in dict.fromkeys(key for tree in trees for key in tree if key.startswith(prefixes)):
+        values[key] = {json.dumps(tree.get(key), default=str) for tree in trees}
+    return [key for key, found in values.items() if len(found) > 1]
 
 
 def agent_metrics(agent: Agent) -> list[str]:

@@ -12,9 +12,11 @@ from typing import Any
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from macsql.app import sentence
 from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
 from macsql.places import CONF
@@ -151,7 +153,11 @@ def _with_groups(overrides: tuple[str, ...], groups: tuple[tuple[str, str], ...]
         raise UserError("A space over whole configuration groups needs Hydra: run it as `python -m macsql.sweep`.")
     chosen = {group for group, _ in groups}
     kept = [override for override in overrides if override.partition("=")[0].lstrip("+") not in chosen]
-    return validate(compose("config", overrides=kept + [f"{group}={choice}" for group, choice in groups]))
+    made = [f"{group}={choice}" for group, choice in groups]
+    try:
+        return validate(compose("config", overrides=kept + made))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"At {' '.join(made)}: {sentence(error)}") from error
 
 
 def identity(config: Config) -> dict[str, Any]:

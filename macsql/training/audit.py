@@ -7,7 +7,7 @@ from typing import Any
 from macsql.errors import UserError
 from macsql.metrics.text import exact_match
 from macsql.models.text import Text
-from macsql.models.window import cut, token_ids
+from macsql.models.window import token_ids
 from macsql.records import AGENTS, Agent, Example
 
 BATCH = 512  # examples whose token ids are held at once
@@ -22,7 +22,7 @@ class FieldAudit:
     missing: tuple[str, ...]  # characters that become unknown tokens
     round_trip_loss: float  # share of rows that encode, tokenise and decode do not give back letter for letter
     truncated: float  # share of rows longer than the window
-    mean_tokens: float  # before cutting, the end-of-sequence token included
+    mean_tokens: float  # before cutting, with the end token and the chat template
     longest: int  # tokens of the longest row
     window: int  # tokens
     window_key: str  # the configuration key that sets it
@@ -48,6 +48,7 @@ class AuditReport:
 
     codec: str
     agents: tuple[AgentAudit, ...]
+    model: str = ""  # its name, where there may be several
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Agent -> its figures, ready for JSON."""
@@ -55,7 +56,8 @@ class AuditReport:
 
     def warnings(self) -> list[str]:
         """A sentence for everything that no training on these examples can teach."""
-        return [sentence for audit in self.agents for sentence in _warnings(audit, self.codec)]
+        of = f"model={self.model}, codec={self.codec}" if self.model else f"codec={self.codec}"
+        return [sentence for audit in self.agents for sentence in _warnings(audit, of)]
 
     def refuse_below(self, ceiling: float | None) -> None:
         """Raise UserError naming the first agent whose exact match cannot reach `ceiling`, a share (None: any)."""
@@ -63,9 +65,10 @@ class AuditReport:
         for audit in self.agents:
             if ceiling is not None and audit.exact_match_ceiling < ceiling:
                 reasons = " and ".join(_reasons(audit))
+                model = f"model={self.model}" if self.model else "this model"
                 raise UserError(
                     f"The {audit.agent}'s exact match can be at most {audit.exact_match_ceiling:.4g} with "
-                    f"codec={self.codec} and this model ({reasons}), and audit.fail_below={ceiling} asks for more."
+                    f"codec={self.codec} and {model} ({reasons}), and audit.fail_below={ceiling} asks for more."
                 )
 
 
@@ -75,8 +78,8 @@ def check_ceiling(ceiling: float | None) -> None:
         raise UserError(f"audit.fail_below={ceiling} is not a share: write a number from 0 to 1.")
 
 
-def audit_examples(examples: Sequence[Example], text: Text, max_new_tokens: int) -> AuditReport:
-    """Count what is lost of `examples` on their way through a model's codec, tokenizer and windows.
+def audit_examples(examples: Sequence[Example], text: Text, max_new_tokens: int, model: str = "") -> AuditReport:
+    """Count what is lost of `examples` on their way through the codec, tokenizer and windows of a model of this name.
 
     An answer may take `max_new_tokens` at most, the end-of-sequence token included, whatever it was trained on.
     """
@@ -85,37 +88,39 @@ def audit_examples(examples: Sequence[Example], text: Text, max_new_tokens: int)
         rows = [row for row in examples if row.agent == agent]
         if rows:
             audits.append(_audit(agent, rows, text, max_new_tokens))
-    return AuditReport(text.codec.name, tuple(audits))
+    return AuditReport(text.codec.name, tuple(audits), model)
 
 
 class _Tally:
     """Running counts over one field."""
 
-    def __init__(self, reader: Text, window: int, window_key: str) -> None:
-        self.reader, self.window, self.window_key = reader, window, window_key
+    def __init__(self, reader: Text, around: tuple[int, int], window: int, window_key: str) -> None:
+        self.reader, self.around, self.window, self.window_key = reader, around, window, window_key
+        tokenizer = reader.tokenizer  # some have one token for both: it stands at every end, and nothing is unknown
+        self.unknown_token: Any = tokenizer.unk_token_id if tokenizer.unk_token_id != tokenizer.eos_token_id else None
         self.rows = self.tokens = self.longest = self.truncated = self.unknown = self.rows_with_unknown = self.lost = 0
         self.characters: set[str] = set()
 
-    def add(self, texts: Sequence[str]) -> list[list[int]]:
-        """Count the texts; returns their token ids, uncut."""
-        rows = self.reader.ids(texts)
+    def add(self, texts: Sequence[str], rows: Sequence[list[int]]) -> None:
+        """Count texts and their token ids, uncut, of which `around` stand before and behind the text."""
+        before, behind = self.around
         for text, ids in zip(texts, rows, strict=True):
-            unknown = ids.count(self.reader.tokenizer.unk_token_id)
+            unknown = ids.count(self.unknown_token)
             self.rows += 1
             self.tokens += len(ids)
             self.longest = max(self.longest, len(ids))
             self.truncated += len(ids) > self.window
             self.unknown += unknown
             self.rows_with_unknown += unknown > 0
-            self.lost += unknown > 0 or self.reader.text(ids) != text  # what was unknown is not decoded
+            own = ids[before : len(ids) - behind]
+            self.lost += unknown > 0 or self.reader.text(own) != text  # what was unknown is not decoded
             if unknown:
                 self.characters.update(self.reader.codec.encode(text))
-        return rows
 
     def audit(self) -> FieldAudit:
         """The counts as shares."""
         characters = sorted(self.characters)
-        unknown = self.reader.tokenizer.unk_token_id
+        unknown = self.unknown_token
         alone = token_ids(self.reader.tokenizer, characters)
         return FieldAudit(
             unknown_tokens=self.unknown / self.tokens,
@@ -131,20 +136,23 @@ class _Tally:
 
 
 def _audit(agent: Agent, rows: Sequence[Example], reader: Text, max_new_tokens: int) -> AgentAudit:
-    source = _Tally(reader, reader.max_source_length, "model.max_source_length")
+    before, behind = reader.frame
+    source = _Tally(reader, (len(before), len(behind)), reader.max_source_length, "model.max_source_length")
     if max_new_tokens < reader.max_target_length:
-        target = _Tally(reader, max_new_tokens, "generation.max_new_tokens")
+        target = _Tally(reader, (0, 0), max_new_tokens, "generation.max_new_tokens")
     else:
-        target = _Tally(reader, reader.max_target_length, "model.max_target_length")
+        target = _Tally(reader, (0, 0), reader.max_target_length, "model.max_target_length")
     reached = truncated = 0
     seen: list[bool] = []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
-        sources, targets = source.add([row.source for row in batch]), target.add([row.target for row in batch])
+        asked_in, answered_in = [row.source for row in batch], [row.target for row in batch]
+        sources, targets = reader.asked(asked_in), reader.answered(answered_in)
+        source.add(asked_in, sources)
+        target.add(answered_in, targets)
         for row, asked, answer in zip(batch, sources, targets, strict=True):
             truncated += len(asked) > source.window or len(answer) > target.window
-            learnt = cut(reader.tokenizer, answer, reader.max_target_length)
-            reached += exact_match(row.target, reader.text(learnt[:max_new_tokens]))
+            reached += exact_match(row.target, reader.text(reader.learnt(answer)[:max_new_tokens]))
         seen += _questions_seen(batch, sources, reader)
     return AgentAudit(
         agent=agent,
@@ -175,15 +183,15 @@ def _questions_seen(rows: Sequence[Example], sources: Sequence[list[int]], reade
             yield question in _plain(row.source)
         else:
             read = as_read[question]
-            yield bool(read) and read in _plain(reader.text(cut(reader.tokenizer, ids, window)))
+            yield bool(read) and read in _plain(reader.text(reader.read(ids)))
 
 
 def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _warnings(audit: AgentAudit, codec: str) -> Iterator[str]:
-    name, source = f"{audit.agent.capitalize()} (codec={codec})", audit.source
+def _warnings(audit: AgentAudit, of: str) -> Iterator[str]:
+    name, source = f"{audit.agent.capitalize()} ({of})", audit.source
     if audit.exact_match_ceiling < 1:
         reasons = " and ".join(_reasons(audit))
         yield f"{name}: exact match can be at most {percent(audit.exact_match_ceiling)}: {reasons}."

@@ -84,7 +84,8 @@ def examined(config: Config, prepared: Prepared) -> list[str]:
     """
     train = prepared.examples("train")
     rows = train + prepared.examples("test")
-    report = audit_examples(rows, families.text_of(config, train), config.generation.max_new_tokens)
+    text = families.text_of(config, train)
+    report = audit_examples(rows, text, config.generation.max_new_tokens, config.model.name)
     report.refuse_below(config.audit.fail_below)
     known = suspects(prepared.about["corpus"], config.model.known_training_data)
     return [*report.warnings(), *map(warning, known)]

@@ -84,6 +84,8 @@ def test_a_search_of_another_shape_is_refused_by_its_key(composed, override, wor
         ["model.lora={r: 4, alpha: 8, targets: [q, v]}", axis("model.lora.merge", "true,false")],
         [
             "search=tpe",
+            "sweep.metric=[decomposer/execution_accuracy]",  # a loss would not compare between codecs
+            "sweep.direction=[maximize]",
             axis("trainer.per_device_train_batch_size", "int(interval(1,2))"),
             axis("codec", "marks,verbatim"),
         ],

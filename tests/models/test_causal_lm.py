@@ -12,7 +12,7 @@ from macsql.errors import UserError
 from macsql.models.card import Card
 from macsql.models.causal_lm import IGNORED, DecoderOnly
 from macsql.models.codecs import codec
-from macsql.models.text import Text
+from macsql.models.framed_text import FramedText
 
 TEMPLATE = (
     "{% for message in messages %}<|start|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n{% endfor %}"
@@ -57,7 +57,7 @@ def gpt2(words: int) -> GPT2LMHeadModel:
 def model(network=llama, chat=True, template="auto", source=128, target=64) -> DecoderOnly:
     made = tokenizer(chat)
     card = Card("decoder-only", "brief", "verbatim", source, target, template, ("decomposer",), "x", "0")
-    return DecoderOnly(network(len(made)), Text(made, codec("verbatim"), source, target), card)
+    return DecoderOnly(network(len(made)), FramedText(made, codec("verbatim"), source, target, template), card)
 
 
 def test_a_row_is_the_prompt_in_its_template_and_the_answer():

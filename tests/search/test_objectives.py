@@ -10,7 +10,7 @@ from macsql.errors import UserError
 from macsql.metrics import summary
 from macsql.metrics.taxonomy import AnswerOutcome
 from macsql.records import AGENTS, Verdict
-from macsql.search.objectives import agent_metrics, check_objectives
+from macsql.search.objectives import agent_metrics, check_losses, check_objectives
 
 
 def config(metric, direction=("minimize",), pruner="none", **trainer):
@@ -69,3 +69,30 @@ def test_the_names_are_those_that_scoring_gives(agent):
     scores |= {item.name: 1.0 for item in dataclasses.fields(kinds[agent])}
     verdict = Verdict("1", agent, "q", "d", AnswerOutcome.GOLD_ERROR.value, scores)
     assert set(summary([verdict])) == {f"{agent}/{name}" for name in agent_metrics(agent)}
+
+
+def other(config, **model):
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, **model))
+
+
+def test_losses_of_two_tokenizers_do_not_compare():
+    """A grid is warned; a sampler and a pruner would go by the loss, and are refused."""
+    one = config(["eval_loss"])
+    one = dataclasses.replace(one, search=dataclasses.replace(one.search, sampler="tpe"))
+    two = other(one, name="smollm2", path="somewhere")
+    said = check_losses([one, two], samples=False)
+    assert said.startswith("eval_loss does not compare between trials that differ in model.name, model.path: ")
+    assert "set sweep.metric=[decomposer/execution_accuracy] sweep.direction=[maximize]" in said
+    with pytest.raises(UserError, match=r"^eval_loss does not compare .*, and search=tpe would go by it; set sweep"):
+        check_losses([one, two], samples=True)
+    pruned = config(["eval_loss"], pruner="median")
+    with pytest.raises(UserError, match=r"search\.pruner=median would go by it"):
+        check_losses([pruned, other(pruned, name="smollm2")], samples=False)
+
+
+def test_losses_that_compare_and_objectives_that_are_none():
+    one = config(["eval_loss"])
+    assert check_losses([one, dataclasses.replace(one, seed=3)], samples=True) == ""
+    assert check_losses([one, other(one, lora=dataclasses.replace(one.model.lora, r=4))], samples=True) == ""
+    right = config(["decomposer/execution_accuracy"], ["maximize"])
+    assert check_losses([right, other(right, name="smollm2")], samples=True) == ""

@@ -13,6 +13,7 @@ from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.metrics.text import exact_match
 from macsql.models.codecs import codec, extend
+from macsql.models.framed_text import FramedText
 from macsql.models.text import Text
 from macsql.records import AGENTS, Agent, Example
 from macsql.training.audit import AuditReport, audit_examples, percent
@@ -204,3 +205,32 @@ def test_warnings_name_what_is_wrong(t5):
 )
 def test_percent_never_rounds_to_all_or_nothing(share, text):
     assert percent(share) == text
+
+
+@pytest.mark.parametrize("template", ["auto", "none"])
+def test_of_a_decoder_only_model_template_and_end_token_count(tmp_path, template):
+    """Both stand in the windows: a row that fills one exactly is whole, with one token less it is cut."""
+    tokenizer = transformers_tokenizer(tmp_path)
+    tokenizer.chat_template = "<user>{{ messages[0].content }}</user>"
+    one = row("refiner")
+    source = len(tokenizer(one.source).input_ids) + (len("<user></user>") if template == "auto" else 1)
+    target = len(tokenizer(one.target).input_ids) + 1
+
+    def audited(source: int, target: int):
+        text = FramedText(tokenizer, codec("verbatim"), source, target, template)
+        return audit_examples([one, one], text, 256).agents[0]
+
+    whole = audited(source, target)
+    assert (whole.source.longest, whole.target.longest) == (source, target)
+    assert (whole.source.truncated, whole.target.truncated, whole.question_in_window) == (0, 0, 1)
+    assert (whole.exact_match_ceiling, whole.unknown_tokens, whole.source.round_trip_loss) == (1, 0, 0)
+    short = audited(source - 1, target - 2)
+    assert (short.source.truncated, short.target.truncated, short.exact_match_ceiling) == (1, 1, 0)
+    assert audited(source, target - 1).exact_match_ceiling == 1.0  # the end token alone is missing
+
+
+def transformers_tokenizer(folder: Path):
+    from transformers import AutoTokenizer
+    from trials import checkpoint_of
+
+    return AutoTokenizer.from_pretrained(checkpoint_of("gpt2", folder / "checkpoint"))

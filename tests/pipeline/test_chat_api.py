@@ -11,8 +11,8 @@ import pytest
 
 from macsql.config import ApiConfig, GenerationConfig
 from macsql.errors import UserError
-from macsql.models import chat_api
-from macsql.models.chat_api import ChatApi, NoAnswerError, check
+from macsql.pipeline import chat_api
+from macsql.pipeline.chat_api import ChatApi, NoAnswerError, check
 
 KEY = "sk-very-secret-0123456789"
 GREEDY = GenerationConfig(max_new_tokens=16)
