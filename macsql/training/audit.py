@@ -94,16 +94,16 @@ def audit_examples(examples: Sequence[Example], text: Text, max_new_tokens: int,
 class _Tally:
     """Running counts over one field."""
 
-    def __init__(self, reader: Text, around: tuple[int, int], window: int, window_key: str) -> None:
-        self.reader, self.around, self.window, self.window_key = reader, around, window, window_key
+    def __init__(self, reader: Text, frame: tuple[list[int], list[int]], window: int, window_key: str) -> None:
+        self.reader, self.frame, self.window, self.window_key = reader, frame, window, window_key
         tokenizer = reader.tokenizer  # some have one token for both: it stands at every end, and nothing is unknown
         self.unknown_token: Any = tokenizer.unk_token_id if tokenizer.unk_token_id != tokenizer.eos_token_id else None
         self.rows = self.tokens = self.longest = self.truncated = self.unknown = self.rows_with_unknown = self.lost = 0
         self.characters: set[str] = set()
 
     def add(self, texts: Sequence[str], rows: Sequence[list[int]]) -> None:
-        """Count texts and their token ids, uncut, of which `around` stand before and behind the text."""
-        before, behind = self.around
+        """Count texts and their token ids, uncut, of which `frame` stands before and behind the text."""
+        before, behind = map(len, self.frame)
         for text, ids in zip(texts, rows, strict=True):
             unknown = ids.count(self.unknown_token)
             self.rows += 1
@@ -120,8 +120,7 @@ class _Tally:
     def audit(self) -> FieldAudit:
         """The counts as shares."""
         characters = sorted(self.characters)
-        unknown = self.unknown_token
-        alone = token_ids(self.reader.tokenizer, characters)
+        unknown, alone = self.unknown_token, token_ids(self.reader.tokenizer, characters)
         return FieldAudit(
             unknown_tokens=self.unknown / self.tokens,
             rows_with_unknown=self.rows_with_unknown / self.rows,
@@ -136,20 +135,17 @@ class _Tally:
 
 
 def _audit(agent: Agent, rows: Sequence[Example], reader: Text, max_new_tokens: int) -> AgentAudit:
-    before, behind = reader.frame
-    source = _Tally(reader, (len(before), len(behind)), reader.max_source_length, "model.max_source_length")
-    if max_new_tokens < reader.max_target_length:
-        target = _Tally(reader, (0, 0), max_new_tokens, "generation.max_new_tokens")
-    else:
-        target = _Tally(reader, (0, 0), reader.max_target_length, "model.max_target_length")
+    source = _Tally(reader, reader.frame, reader.max_source_length, "model.max_source_length")
+    longest = min(max_new_tokens, reader.max_target_length)
+    key = "generation.max_new_tokens" if max_new_tokens < reader.max_target_length else "model.max_target_length"
+    target = _Tally(reader, ([], []), longest, key)
     reached = truncated = 0
     seen: list[bool] = []
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
-        asked_in, answered_in = [row.source for row in batch], [row.target for row in batch]
-        sources, targets = reader.asked(asked_in), reader.answered(answered_in)
-        source.add(asked_in, sources)
-        target.add(answered_in, targets)
+        prompts, answers = [row.source for row in batch], [row.target for row in batch]
+        source.add(prompts, sources := reader.asked(prompts))
+        target.add(answers, targets := reader.answered(answers))
         for row, asked, answer in zip(batch, sources, targets, strict=True):
             truncated += len(asked) > source.window or len(answer) > target.window
             reached += exact_match(row.target, reader.text(reader.learnt(answer)[:max_new_tokens]))
@@ -177,13 +173,10 @@ def _questions_seen(rows: Sequence[Example], sources: Sequence[list[int]], reade
     cut_ones = sorted({text for text, ids in zip(asked, sources, strict=True) if len(ids) > window})
     as_read = {text: _plain(reader.text(ids)) for text, ids in zip(cut_ones, reader.ids(cut_ones), strict=True)}
     for row, question, ids in zip(rows, asked, sources, strict=True):
-        if not question:
-            continue
-        if len(ids) <= window:
+        if question and len(ids) <= window:
             yield question in _plain(row.source)
-        else:
-            read = as_read[question]
-            yield bool(read) and read in _plain(reader.text(reader.read(ids)))
+        elif question:
+            yield bool(read := as_read[question]) and read in _plain(reader.text(reader.read(ids)))
 
 
 def _plain(text: str) -> str:

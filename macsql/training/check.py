@@ -83,8 +83,7 @@ def examined(config: Config, prepared: Prepared) -> list[str]:
     Raises UserError where an agent's exact match cannot reach audit.fail_below.
     """
     train = prepared.examples("train")
-    rows = train + prepared.examples("test")
-    text = families.text_of(config, train)
+    text, rows = families.text_of(config, train), train + prepared.examples("test")
     report = audit_examples(rows, text, config.generation.max_new_tokens, config.model.name)
     report.refuse_below(config.audit.fail_below)
     known = suspects(prepared.about["corpus"], config.model.known_training_data)
