@@ -185,13 +185,14 @@ def test_the_posters_initial_parameters(config):
 
 
 def test_batch_size_uses_liger_where_it_can_run(config, monkeypatch):
-    found = config("+experiment=batch_size")
+    found = config("+experiment=batch_size", "+scale=pocket")
     assert found.trainer.early_stopping_patience is not None
     monkeypatch.setattr(liger, "missing", lambda: "this machine has no CUDA GPU")
     assert notes(found) == ["trainer.use_liger_kernel=auto has no effect: this machine has no CUDA GPU."]
     monkeypatch.setattr(liger, "missing", lambda: "")
     assert "LigerRMSNorm for T5LayerNorm" in uses(found)[0]
-    assert notes(found) == notes(config("+experiment=lr_bs")) == uses(config("+experiment=lr_bs")) == []
+    rates = config("+experiment=lr_bs", "+scale=pocket")
+    assert notes(found) == notes(rates) == uses(rates) == []
 
 
 @pytest.mark.parametrize("model", ["model=t5_small", "model.path=somewhere"])
