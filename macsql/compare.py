@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,10 @@ def publish(comparison: "Comparison") -> None:
     from macsql.report import readme
 
     folder = published_folder(comparison.name)
+    best = comparison.best
+    if best is not None and best.config.data.format != "pocket":
+        comparison = replace(comparison, examples=())
+        say("Questions and gold SQL belong to their corpus: none are in the published page; --html FILE writes them.")
     write(comparison, folder)
     say(f"Written: {readme.write_results(comparison, folder / 'README.md')}")
     say(f"Written: {readme.write_overview(comparison, EXPERIMENTS / 'README.md')}")
