@@ -125,6 +125,10 @@ def _report(made: "AgentExamples", corpus: "Corpus", config: Config) -> None:
         )
     if made.untold:
         console.print(f"{made.untold} sub-queries are not a step of their own: words would lose a part of them.")
+    from macsql.factory.prepared import plain_notes
+
+    for note in plain_notes(made.plain):
+        console.print(note)
     for reason, count in sorted(corpus.skipped.items()):
         console.print(f"Left out of the corpus: {reason}: {count}")
     for note in corpus.notes:

@@ -85,6 +85,7 @@ class AgentsConfig:
     max_target_tokens: int = 256  # brief: budget of a Decomposer answer; its first steps are left out, the last never
     augment: bool = True  # train questions of several steps are asked once more on another form of their schema
     refiner_per_question: int = 1  # corrupted queries made from one gold query
+    sql: str = "published"  # of the answers: as the corpus has it | plain: the schema's names, no idle aliases
     seed: int = 0
 
 

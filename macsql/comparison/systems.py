@@ -156,6 +156,8 @@ def _own(benchmarks: Sequence[Benchmark], setting: TriedSetting) -> SystemFigure
             seeds = f"{found.seeds} seed{'' if found.seeds == '1' else 's'}"
             size = SIZES.get((benchmark.corpus, benchmark.part), 0)
             part = f", other than the {size} of the published figures" if str(size) not in ("0", found.answers) else ""
+            if benchmark.rule == "exact_match" and config.agents.sql == "plain":
+                part += ", of SQL written plainly"  # the published figures are of the collection's own text
             text = f"{percent:.4g} (n = {found.answers}{part}, {seeds})"
             figures[benchmark] = replace(found, value=percent, text=text, data=benchmark.title)
     note = "The Decomposer alone, not the three agents end to end."

@@ -5,12 +5,15 @@ from macsql.errors import UserError
 from macsql.records import AGENTS
 
 STYLES = ("brief", "mac_sql")
+SQL = ("published", "plain")
 
 
 def check(cfg: AgentsConfig) -> None:
     """Raise UserError for what is wrong with the agents' configuration, naming the key."""
     if cfg.style not in STYLES:
         raise UserError(f"Unknown agents.style {cfg.style!r}: it is one of {', '.join(STYLES)}.")
+    if cfg.sql not in SQL:
+        raise UserError(f"Unknown agents.sql {cfg.sql!r}: it is one of {', '.join(SQL)}.")
     if unknown := [role for role in cfg.roles if role not in AGENTS]:
         raise UserError(f"Unknown agent {unknown[0]!r} in agents.roles: the agents are {', '.join(AGENTS)}.")
     if not cfg.roles:

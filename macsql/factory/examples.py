@@ -24,6 +24,7 @@ from macsql.factory.check import check
 from macsql.factory.corruption import Trigger, candidates
 from macsql.factory.gold import GoldQuery
 from macsql.factory.links import Links
+from macsql.factory.plain_sql import NotPlainError, plainly, same_rows
 from macsql.factory.selection import right_selection
 from macsql.factory.wording import UntellableError, in_words
 from macsql.records import AGENTS, Agent, Example, Question
@@ -47,6 +48,7 @@ class AgentExamples:
     untold: int  # sub-queries that are no steps, because words would not carry all of them
     links: Mapping[str, Mapping[str, int]]  # agent -> what was counted of linked values (`Links.count`)
     partly_linked: tuple[str, ...]  # tables of which only the first rows are looked at for them
+    plain: Mapping[str, int]  # agents.sql=plain: "written plainly", or why a gold query is kept -> questions
 
 
 def make_examples(
@@ -79,6 +81,7 @@ def make_examples(
         factory.untold,
         {agent: dict(counts) for agent, counts in factory.links.counts.items()},
         tuple(sorted(factory.links.partly)),
+        dict(factory.plain),
     )
 
 
@@ -88,7 +91,7 @@ class _Checked:
 
     question: Question
     database: Database
-    gold: Resolved
+    gold: Resolved  # as answers have it: the published query, or the same written plainly
     fault: refiner.Fault | None  # what the Refiner would be asked about: no rows, or None among them
 
 
@@ -109,6 +112,7 @@ class _Factory:
         self.corruptions: dict[str, str] = {}
         self.shortened = 0
         self.untold = 0
+        self.plain: Counter[str] = Counter()
         self._values: dict[str, Values] = {}
         self.links = Links(cfg)
 
@@ -133,7 +137,7 @@ class _Factory:
             other = self._reordered(one)
             answer = selector.write(selection, other, style)
             yield from _unless_same(first, self._example(one, "selector", answer, other, number=2))
-        steps = [*pieces, decomposer.Step(one.question.text, one.question.sql)]
+        steps = [*pieces, decomposer.Step(one.question.text, one.gold.sql)]
         if style == "brief":
             kept = decomposer.fitting(steps, self.cfg.max_target_tokens)
             self.shortened += len(kept) < len(steps)
@@ -144,7 +148,7 @@ class _Factory:
             narrow = selector.apply(selection, schema)
             yield from _unless_same(first, self._example(one, "decomposer", first.target, narrow, number=2))
         for number, fault in enumerate(faults, start=1):
-            yield self._example(one, "refiner", refiner.write(one.question.sql), schema, fault, number)
+            yield self._example(one, "refiner", refiner.write(one.gold.sql), schema, fault, number)
 
     def values(self, database: Database) -> Values:
         """The value examples of a database, read once."""
@@ -169,6 +173,7 @@ class _Factory:
         return self.sandbox.run_many(((database.path, sql) for database, sql in statements), limits)
 
     def _check(self, questions: list[Question]) -> Iterator[_Checked]:
+        read: list[tuple[Question, Database, Resolved, Outcome]] = []
         known = []
         for question in questions:
             if question.db_id not in self.databases:
@@ -189,7 +194,28 @@ class _Factory:
             except SqlUnreadableError as error:
                 self._skip(f"gold SQL {error.reason}", self.roles)
                 continue
+            read.append((question, database, gold, outcome))
+        golds = self._plainly(read) if self.cfg.sql == "plain" else [gold for _, _, gold, _ in read]
+        for (question, database, _, outcome), gold in zip(read, golds, strict=True):
             yield _Checked(question, database, gold, refiner.fault(outcome))
+
+    def _plainly(self, read: list[tuple[Question, Database, Resolved, Outcome]]) -> list[Resolved]:
+        """The gold queries written plainly; where that cannot be, or the rows would be others, as they are."""
+        golds = [gold for _, _, gold, _ in read]
+        tried: dict[int, str] = {}
+        for place, gold in enumerate(golds):
+            try:
+                tried[place] = plainly(gold.sql, gold.schema)
+            except (NotPlainError, SqlUnreadableError) as error:
+                self.plain[f"kept: {error}"] += 1
+        outcomes = self._run([(read[place][1], sql) for place, sql in tried.items()], GOLD_LIMITS)
+        for (place, sql), outcome in zip(tried.items(), outcomes, strict=True):
+            if same_rows(read[place][3], outcome, golds[place]):
+                self.plain["written plainly"] += 1
+                golds[place] = resolve(sql, golds[place].schema)
+            else:
+                self.plain["kept: it would give other rows"] += 1
+        return golds
 
     def _steps(self, checked: list[_Checked]) -> list[list[decomposer.Step]]:
         """For each question the steps before the last: pieces of the gold query that run by themselves."""

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -147,6 +148,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
     counts: dict[str, dict[str, int]] = {}
     links: dict[str, Any] = {}
     partly: set[str] = set()
+    plain: Counter[str] = Counter()
     skipped: dict[str, Any] = {"questions": dict(corpus.skipped)}
     asked = 0 if corpus.examples else len(corpus.questions)
     with Sandbox(config.metrics.workers) as sandbox, making(asked) as tell:
@@ -163,6 +165,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
                 rows = made.examples
                 links[split] = made.links
                 partly.update(made.partly_linked)
+                plain.update(made.plain)
                 skipped[split] = {agent: dict(reasons) for agent, reasons in made.skipped.items()}
             rows = [row for row in rows if row.agent in config.agents.roles]
             counts[split] = {role: sum(row.agent == role for row in rows) for role in config.agents.roles}
@@ -176,6 +179,7 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
         notes.append(
             f"Value links: only the first rows of {counted(len(partly), 'large table')} are looked at ({few})."
         )
+    notes += plain_notes(plain)
     about = {
         "corpus": corpus.name,
         "fingerprint": fingerprint,
@@ -187,6 +191,20 @@ def _make(corpus: corpora.Corpus, fingerprint: str, config: Config, folder: Path
         "files": {f"{split}.jsonl": _hash(folder / f"{split}.jsonl") for split in SPLITS},
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def plain_notes(plain: Mapping[str, int]) -> list[str]:
+    """What agents.sql=plain did, and what it means for the scores; [] where it is off."""
+    if not plain:
+        return []
+    kept = {reason.removeprefix("kept: "): count for reason, count in plain.items() if reason.startswith("kept: ")}
+    why = f" ({', '.join(f'{reason}: {count}' for reason, count in sorted(kept.items()))})" if kept else ""
+    return [
+        f"agents.sql=plain: the gold SQL of {plain.get('written plainly', 0)} of "
+        f"{counted(sum(plain.values()), 'question')} is written plainly in the answers; kept as published: "
+        f"{sum(kept.values())}{why}. Exact match of texts and the loss are against these answers; execution accuracy "
+        "and Spider's exact match are against the published gold SQL."
+    ]
 
 
 def _without(split: Split, corpus: corpora.Corpus, config: Config) -> UserError:
