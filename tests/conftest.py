@@ -82,7 +82,13 @@ def tiny(tmp_path_factory) -> Config:
     return validate(
         OmegaConf.create(
             {
-                "data": {"format": "pocket", "questions": 8, "test_fraction": 0.2, "eval_fraction": 0.2},
+                "data": {
+                    "format": "pocket",
+                    "databases": 5,
+                    "questions": 8,
+                    "test_fraction": 0.2,
+                    "eval_fraction": 0.2,
+                },
                 "agents": {"style": "brief", "value_examples": 1},
                 "codec": {"name": "marks"},
                 "mixture": {"name": "real"},

