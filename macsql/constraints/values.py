@@ -82,8 +82,10 @@ class CopiedTexts:
             return False
         if (whole and inner in ALWAYS) or (not whole and any(one.startswith(inner) for one in ALWAYS)):
             return True
+        if len(inner) - len(inner.lstrip("%_-./:,")) > 2:
+            return False  # so that what may not begin so is no whole text either
         if all(sign in "%_-./:," for sign in inner):
-            return len(inner) <= 2
+            return True
         if all(c.isdigit() or c in "-./:% " for c in inner):
             return len(inner) <= 20  # numbers, dates and times
         if self._stands(inner, whole):

@@ -4,7 +4,8 @@ import json
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from tokenizers import Tokenizer, models
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from macsql.config import LoraConfig, ModelConfig
 from macsql.errors import UserError
@@ -67,7 +68,8 @@ def test_what_cannot_be_meant_is_said_before_any_cost(config, words):
 def test_the_layers_of_a_folder_are_known_without_its_weights(tmp_path):
     made = llama()
     made.config.save_pretrained(tmp_path)
-    (tmp_path / "tokenizer.json").write_text("{}")
+    words = Tokenizer(models.WordLevel({"<eos>": 0, "a": 1}, unk_token="a"))
+    PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<eos>").save_pretrained(tmp_path)
     (tmp_path / "model.safetensors").write_text("")
     asked = LoraConfig(r=2, targets=["c_attn", "q_proj"])
     with pytest.raises(UserError, match=r"called c_attn: its layers are q_proj, k_proj, v_proj, o_proj, gate_proj"):

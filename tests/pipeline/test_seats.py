@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from macsql.models.chat_api import NoAnswerError
 
 from macsql.config import ApiConfig, GenerationConfig, SeatsConfig
 from macsql.errors import UserError
 from macsql.models.card import Card
 from macsql.models.model import Answer
 from macsql.pipeline import references
+from macsql.pipeline.chat_api import NoAnswerError
 from macsql.pipeline.memory import Journal
 from macsql.pipeline.references import find
 from macsql.pipeline.seating import Seating, check_seats
