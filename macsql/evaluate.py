@@ -64,6 +64,10 @@ def check(config: Config) -> None:
     protocols_of(config.data.format, config.evaluate.protocols)
     check_numbers(config, "generation", "metrics")
     check_seats(config.seats)
+    generation = config.generation
+    served = "chat_api" in (config.seats.selector, config.seats.decomposer, config.seats.refiner)
+    if served and (generation.constrained or generation.guided):
+        raise UserError("A server's answers cannot be constrained or guided: leave out generation=, or seats=chat_api.")
     corpora.check(config.data)
     check_uri(config.tracking.uri)
 

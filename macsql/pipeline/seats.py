@@ -15,6 +15,9 @@ from macsql.agents import decomposer, refiner, selector
 from macsql.agents.schema_text import NO_VALUES, Values
 from macsql.agents.tokens import estimate_tokens
 from macsql.config import GenerationConfig
+from macsql.constraints.guides import Guides
+from macsql.database.outcome import Limits
+from macsql.database.sandbox import Sandbox
 from macsql.database.schema import Database
 from macsql.database.value_index import index_of
 from macsql.database.values import read_value_examples
@@ -27,6 +30,7 @@ from macsql.pipeline.prompts import prompt_of
 from macsql.pipeline.turns import Ask, Ending, Reply
 
 Progress = Callable[[int], None]  # the number of replies so far
+TRIED = Limits(seconds=5.0)  # of a beam's SQL that is tried
 GIVE_UP = 8  # questions in a row that a server does not answer
 
 
@@ -132,27 +136,42 @@ class ModelSeat(_Reading):
         shorter = min(generation.max_new_tokens, model.card.max_target_length)
         super().__init__(name, model.card, weights, replace(generation, max_new_tokens=shorter), memory)
         self.model = model
+        self.guides = Guides(model.text, model.card.prompt_style, self.generation) if self._is_guided() else None
+
+    def _is_guided(self) -> bool:
+        return self.generation.constrained or self.generation.guided
 
     def answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:
-        """What the model writes to each prompt."""
+        """What the model writes to each prompt, within generation.constrained and generation.guided."""
+        if self.guides is None or not self.generation.guided:
+            return self._answer(asks, progress)
+        with Sandbox(1, TRIED) as self.guides.sandbox:
+            return self._answer(asks, progress)
+
+    def _answer(self, asks: Sequence[Ask], progress: Progress) -> list[Reply]:
         prompts = self._prompts(asks, lambda text: len(self.model.text.ids([text])[0]))
         keys = self._keys(asks, prompts)
         replies: dict[int, Reply] = {}
         for batch in batches(prompts, self.generation.batch_size):
             known = [reply for place in batch if (reply := self.memory.get(keys[place])) is not None]
             if len(known) < len(batch):
-                known = self._written([prompts[place] for place in batch], keys[batch[0]])
+                shown = [prompts[place] for place in batch]
+                known = self._written([asks[place] for place in batch], shown, keys[batch[0]])
                 self.memory.put([(keys[place], reply) for place, reply in zip(batch, known, strict=True)])
             replies.update(zip(batch, known, strict=True))
             progress(len(replies))
         return [replies[place] for place in range(len(asks))]
 
-    def _written(self, prompts: Sequence[str], key: Key) -> list[Reply]:
+    def _written(self, asks: Sequence[Ask], prompts: Sequence[str], key: Key) -> list[Reply]:
         if self.draws:  # so that what is drawn does not hang on what was drawn before
             import torch
 
             torch.manual_seed(int(key[-1][:12], 16))
-        answers = self.model.answer(prompts, self.generation)
+        given = None
+        if self.guides is not None:
+            pairs = zip(asks, prompts, strict=True)
+            given = [self.guides.guide(ask.agent, prompt, ask.schema, ask.database.path) for ask, prompt in pairs]
+        answers = self.model.answer(prompts, self.generation, guides=given)
         return [reply_of(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
 
 

@@ -204,6 +204,23 @@ def test_one_model_is_loaded_once_and_plays_what_it_was_trained_for(tmp_path, ti
         Seating(config, GenerationConfig(), tmp_path).check()
 
 
+@pytest.mark.parametrize("generation", [GenerationConfig(constrained=True), GenerationConfig(guided=True, num_beams=2)])
+def test_a_seat_writes_within_the_generation_that_is_asked_for(tmp_path, tiny_model, ferries, generation):
+    """Random weights write no SQL by themselves; of two beams the one is taken that the sandbox says runs."""
+    seen = []
+    seat = Seating(SeatsConfig(model=str(tiny_model)), generation, tmp_path).whole()["decomposer"]
+    plain = seat.model.answer
+    seat.model.answer = lambda prompts, generation, guides=None: (
+        seen.extend(guides) or plain(prompts, generation, guides=guides)
+    )
+    [reply] = seat.answer(asks(ferries, "Names of ferries?"), lambda _: None)
+    assert [(guide.reader is not None, guide.choose is not None) for guide in seen] == [
+        (generation.constrained, generation.guided)
+    ]
+    if generation.constrained:
+        assert "SELECT".startswith(reply.wrote.replace("```sql", "").strip()[:6].upper()), reply.wrote
+
+
 def test_a_t5_and_a_server_sit_side_by_side(tmp_path, tiny_model, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "x")
     config = SeatsConfig(model=str(tiny_model), selector="chat_api", models={"selector": "gpt-4o"})
