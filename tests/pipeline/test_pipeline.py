@@ -39,7 +39,7 @@ class Scripted:
     def __init__(self, *script: tuple[str, str], card: Card = CARD) -> None:
         self.card, self.script, self.asked = card, script, []
 
-    def answer(self, prompts: Sequence[str], generation: GenerationConfig, *_) -> list[Answer]:
+    def answer(self, prompts: Sequence[str], generation: GenerationConfig, *_, **__) -> list[Answer]:
         assert len(prompts) <= generation.batch_size
         self.asked.append(list(prompts))
         texts = [next((text for start, text in self.script if start in prompt), "") for prompt in prompts]
