@@ -1,0 +1,49 @@
+"""The built-in network: how its embeddings are drawn, and that a saved one answers as before."""
+
+import pytest
+import torch
+from transformers import AutoModelForSeq2SeqLM
+
+from macsql.config import ModelConfig
+from macsql.errors import UserError
+from macsql.models import pocket
+
+SIZES = {"vocab_size": 64, "d_model": 32, "d_ff": 64, "num_layers": 1, "num_heads": 2, "dropout_rate": 0.0}
+
+
+class Tokens:
+    """As much of a tokenizer as a network asks for."""
+
+    pad_token_id, eos_token_id = 0, 1
+
+    def __len__(self) -> int:
+        return 64
+
+
+def drawn(**more):
+    torch.manual_seed(0)
+    return pocket.network(ModelConfig(name="pocket", pocket={**SIZES, **more}), Tokens()).eval()
+
+
+def test_small_embeddings_are_drawn_and_the_output_is_not_scaled_down():
+    plain, small = drawn(), drawn(embedding_std=0.1)
+    assert torch.equal(small.shared.weight, plain.shared.weight * 0.1)
+    assert small.lm_head.weight is small.shared.weight
+    hidden = torch.randn(1, 3, 32)
+    tokens = {"decoder_input_ids": torch.tensor([[0, 5, 9]]), "encoder_outputs": (hidden,)}
+    last = small.decoder(input_ids=tokens["decoder_input_ids"], encoder_hidden_states=hidden).last_hidden_state
+    assert torch.allclose(small(**tokens).logits, last @ small.shared.weight.T, atol=1e-6)
+
+
+def test_a_saved_one_answers_as_before(tmp_path):
+    small = drawn(embedding_std=0.1)
+    small.save_pretrained(tmp_path)
+    loaded = AutoModelForSeq2SeqLM.from_pretrained(tmp_path).eval()
+    batch = {"input_ids": torch.tensor([[7, 8, 1]]), "decoder_input_ids": torch.tensor([[0, 5, 9]])}
+    assert torch.equal(loaded(**batch).logits, small(**batch).logits)
+
+
+@pytest.mark.parametrize("value", [0, -0.1, "small"])
+def test_a_deviation_is_a_positive_number(value):
+    with pytest.raises(UserError, match=r"model.pocket.embedding_std=.*: a number above 0 is needed"):
+        pocket.check(ModelConfig(name="pocket", pocket={**SIZES, "embedding_std": value}))
