@@ -51,7 +51,7 @@ def check(config: Config) -> None:
     from macsql import corpora
     from macsql.evaluation.scoring import protocols_of
     from macsql.pipeline.seating import check_seats
-    from macsql.tracking import check_uri
+    from macsql.tracking.addresses import check_uri
 
     if config.evaluate.split not in SPLITS:
         raise UserError(f"evaluate.split={config.evaluate.split}: the parts are {', '.join(SPLITS)}.")
@@ -201,7 +201,7 @@ class Evaluation:
 
     def _record(self, cell: "Cell", found: "Evaluated") -> None:
         """An evaluation does not die of MLflow's silence."""
-        from macsql.tracking import record_evaluation
+        from macsql.tracking.evaluations import record_evaluation
 
         folder = self.folder / cell.name.replace(" ", "_")
         metrics = {f"pipeline/{name}": value for name, value in found.scores.items()}

@@ -19,7 +19,7 @@ def pretrain(config: Config) -> int:
         )
     from macsql.models import families
     from macsql.needs import check_numbers
-    from macsql.tracking import check_uri
+    from macsql.tracking.addresses import check_uri
     from macsql.train import carry_out
     from macsql.training import mixture
 

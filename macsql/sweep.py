@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from macsql.coordination.preflight import Preflight
     from macsql.coordination.progress import Ended
     from macsql.search.study import Study
-    from macsql.tracking import SweepRecord
+    from macsql.tracking.sweep_record import SweepRecord
 
 
 LOG_TAIL = 12  # lines of a failed trial's log worth showing
@@ -169,7 +169,7 @@ def run(preflight: "Preflight", study: "Study", renew: Callable[[], bool]) -> in
     from macsql.coordination.publisher import Publisher
     from macsql.search.outage import Outage, StudyAway
     from macsql.system.manifest import manifest, remember
-    from macsql.tracking import SweepRecord
+    from macsql.tracking.sweep_record import SweepRecord
 
     config = preflight.config
     study.begin(preflight.identity)  # it holds from the first trial on; until then a mistake may be undone

@@ -94,7 +94,8 @@ def run_process(folder: Path) -> int:
 @command
 def train(config: Config) -> int:
     """Check, prepare, fine-tune, record, show; run again, it goes on from where it was or shows its result."""
-    from macsql.tracking import check_register, check_uri
+    from macsql.tracking.addresses import check_uri
+    from macsql.tracking.registry import check_register
     from macsql.training.check import check, examined, notes, uses
 
     check(config)  # before what is slow to import
@@ -162,7 +163,7 @@ def planned(config: Config, fingerprint: str) -> "PlannedTrial":
 def recorder(trial: "PlannedTrial", fingerprint: str, before: Result | None) -> Callable[[str], None]:
     """Tells MLflow of a status. One that has finished `before` keeps the code and the machine that it was told of."""
     from macsql.coordination.finalize import parameters, provenance
-    from macsql.tracking import Tracker
+    from macsql.tracking.tracker import Tracker
 
     config = trial.config
     tags = {"macsql.sweep": "train", "macsql.label": trial.key, "macsql.index": "0", **provenance(config, fingerprint)}

@@ -46,7 +46,7 @@ FLOORS = [
     {"__main__"},
 ]
 ONE_ROOM = {
-    "mlflow": {"tracking.py"},
+    "mlflow": {str(path.relative_to(PACKAGE)) for path in PACKAGE.glob("tracking/*.py")},
     "optuna": {"search/study.py"},
     "ray": {"executors/ray.py"},
     "submitit": {"executors/slurm.py"},

@@ -5,7 +5,9 @@ import shutil
 import pytest
 
 from macsql.errors import UserError
-from macsql.tracking import SweepRecord, Tracker, check_uri
+from macsql.tracking.addresses import check_uri
+from macsql.tracking.sweep_record import SweepRecord
+from macsql.tracking.tracker import Tracker
 from macsql.trials.events import EventLog
 from macsql.trials.result import Result, write_result
 

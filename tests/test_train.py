@@ -105,7 +105,7 @@ def command(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]
         write_result(folder, result)
         return result
 
-    monkeypatch.setattr("macsql.tracking.Tracker", Tracker)
+    monkeypatch.setattr("macsql.tracking.tracker.Tracker", Tracker)
     monkeypatch.setattr("macsql.train.run_folder", run_folder)
 
     def run(*overrides: str) -> tuple[int, str, str]:

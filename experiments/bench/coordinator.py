@@ -160,7 +160,7 @@ def timed(figures: dict[str, float], name: str, trials: int, work: Any) -> None:
 
 def measure(trials: int, sampler: str) -> dict[str, float]:
     """The figures of one sweep."""
-    from macsql.tracking import SweepRecord
+    from macsql.tracking.sweep_record import SweepRecord
     from macsql.training import trainer  # noqa: F401  (torch is imported once per sweep, not once per trial)
 
     figures: dict[str, float] = {}

@@ -19,7 +19,7 @@ from macsql.revision import revision
 from macsql.search.plan import PlannedTrial
 from macsql.search.sizes import sizes
 from macsql.search.study import Study
-from macsql.tracking import ALIAS, register
+from macsql.tracking.registry import ALIAS, register
 from macsql.trials.folder import ABOUT, CHECKPOINTS
 from macsql.trials.result import Cause, Result, read_result, write_result
 

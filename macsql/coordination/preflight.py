@@ -24,7 +24,8 @@ from macsql.search.objectives import check_losses, check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.sizes import Sizes, sizes
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
-from macsql.tracking import check_register, check_uri
+from macsql.tracking.addresses import check_uri
+from macsql.tracking.registry import check_register
 from macsql.training.check import check, examined, notes, uses
 from macsql.trials.process import lock_of
 

@@ -15,7 +15,7 @@ CLOSING_PAUSE = 0.5  # the same while the sweep is waiting for the end
 
 
 class Record(Protocol):
-    """What a publisher writes to: macsql.tracking.SweepRecord."""
+    """What a publisher writes to: macsql.tracking.sweep_record.SweepRecord."""
 
     def sync(self, folder: Path, params: Mapping[str, Any], tags: Mapping[str, str], status: str) -> None:
         """Make MLflow agree with a trial's folder; raises where that cannot be done now."""

@@ -113,7 +113,7 @@ def _ranked(state_dir: Path, sweep: str | None = None) -> Found | None:
 
 
 def _registered(reference: str, state_dir: Path, tracking_uri: str | None) -> Found:
-    from macsql.tracking import downloaded
+    from macsql.tracking.registry import downloaded
 
     folder = downloaded(reference, tracking_uri, state_dir)
     cards = sorted(folder.rglob(CARD), key=lambda path: len(path.parts))
@@ -123,7 +123,7 @@ def _registered(reference: str, state_dir: Path, tracking_uri: str | None) -> Fo
 
 
 def _of_run(run_id: str, state_dir: Path, tracking_uri: str | None) -> Found:
-    from macsql.tracking import trial_of
+    from macsql.tracking.registry import trial_of
 
     name = trial_of(run_id, tracking_uri, state_dir)
     trial = state_dir / "trials" / name

@@ -11,7 +11,7 @@ from pathlib import Path
 from macsql.pipeline import shown
 from macsql.pipeline.turns import FAILED, Answered, Attempt, Turn
 from macsql.records import Agent
-from macsql.tracking import Span, keep_traces
+from macsql.tracking.traces import Span, keep_traces
 
 
 class Traces:

@@ -29,11 +29,11 @@ from macsql.executors.local import LocalExecutor
 from macsql.factory.prepared import Prepared
 from macsql.search.estimate import Cost
 from macsql.search.plan import Planner
-from macsql.tracking import Tracker
+from macsql.tracking.tracker import Tracker
 
 TRACED = (
     *("/macsql/search/", "/macsql/coordination/", "/macsql/executors/", "/macsql/trials/", "/macsql/training/"),
-    *("/macsql/tracking.py", "/macsql/system/files.py", "/macsql/sweep.py"),
+    *("/macsql/tracking/tracker.py", "/macsql/system/files.py", "/macsql/sweep.py"),
 )
 
 

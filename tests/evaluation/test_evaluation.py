@@ -81,7 +81,7 @@ def left(folder: Path) -> dict[str, str]:
 
 
 def no_mlflow(monkeypatch):
-    monkeypatch.setattr("macsql.tracking.record_evaluation", lambda *_: None)
+    monkeypatch.setattr("macsql.tracking.evaluations.record_evaluation", lambda *_: None)
 
 
 def test_the_oracle_scores_all_points_and_leaves_the_official_files(spider, tmp_path, capsys):

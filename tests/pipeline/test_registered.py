@@ -26,7 +26,8 @@ from macsql.pipeline.seating import Seating
 from macsql.pipeline.served import FOLDER, permitted
 from macsql.search.plan import PlannedTrial
 from macsql.system.addresses import sqlite_url
-from macsql.tracking import Tracker, check_register
+from macsql.tracking.registry import check_register
+from macsql.tracking.tracker import Tracker
 from macsql.trials.events import EventLog
 from macsql.trials.folder import CONFIG, EVENTS, MODEL
 from macsql.trials.result import Result, write_result

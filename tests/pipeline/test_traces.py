@@ -15,7 +15,7 @@ from macsql.pipeline.seating import Seating
 from macsql.pipeline.seats import Nobody
 from macsql.pipeline.traces import Traces
 from macsql.records import AGENTS, Question
-from macsql.tracking import Tracker
+from macsql.tracking.tracker import Tracker
 
 
 def kept(state: Path, experiment: str) -> list[Any]:

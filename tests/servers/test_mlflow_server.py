@@ -120,7 +120,7 @@ def test_a_coordinator_and_the_server_killed_together(sweep, mlflow_server):
 def test_a_run_whose_creation_was_never_answered_is_taken_over(mlflow_server, tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
-    from macsql.tracking import Tracker
+    from macsql.tracking.tracker import Tracker
 
     folder = tmp_path / "trial-1"
     folder.mkdir()
