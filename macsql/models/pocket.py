@@ -114,7 +114,7 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
     }
     if deviation is None:
         return T5ForConditionalGeneration(T5Config(**shape, **sizes))
-    made = T5ForConditionalGeneration(T5Config(**shape, **sizes, scale_decoder_outputs=False))
+    made = T5ForConditionalGeneration(T5Config(**shape, **sizes, **{"scale_decoder_outputs": False}))
     made.shared.weight.data.mul_(deviation / made.config.initializer_factor)
     return made
 
