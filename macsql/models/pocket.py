@@ -112,10 +112,11 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
     }
-    if deviation is None:
-        return T5ForConditionalGeneration(T5Config(**shape, **sizes))
-    made = T5ForConditionalGeneration(T5Config(**shape, **sizes, **{"scale_decoder_outputs": False}))
-    made.shared.weight.data.mul_(deviation / made.config.initializer_factor)
+    if deviation is not None:
+        sizes["scale_decoder_outputs"] = False
+    made = T5ForConditionalGeneration(T5Config(**shape, **sizes))
+    if deviation is not None:
+        made.shared.weight.data.mul_(deviation / made.config.initializer_factor)
     return made
 
 
