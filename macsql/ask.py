@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STATE = Path(TrackingConfig().state_dir)
 HISTORY = Path("~/.macsql_history")
 UNANSWERED = 3  # exit code
+BEAMS = 4  # answers among which --guided takes one, as in conf/generation/guided.yaml
 MODELS = """REF is a model's or a trial's folder, a trial's key, a sweep (its best trial), a run's id in MLflow,
 models:/NAME@ALIAS or OWNER/NAME on the hub. Without --model the best trial in the state directory answers: the one with
 the highest execution accuracy on eval questions where a sweep measured it, else with the lowest eval_loss. With
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = _seats(arguments)
     check_seats(config)
     with Sandbox(1, LIMITS) as sandbox:
-        seating = Seating(config, GenerationConfig(), arguments.state_dir)
+        seating = Seating(config, _generation(arguments), arguments.state_dir)
         asker = Asker(seating.whole(), sandbox, rules_of(config), _traces(arguments))
         for found in seating.models.values():
             if found.why:
@@ -189,10 +190,18 @@ def _seats(arguments: argparse.Namespace) -> SeatsConfig:
         raise UserError("--json and --csv are two forms of the same rows: choose one.")
     if arguments.server is None:
         return SeatsConfig(model=arguments.model, style=arguments.style)
+    if flag := next((flag for flag in ("constrained", "guided") if getattr(arguments, flag)), None):
+        raise UserError(f"A server's answers cannot be constrained or guided: leave out --{flag}, or --server.")
     if arguments.model is None:
         raise UserError("--server needs --model: what the server calls the model, as in --model gpt-4.")
     api = ApiConfig(model=arguments.model, base_url=arguments.server, style=arguments.style or "mac_sql")
     return SeatsConfig(selector="chat_api", decomposer="chat_api", refiner="chat_api", api=api)
+
+
+def _generation(arguments: argparse.Namespace) -> GenerationConfig:
+    return GenerationConfig(
+        num_beams=BEAMS if arguments.guided else 1, constrained=arguments.constrained, guided=arguments.guided
+    )
 
 
 def _parser() -> Flags:
@@ -202,6 +211,8 @@ def _parser() -> Flags:
     add("--db", type=Path, metavar="FILE", help="the SQLite file, which is only read")
     add("--model", metavar="REF", help="who answers, see below")
     add("--server", metavar="URL", help="a server that speaks as OpenAI's does, as in http://127.0.0.1:8000/v1")
+    add("--constrained", action="store_true", help="write only well-formed SQL with this schema's names")
+    add("--guided", action="store_true", help=f"of {BEAMS} answers take the best whose SQL gives rows")
     add("--evidence", default="", metavar="TEXT", help="what words of the question mean in this database")
     add("--trace", action="store_true", help="also what each agent reads and writes")
     add("--json", action="store_true", help="the answer as a JSON object, one line for each question")

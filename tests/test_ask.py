@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
 from macsql import ask
 from macsql.database.sandbox import Sandbox, Status
@@ -24,6 +25,9 @@ from macsql.pipeline.seating import Seating
 from macsql.pipeline.seats import Nobody
 from macsql.pipeline.turns import Ask, Reply
 from macsql.records import Question
+
+CONF = Path(__file__).parent.parent / "conf"
+whole = Seating.whole
 
 
 class Fixed:
@@ -221,6 +225,8 @@ def test_an_interactive_prompt(said, monkeypatch, tmp_path):
         (["--json", "--csv", "What?"], "choose one"),
         (["--server", "http://127.0.0.1:1/v1", "What?"], "--server needs --model"),
         (["--server", "ftp://x", "--model", "m", "What?"], "is no address"),
+        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--constrained", "What?"], "leave out --constrained"),
+        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--guided", "What?"], "leave out --guided, or --server"),
         (["--nonsense", "What?"], "see `python -m macsql.ask --help`"),
     ],
 )
@@ -262,6 +268,26 @@ def test_a_model_of_random_weights_answers_from_its_folder(tiny_model, ferries, 
     told = json.loads(capsys.readouterr().out)
     assert stop.value.code == (0 if told["answered"] else 3)
     assert told["turns"][1]["read"].startswith("decompose: Names? | schema: ")
+
+
+@pytest.mark.parametrize("flags", [["--constrained"], ["--guided"], ["--constrained", "--guided"]])
+def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, ferries, capsys, monkeypatch, flags):
+    """Unconstrained it writes no SQL; guided, of as many answers as generation=guided has."""
+    seen = []
+    monkeypatch.setattr(Seating, "whole", lambda self: seen.append(self.generation) or whole(self))
+    command = ["macsql ask", "--db", str(ferries.path), "--model", str(tiny_model), "--json", "--trace", *flags]
+    monkeypatch.setattr(sys, "argv", [*command, "Names?"])
+    with pytest.raises(SystemExit) as stop:
+        ask.main()
+    told = json.loads(capsys.readouterr().out)
+    assert stop.value.code == (0 if told["answered"] else 3)
+    if "--constrained" in flags:
+        begun = told["turns"][1]["wrote"].replace("```sql", "").strip()[:6]
+        assert "SELECT".startswith(begun.upper()), told
+    beams = yaml.safe_load((CONF / "generation" / "guided.yaml").read_text(encoding="utf-8"))["num_beams"]
+    assert [(g.constrained, g.guided, g.num_beams) for g in seen] == [
+        ("--constrained" in flags, "--guided" in flags, beams if "--guided" in flags else 1)
+    ]
 
 
 def test_the_help_imports_nothing_heavy():
