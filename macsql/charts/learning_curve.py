@@ -21,32 +21,58 @@ STYLE = (  # what a file of its own needs of the report's style sheet
 
 
 def learning_curve(settings: Sequence[TriedSetting]) -> Markup | None:
-    """A line per figure, with exact 95 % intervals over the questions; None where anything but the rows varies.
+    """A line per figure with exact 95 % intervals over the questions, or per setting where more than the rows varies.
 
-    A point is the mean over a setting's seeds.
+    In the second case it is the first figure that has any points. A point is the mean over a setting's seeds. None
+    where the rows do not vary.
     """
-    tried = sorted((one for one in settings if one.values.get(ROWS)), key=_rows)
-    if len(tried) < 2 or any({*one.values} != {ROWS} for one in settings):
-        return None
-    drawn = {metric: points for metric in METRICS if len(points := curve(tried, metric)) > 1}
+    drawn, heading = _lines(settings)
     if not drawn:
         return None
-    plot = Plot(scale(map(_rows, tried), LEFT, RIGHT, log=True), Scale(0, 1, BOTTOM, TOP))
+    places = sorted({rows for points in drawn.values() for rows, _ in points})
+    plot = Plot(scale(places, LEFT, RIGHT, log=True), Scale(0, 1, BOTTOM, TOP))
     marks: list[Markup] = []
     for place, points in enumerate(drawn.values()):
-        colour, shape = COLOURS[place], SHAPES[place]
+        colour, shape = COLOURS[place % len(COLOURS)], SHAPES[place % len(SHAPES)]
         line = [(rows, share.value) for rows, share in points]
         marks += [_whisker(plot, rows, share, colour) for rows, share in points]
         marks += [plot.line(line, colour), plot.dots(line, colour, shape)]
-    ends = {metric: plot.y(points[-1][1].value) for metric, points in drawn.items()}
-    for (metric, y), colour in zip(_apart(ends).items(), COLOURS, strict=False):
-        marks.append(element("text", title(metric), x=RIGHT + 10, y=y + 4, class_="label", fill=colour))
-    axes = plot.axes("training rows (log scale)", "share of the test answers", list(map(_rows, tried)))
+    ends = {name: plot.y(points[-1][1].value) for name, points in drawn.items()}
+    apart = _apart(ends)
+    for place, name in enumerate(drawn):
+        colour = COLOURS[place % len(COLOURS)]
+        marks.append(element("text", name, x=RIGHT + 10, y=apart[name] + 4, class_="label", fill=colour))
+    axes = plot.axes("training rows (log scale)", heading, places)
     said = "; ".join(
-        f"{title(metric)} {', '.join(f'{share.value:.2f} at {rows:g}' for rows, share in points)}"
-        for metric, points in drawn.items()
+        f"{name} {', '.join(f'{share.value:.2f} at {rows:g}' for rows, share in points)}"
+        for name, points in drawn.items()
     )
     return picture(WIDTH, HEIGHT, f"Learning curve: {said}", axes, *marks)
+
+
+def _lines(settings: Sequence[TriedSetting]) -> tuple[dict[str, list[tuple[float, Interval]]], str]:
+    """The name of each line -> its points, and what they are shares of; no lines where the rows do not vary."""
+    if not all(one.values.get(ROWS) for one in settings):
+        return {}, ""
+    by_rest: dict[str, list[TriedSetting]] = {}
+    for one in sorted(settings, key=_rows):
+        by_rest.setdefault(_rest(one), []).append(one)
+    if any(len(tried) < 2 for tried in by_rest.values()):
+        return {}, ""
+    for metric in METRICS if len(by_rest) > 1 else ():
+        curves = {name: points for name, tried in by_rest.items() if len(points := curve(tried, metric)) > 1}
+        if curves:
+            return curves, f"{title(metric)}, share of the test answers"
+    tried = next(iter(by_rest.values()), [])
+    figures = {title(metric): points for metric in METRICS if len(points := curve(tried, metric)) > 1}
+    return (figures if len(by_rest) == 1 else {}), "share of the test answers"
+
+
+def _rest(setting: TriedSetting) -> str:
+    """What a setting is called beside others with as many rows: its other values."""
+    return ", ".join(
+        f"{value:g}" if isinstance(value, float) else str(value) for key, value in setting.values.items() if key != ROWS
+    )
 
 
 def curve(settings: Sequence[TriedSetting], metric: str) -> list[tuple[float, Interval]]:

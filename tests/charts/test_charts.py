@@ -166,7 +166,22 @@ def test_a_learning_curve_is_a_file_of_its_own(curved):
     assert (whole[0].tag, whole[1].get("fill")) == ("{http://www.w3.org/2000/svg}style", "#ffffff")
 
 
-def test_no_curve_where_something_else_varies(sweeps):
-    for index, point in enumerate([{"mixture.rows": 10}, {"mixture.rows": 20, "seed": 1}]):
+def test_two_models_are_two_lines_of_one_figure(sweeps):
+    rates = {"pocket": 1e-4, "pocket_scratch": 2e-3}
+    for index, (model, rows) in enumerate((model, rows) for model in rates for rows in (400, 100)):
+        point = {"model": model, "trainer.learning_rate": rates[model], "mixture.rows": rows}
+        sweeps.trial("models", index, point, verdicts(set(range(rows // 50 if model == "pocket" else 1))))
+    drawing = learning_curve.learning_curve(compare("models", sweeps.state).settings)
+    assert "pocket, 0.0001 0.10 at 100, 0.40 at 400; pocket_scratch, 0.002 0.05 at 100, 0.05 at 400" in drawing
+    tree = ElementTree.fromstring(drawing)
+    assert len(list(tree.iter("polyline"))) == 2
+    assert any("EX, Decomposer" in (node.text or "") for node in tree.iter("text"))
+
+
+@pytest.mark.parametrize(
+    "points", [[{"mixture.rows": 10}, {"mixture.rows": 20, "seed": 1}], [{"seed": 1}, {"seed": 2}]]
+)
+def test_no_curve_where_no_line_has_two_points(sweeps, points):
+    for index, point in enumerate(points):
         sweeps.trial("other", index, point, verdicts({1}))
     assert learning_curve.learning_curve(compare("other", sweeps.state).settings) is None
