@@ -66,6 +66,7 @@ def sweep(config: Config) -> int:
         if study.complete:
             say(f"Sweep {config.sweep.name}: all {study.size} trials are done, nothing is left to run.")
         else:
+            preflight.executor.prepare()
             look_ahead(preflight)
         recorded = study.complete and not config.tracking.register and config.tracking.uri is None
         recorded = recorded and in_mlflow_still(config)

@@ -27,6 +27,9 @@ class Executor(Protocol):
     threads: int  # CPU threads of one trial
     gpu: bool  # whether a trial has one
 
+    def prepare(self) -> None:
+        """Begin with what takes time before the first trial can start; returns at once."""
+
     def start(self, folder: Path, slot: int) -> Handle:
         """Start the trial in `folder`, on the `slot`-th share of the machine (from 0)."""
 

@@ -1,14 +1,22 @@
-"""Trials as child processes of this machine."""
+"""Trials as child processes of this machine.
+
+On Linux they are forked from one process that has imported everything (`macsql.executors.warm`). Elsewhere a copy of a
+process that has loaded the system's libraries is not safe, and each trial starts and imports for itself.
+"""
 
 import os
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.config import ExecutorConfig
+from macsql.errors import first_line
+from macsql.executors.forked import NoForkError, Warm
 from macsql.executors.orphan import Orphan, orphan
-from macsql.executors.supervise import TRIAL, Task, check_options, end, launch
+from macsql.executors.supervise import TRIAL, Process, Task, check_options, end, launch
+from macsql.system.streams import say
 
 TINY = 10_000_000  # parameters; below this a second thread gains nothing on a CPU
 
@@ -24,7 +32,7 @@ class Share:
 class LocalHandle:
     """A child process."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: Process) -> None:
         self.process = process
 
     def poll(self) -> int | None:
@@ -44,9 +52,13 @@ class LocalHandle:
 class LocalExecutor:
     """Runs trials side by side, each with its share of threads and, where there are any, one GPU."""
 
-    def __init__(self, shares: list[Share], module: str = TRIAL) -> None:
-        """`module` is what `python -m` runs with a trial's folder as its argument."""
-        self.shares, self.module = shares, module
+    def __init__(self, shares: list[Share], module: str = TRIAL, forks: bool = False) -> None:
+        """`module` is what `python -m` runs with a trial's folder as its argument; `forks`: in copies of one process.
+
+        All shares have the same number of threads.
+        """
+        self.shares, self.module, self.forks = shares, module, forks
+        self._warm: Warm | None = None
         self.slots = len(shares)
         self.threads, self.gpu = shares[0].threads, shares[0].gpu is not None
 
@@ -57,27 +69,52 @@ class LocalExecutor:
         With GPUs: one trial each. Without: a tiny model takes one thread and as many trials as there are cores; a
         larger one takes all cores for one trial, or its share of them where executor.workers asks for several.
         """
-        options = check_options(config, {"module": TRIAL})
+        options = check_options(config, {"module": TRIAL, "forks": sys.platform == "linux"})
         cores = usable_cores()
         gpus = visible_gpus()
         tiny = parameters is not None and parameters < TINY
         threads = config.threads or (1 if tiny else max(1, cores // (config.workers or len(gpus) or 1)))
         workers = config.workers or len(gpus) or max(1, cores // threads)
         shares = [Share(threads, gpus[slot % len(gpus)] if gpus else None) for slot in range(workers)]
-        return cls(shares, options["module"])
+        return cls(shares, options["module"], options["forks"])
+
+    def prepare(self) -> None:
+        """Let the process that forks trials begin to import; it is waited for when the first trial starts."""
+        if self.forks and self._warm is None:
+            try:
+                self._warm = Warm(self._task(Path()))
+            except OSError as error:
+                self._do_without(error)
 
     def start(self, folder: Path, slot: int) -> LocalHandle:
         """Start a trial; what it prints goes to <folder>/log.txt."""
-        share = self.shares[slot]
-        gpu = {} if share.gpu is None else {"CUDA_VISIBLE_DEVICES": share.gpu}
-        return LocalHandle(launch(Task(folder, Path.cwd(), share.threads, self.module), gpu))
+        gpu = self.shares[slot].gpu
+        more = {} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}
+        self.prepare()
+        if self._warm is not None:
+            try:
+                return LocalHandle(self._warm.launch(self._task(folder), more))
+            except NoForkError as error:
+                self._do_without(error)
+        return LocalHandle(launch(self._task(folder), more))
 
     def adopt(self, folder: Path) -> Orphan | None:
         """The process that an earlier sweep left at work in a trial's folder."""
         return orphan(folder)
 
     def close(self) -> None:
-        """Nothing is held between trials."""
+        """End the process that forks trials."""
+        if self._warm is not None:
+            self._warm.close()
+            self._warm = None
+
+    def _do_without(self, error: Exception) -> None:
+        self.close()
+        self.forks = False
+        say(f"From here on each trial imports for itself, some seconds more: none can be forked ({first_line(error)}).")
+
+    def _task(self, folder: Path) -> Task:
+        return Task(folder, Path.cwd(), self.threads, self.module)
 
 
 def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:

@@ -104,6 +104,9 @@ class RayExecutor:
         self.slots, self.gpu = config.workers or fit, self.gpus > 0
         self._kept: dict[tuple[str, int], Any] = {}  # files that many trials read, put into the cluster once
 
+    def prepare(self) -> None:
+        """Nothing is to be done before a trial."""
+
     def start(self, folder: Path, slot: int) -> RayHandle:  # noqa: ARG002
         """Submit a trial; what it prints goes to <folder>/log.txt."""
         folder = folder.resolve()

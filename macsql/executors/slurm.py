@@ -126,6 +126,9 @@ class SlurmExecutor:
         self.threads = suited_threads(config, tiny, CORES)
         self.slots, self.gpu = config.workers or 8, int(self.options["gpus_per_node"]) > 0
 
+    def prepare(self) -> None:
+        """Nothing is to be done before a trial."""
+
     def start(self, folder: Path, slot: int) -> SlurmHandle:  # noqa: ARG002
         """Submit a trial; what it prints goes to <folder>/log.txt, what its job prints to <folder>/jobs/."""
         return SlurmHandle(self, folder.resolve())

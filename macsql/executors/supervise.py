@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
@@ -34,8 +34,23 @@ class Task:
     module: str = TRIAL  # what `python -m` runs with the folder as its argument
 
 
-def launch(task: Task, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]":
-    """Start the trial's process; what it prints goes to <folder>/log.txt. `more` are variables of its environment."""
+class Process(Protocol):
+    """What is used of `subprocess.Popen`, whoever has started the process."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code (negative: the signal that ended it), or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code. Raises subprocess.TimeoutExpired after so many seconds."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+
+def environment(task: Task, more: Mapping[str, str] = {}) -> dict[str, str]:
+    """The environment of a trial's process; `more` are variables that come on top."""
     numbers = {  # what a trial's numbers and its end depend on
         "OMP_NUM_THREADS": str(task.threads),
         "MKL_NUM_THREADS": str(task.threads),
@@ -43,6 +58,11 @@ def launch(task: Task, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         PARENT: str(os.getpid()),
     }
+    return os.environ | numbers | dict(more)
+
+
+def launch(task: Task, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]":
+    """Start the trial's process; what it prints goes to <folder>/log.txt. `more` are variables of its environment."""
     with (task.folder / LOG).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", task.module, str(task.folder)],
@@ -50,12 +70,12 @@ def launch(task: Task, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=task.directory,
-            env=os.environ | numbers | dict(more),
+            env=environment(task, more),
             start_new_session=True,  # so that Ctrl-C is not its to hear, and it can be killed with all it has started
         )
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: Process) -> None:
     """Kill a trial's process and whatever it started; nothing where it has ended."""
     if process.poll() is None:
         with suppress(ProcessLookupError):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -160,6 +162,16 @@ class StubSweep:
             with suppress(OSError):
                 if entry.name.isdigit() and place in (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
+        return found
+
+    def forking(self) -> list[int]:
+        """The processes that fork the trials of the calls so far, alive."""
+        parents = {str(call.pid) for call in self.calls}
+        found = []
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if "macsql.executors.warm" in words and parents & {*words}:
+                found.append(process.pid)
         return found
 
     def until(self, condition: Any, timeout: float = 60.0) -> None:

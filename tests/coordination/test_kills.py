@@ -118,11 +118,30 @@ def test_orphans_stop_by_themselves(stub_sweep):
     gate = sweep.gate(step=2)
     call = sweep.start()
     sweep.until(lambda: len(gate.reached()) == 2)
+    assert len(sweep.forking()) == 1
     call.signal(signal.SIGKILL)
     call.wait()
-    sweep.until(lambda: not sweep.children())
+    sweep.until(lambda: not sweep.children() and not sweep.forking())
     assert not list(sweep.state.glob("trials/*/result.json"))
     assert len(list(sweep.state.glob("trials/*/checkpoints/state.json"))) == 2
+
+
+def test_trials_go_on_when_the_process_that_forks_them_is_killed(stub_sweep, calm):
+    sweep = stub_sweep()
+    gate = sweep.gate(step=4)
+    call = sweep.start()
+    sweep.until(lambda: len(gate.reached()) == 2)
+    trials = sweep.children()
+    for process in sweep.forking():
+        os.kill(process, signal.SIGKILL)
+    sweep.until(lambda: not sweep.forking())
+    assert sweep.children() == trials
+    gate.open()
+    assert call.wait() == 0, sweep.log
+    assert sweep.log.count("From here on each trial imports for itself") == 1
+    assert "ended by signal 9" in sweep.log
+    assert "attempt 2" not in sweep.log
+    assert sweep.picture() == calm[0]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +164,7 @@ def test_one_interrupt_stops_with_checkpoints(stub_sweep, calm, number, group):
         call.signal(number)
     assert call.wait() == 130, sweep.log
     assert not sweep.children()
+    assert not sweep.forking()
     picture = sweep.picture()
     assert picture["parent"] == ["KILLED"]
     assert not picture["unended"]

@@ -12,6 +12,7 @@ from waiting import wait_for
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
 from macsql.executors import local, orphan
+from macsql.executors.forked import Forked
 from macsql.executors.local import LocalExecutor, Share, usable_cores
 from macsql.trials.process import EXIT_STOPPED, lock_of
 
@@ -89,12 +90,14 @@ def test_a_containers_quota_counts(tmp_path, quota, cores):
     assert usable_cores(tmp_path / "none") == len(os.sched_getaffinity(0))
 
 
-@pytest.fixture
-def sleeper(tmp_path, monkeypatch):
+@pytest.fixture(params=[True, False], ids=["forked", "started"])
+def sleeper(tmp_path, monkeypatch, request):
     """A running trial that has started a process of its own."""
     (tmp_path / "sleeper.py").write_text(SLEEPER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    handle = LocalExecutor([local.Share(3, "GPU-b")], "sleeper").start(tmp_path, 0)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    executor = LocalExecutor([local.Share(3, "GPU-b")], "sleeper", forks=request.param)
+    handle = executor.start(tmp_path, 0)
+    assert isinstance(handle.process, Forked) == request.param
 
     def started():
         assert handle.poll() is None, (tmp_path / "log.txt").read_text()
@@ -105,6 +108,7 @@ def sleeper(tmp_path, monkeypatch):
         yield handle
     finally:
         handle.kill()
+        executor.close()
 
 
 def test_killing_takes_the_trials_own_processes_too(sleeper, tmp_path):
