@@ -4,6 +4,7 @@ import hashlib
 import json
 import string
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models.codecs import Codec
 from macsql.records import Example
-from macsql.system.files import new_folder
+from macsql.system.files import new_folder, write_whole
+from macsql.system.kept import code_in, name_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -26,6 +28,8 @@ SHAPES = ("relu", "gated-gelu")  # of feed_forward_proj
 POSITIVE = ("layer_norm_epsilon", "initializer_factor", "embedding_std")
 OPTIONAL = (*COUNTS, *POSITIVE, "dropout_rate", "feed_forward_proj")
 TOKENIZERS = ("t5", "words")  # of model.pocket.tokenizer: T5's kind, gaps included, or word_tokenizer.py's
+CONFIG = "tokenizer_config.json"  # its presence in a folder means that a tokenizer is there
+CODE = (Path(__file__), Path(__file__).with_name("codecs.py"))  # what decides how texts are spelt, and which are read
 READ = 40_000  # texts at most from which a tokenizer of the second kind is made
 
 
@@ -64,23 +68,39 @@ def check(config: ModelConfig) -> None:
 
 
 def tokenizer_folder(config: ModelConfig, codec: Codec, train: Iterable[Example], state_dir: Path) -> str:
-    """Train a tokenizer on the codec's text; deterministic, and kept under its content's hash."""
-    texts = [codec.encode(text) for row in train for text in (row.source, row.target)]
+    """Train a tokenizer on the codec's text; deterministic, and kept under its content's hash.
+
+    `<state_dir>/models/read/` says which folder came of plain texts that have been spelt before.
+    """
+    plain = [text for row in train for text in (row.source, row.target)]
     own = config.pocket.get("tokenizer", TOKENIZERS[0]) == "words"
+    spelt = name_of(plain, config.pocket["vocab_size"], own, codec.name, code_in(*CODE))
+    known = state_dir / "models" / "read" / spelt
+    with suppress(OSError, ValueError):
+        if (folder := known.parent.parent / known.read_text(encoding="utf-8")).joinpath(CONFIG).exists():
+            return str(folder)
+    folder = _trained(config, codec, plain, own, state_dir)
+    write_whole(known, folder.name)
+    return str(folder)
+
+
+def _trained(config: ModelConfig, codec: Codec, plain: list[str], own: bool, state_dir: Path) -> Path:
+    """The folder of the tokenizer for these texts."""
+    texts = [codec.encode(text) for text in plain]
     if own:
         texts = texts[:READ]
     made_of = [config.pocket["vocab_size"], codec.name, texts, *(["words"] if own else [])]
     digest = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     folder = state_dir / "models" / f"pocket-{digest}"
-    if (folder / "tokenizer_config.json").exists():
-        return str(folder)
+    if (folder / CONFIG).exists():
+        return folder
     if own:
         from macsql.models import word_tokenizer
 
         trained = word_tokenizer.train(texts, config.pocket["vocab_size"])
         with new_folder(folder) as partial:
             trained.save_pretrained(partial)
-        return str(folder)
+        return folder
 
     from transformers import T5Tokenizer
 
@@ -90,7 +110,7 @@ def tokenizer_folder(config: ModelConfig, codec: Codec, train: Iterable[Example]
     tokenizer = T5Tokenizer(vocab=specials + [(piece, -1.0) for piece in pieces], extra_ids=0)
     with new_folder(folder) as partial:  # another process may make the same meanwhile
         tokenizer.save_pretrained(partial)
-    return str(folder)
+    return folder
 
 
 def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers import Trainer as LibraryTrainer
 
 from macsql.config import Config
 from macsql.models.model import Trainable
+from macsql.models.token_rows import token_rows
 from macsql.records import Example
 from macsql.training import mixture
 from macsql.training.arguments import training_arguments
@@ -20,11 +20,6 @@ from macsql.training.check import liger_parts
 from macsql.training.grouping import length, padding_share
 from macsql.trials.checkpoints import LOSS_WINDOW
 from macsql.trials.stopping import StopRequest
-
-
-def tokenised(examples: Sequence[Example], model: Trainable) -> Dataset:
-    """The examples as rows of token ids and labels, cut to the model's windows, in their order."""
-    return Dataset.from_list(model.rows([row.source for row in examples], [row.target for row in examples]))
 
 
 class Trainer(LibraryTrainer):
@@ -112,7 +107,8 @@ def make_trainer(
     """
     if liger_parts(config):
         model.use_liger()
-    rows = tokenised(train, model)
+    state = Path(config.tracking.state_dir)
+    rows = token_rows(train, model, state)
     lengths = [length(row) for row in rows]
     callbacks: list[TrainerCallback] = [Report(on_log), Checkpoints(stop)]
     if config.trainer.early_stopping_patience is not None:
@@ -126,7 +122,7 @@ def make_trainer(
         model=model.network,
         args=training_arguments(config, folder),
         train_dataset=rows,
-        eval_dataset=tokenised(evaluation, model),
+        eval_dataset=token_rows(evaluation, model, state),
         processing_class=model.text.tokenizer,
         data_collator=model.collator(),
         callbacks=callbacks,
