@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models.codecs import Codec
+from macsql.models.copying import draw_copying_heads
 from macsql.records import Example
 from macsql.system.files import new_folder, write_whole
 from macsql.system.kept import code_in, name_of
@@ -24,9 +25,9 @@ T5_GAPS = "{}<`~^\\【】"
 SIZES = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")  # what model.pocket must say
 COUNTS = ("num_decoder_layers", "relative_attention_num_buckets", "relative_attention_max_distance")
 SHAPES = ("relu", "gated-gelu")  # of feed_forward_proj
-# what it may say: arguments of transformers' T5Config, which keeps any other without a word, and `embedding_std`
+# what it may say: arguments of transformers' T5Config, which keeps any other without a word, and two of ours
 POSITIVE = ("layer_norm_epsilon", "initializer_factor", "embedding_std")
-OPTIONAL = (*COUNTS, *POSITIVE, "dropout_rate", "feed_forward_proj")
+OPTIONAL = (*COUNTS, *POSITIVE, "dropout_rate", "feed_forward_proj", "copying_heads")
 TOKENIZERS = ("t5", "words")  # of model.pocket.tokenizer: T5's kind, gaps included, or word_tokenizer.py's
 CONFIG = "tokenizer_config.json"  # its presence in a folder means that a tokenizer is there
 CODE = (Path(__file__), Path(__file__).with_name("codecs.py"))  # what decides how texts are spelt, and which are read
@@ -61,6 +62,8 @@ def check(config: ModelConfig) -> None:
     for name in POSITIVE:
         if name in sizes and (type(sizes[name]) not in (int, float) or not sizes[name] > 0):
             raise UserError(f"model.pocket.{name}={sizes[name]}: a number above 0 is needed.")
+    if sizes.get("copying_heads", False) and ("embedding_std" not in sizes or sizes["num_heads"] < 2):
+        raise UserError("model.pocket.copying_heads=true needs model.pocket.embedding_std and num_heads of at least 2.")
     if (kind := sizes.get("tokenizer", TOKENIZERS[0])) not in TOKENIZERS:
         raise UserError(f"model.pocket.tokenizer={kind}: choose {' or '.join(TOKENIZERS)}.")
     if (shape := sizes.get("feed_forward_proj", SHAPES[0])) not in SHAPES:
@@ -119,10 +122,11 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
     T5 draws its embeddings with a standard deviation of 1 and scales the decoder's output down to make up for it. Its
     own optimizer steps in proportion to a weight; AdamW does not, and moves such embeddings very slowly.
     `embedding_std` draws them smaller and leaves the output as it is: a tenth learns from a third fewer rows.
+    `copying_heads` is what copying.py says.
     """
     from transformers import T5Config, T5ForConditionalGeneration
 
-    own = ("vocab_size", "tokenizer", "embedding_std")
+    own = ("vocab_size", "tokenizer", "embedding_std", "copying_heads")
     sizes = {key: value for key, value in config.pocket.items() if key not in own}
     deviation = config.pocket.get("embedding_std")
     shape = {
@@ -137,6 +141,8 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
     made = T5ForConditionalGeneration(T5Config(**shape, **sizes))
     if deviation is not None:
         made.shared.weight.data.mul_(deviation / made.config.initializer_factor)
+    if config.pocket.get("copying_heads", False):
+        draw_copying_heads(made, deviation)
     return made
 
 

@@ -47,3 +47,31 @@ def test_a_saved_one_answers_as_before(tmp_path):
 def test_a_deviation_is_a_positive_number(value):
     with pytest.raises(UserError, match=r"model.pocket.embedding_std=.*: a number above 0 is needed"):
         pocket.check(ModelConfig(name="pocket", pocket={**SIZES, "embedding_std": value}))
+
+
+def test_copying_heads_look_behind_what_was_just_written():
+    """Before any training: having written a token of the prompt, the model writes the one that stands after it."""
+    sizes = {"d_model": 128, "num_heads": 4, "num_layers": 3, "num_decoder_layers": 3}
+    made = drawn(**sizes, embedding_std=0.1, copying_heads=True)
+    prompt = torch.randperm(60)[:40] + 4
+    places = torch.arange(5, 35)
+    inputs = torch.cat([torch.zeros(30, 1, dtype=torch.long), prompt[places][:, None]], dim=1)  # the start, one token
+    with torch.no_grad():
+        logits = made(input_ids=prompt.expand(30, -1), decoder_input_ids=inputs).logits[:, -1]
+    logits[torch.arange(30), prompt[places]] = -torch.inf  # small embeddings repeat their own token at first
+    found = (logits.argmax(-1) == prompt[places + 1]).float().mean().item()
+    assert found > 0.6
+    assert (
+        drawn(**sizes, embedding_std=0.1)(input_ids=prompt.expand(30, -1), decoder_input_ids=inputs)
+        .logits[:, -1]
+        .argmax(-1)
+        == prompt[places + 1]
+    ).float().mean() < 0.2
+
+
+@pytest.mark.parametrize("without", [{"num_heads": 1, "embedding_std": 0.1}, {}])
+def test_copying_heads_need_two_heads_and_small_embeddings(without):
+    with pytest.raises(
+        UserError, match=r"copying_heads=true needs model.pocket.embedding_std and num_heads of at least 2"
+    ):
+        pocket.check(ModelConfig(name="pocket", pocket={**SIZES, **without, "copying_heads": True}))
