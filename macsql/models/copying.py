@@ -1,6 +1,6 @@
 """Random weights whose first attention heads already look where copying looks.
 
-An answer is mostly copied: names from the schema, values from the question, in a refiner's case the query itself. Random
+An answer is mostly copied: names from the schema, values from the question, for the Refiner the query itself. Random
 weights need thousands of steps until their attention finds what follows a word that was just written. Two kinds of head
 do that in trained models, and they can be drawn as they will be needed (the second is an induction head: Olsson et al.,
 In-context Learning and Induction Heads, 2022; weights drawn in the image of trained ones: Trockman and Kolter, Mimetic
