@@ -15,11 +15,10 @@ Everything else stays random and all of it is trained. With data=generated and a
 steps is 2.2 in the place of 3.4 (one seed each).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-    from transformers import T5ForConditionalGeneration
 
 # Of T5's 32 buckets of distances, the one of distance 0 and that of the token before.
 SAME, BEFORE = 0, 1
@@ -30,8 +29,8 @@ COPIED = 0.3  # strength of what the decoder's copying head writes
 SAME_QUERY, SAME_KEY, NEXT_QUERY, NEXT_KEY = 0.25, 0.5, 0.3, 0.5  # their products are a match's score, per dimension
 
 
-def draw_copying_heads(network: "T5ForConditionalGeneration", deviation: float) -> None:
-    """Draw the heads above anew, from torch's generator as it stands.
+def draw_copying_heads(network: Any, deviation: float) -> None:
+    """Draw these heads of a T5ForConditionalGeneration anew, from torch's generator as it stands.
 
     `deviation` is that of the embeddings: what a layer adds to them is scaled to it, so that they are still seen behind
     it. The network needs two heads in a layer at least.

@@ -141,8 +141,8 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
     made = T5ForConditionalGeneration(T5Config(**shape, **sizes))
     if deviation is not None:
         made.shared.weight.data.mul_(deviation / made.config.initializer_factor)
-    if config.pocket.get("copying_heads", False):
-        draw_copying_heads(made, deviation)
+        if config.pocket.get("copying_heads", False):
+            draw_copying_heads(made, deviation)
     return made
 
 
