@@ -28,7 +28,7 @@ FLOORS = [
     },
     {"app", "help", "database", "trials", "spelling"},
     {"agents", "corpora", "grammar", "spider_sql"},
-    {"factory", "protocols", "generation"},
+    {"factory", "protocols", "generation", "pocket"},
     {"models"},
     {"constraints"},
     {"pretraining"},

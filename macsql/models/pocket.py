@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from macsql.config import ModelConfig
 from macsql.errors import UserError
 from macsql.models.codecs import Codec
-from macsql.models.copying import draw_copying_heads
+from macsql.pocket.copying import draw_copying_heads
 from macsql.records import Example
 from macsql.system.files import new_folder, write_whole
 from macsql.system.kept import code_in, name_of
@@ -28,7 +28,7 @@ SHAPES = ("relu", "gated-gelu")  # of feed_forward_proj
 # what it may say: arguments of transformers' T5Config, which keeps any other without a word, and two of ours
 POSITIVE = ("layer_norm_epsilon", "initializer_factor", "embedding_std")
 OPTIONAL = (*COUNTS, *POSITIVE, "dropout_rate", "feed_forward_proj", "copying_heads")
-TOKENIZERS = ("t5", "words")  # of model.pocket.tokenizer: T5's kind, gaps included, or word_tokenizer.py's
+TOKENIZERS = ("t5", "words")  # of model.pocket.tokenizer: T5's kind, gaps included, or pocket/word_tokenizer.py's
 CONFIG = "tokenizer_config.json"  # its presence in a folder means that a tokenizer is there
 CODE = (Path(__file__), Path(__file__).with_name("codecs.py"))  # what decides how texts are spelt, and which are read
 READ = 40_000  # texts at most from which a tokenizer of the second kind is made
@@ -98,7 +98,7 @@ def _trained(config: ModelConfig, codec: Codec, plain: list[str], own: bool, sta
     if (folder / CONFIG).exists():
         return folder
     if own:
-        from macsql.models import word_tokenizer
+        from macsql.pocket import word_tokenizer
 
         trained = word_tokenizer.train(texts, config.pocket["vocab_size"])
         with new_folder(folder) as partial:
@@ -122,7 +122,7 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
     T5 draws its embeddings with a standard deviation of 1 and scales the decoder's output down to make up for it. Its
     own optimizer steps in proportion to a weight; AdamW does not, and moves such embeddings very slowly.
     `embedding_std` draws them smaller and leaves the output as it is: a tenth learns from a third fewer rows.
-    `copying_heads` is what copying.py says.
+    `copying_heads` is what macsql/pocket/copying.py says.
     """
     from transformers import T5Config, T5ForConditionalGeneration
 

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from macsql.models import word_tokenizer
 from macsql.models.codecs import codec
 from macsql.models.text import Text
+from macsql.pocket import word_tokenizer
 
 TEXTS = [
     "decompose: Show names of singers older than 35 in New York. | schema: singer: singer_id, name, City('New York'",
