@@ -61,6 +61,7 @@ def run(module: str, folder: str) -> None:
 def import_all() -> None:
     """Import what every trial imports. Nothing may start a thread or touch a GPU here: neither outlives a fork."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, T5ForConditionalGeneration, T5Tokenizer  # noqa: F401
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     import macsql.app
     import macsql.constraints.guides
@@ -68,6 +69,8 @@ def import_all() -> None:
     import macsql.metrics.selector
     import macsql.training.stages
     import macsql.training.trainer  # noqa: F401
+
+    get_checkpoint_conversion_mapping("t5")  # a thousand regular expressions, which the first saving or loading makes
 
 
 def serve(requests: socket.socket, parent: int) -> dict[str, Any] | None:

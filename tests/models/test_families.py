@@ -186,7 +186,7 @@ def test_the_pocket_tokenizer_has_t5s_gaps_and_no_others(small, tmp_path):
 
 def test_the_pocket_tokenizer_is_made_once_and_the_same_everywhere(small, tmp_path):
     first = tokenizer_of(small, "marks", ROWS, tmp_path / "a").get_vocab()
-    assert len(list((tmp_path / "a" / "models").iterdir())) == 1
+    assert len(list((tmp_path / "a" / "models").glob("pocket-*"))) == 1
     assert tokenizer_of(small, "marks", ROWS, tmp_path / "a").get_vocab() == first
     assert tokenizer_of(small, "marks", ROWS, tmp_path / "b").get_vocab() == first
 
