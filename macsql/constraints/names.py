@@ -30,13 +30,14 @@ def _is_bare(name: str) -> bool:
 class NameSet:
     """Some names (in lower case), to be read one character at a time.
 
-    Each word of a name stands in lower case, in upper case or with a capital at its front: SQL takes any other mixture
-    too, but a model that writes one is lost. `spelt`: the names of the schema, as it spells them; they alone may stand
-    in quotes, in double quotes only those that cannot do without.
+    Each word of a name stands in lower case, in upper case or with a capital at its front, and one more word may begin
+    (actID of ACTID, LName): SQL takes any other mixture too, but a model that writes one is lost. `spelt`: the names of
+    the schema, as it spells them; they alone may stand in quotes, in double quotes only those that cannot do without,
+    or any where nothing but a name can stand (`quoted`).
     """
 
-    def __init__(self, names: Iterable[str], spelt: Mapping[str, str]) -> None:
-        self.names, self.spelt = sorted(names), spelt
+    def __init__(self, names: Iterable[str], spelt: Mapping[str, str], quoted: bool = False) -> None:
+        self.names, self.spelt, self.quoted = sorted(names), spelt, quoted
 
     def begins(self, text: str) -> bool:
         """Whether a way to write one of the names begins so."""
@@ -68,15 +69,18 @@ class NameSet:
             yield self.names[place]
 
     def _quotable(self, name: str, quote: str) -> bool:
-        return name in self.spelt and (quote != '"' or not _is_bare(name))
+        return name in self.spelt and (quote != '"' or self.quoted or not _is_bare(name))
 
     def _cased(self, text: str, name: str) -> bool:
+        if text.islower() or text.isupper():
+            return True
         borders = _borders(self.spelt.get(name, name))
+        odd: set[int] = set()
         for place in range(1, len(text)):
             before, char = text[place - 1], text[place]
             if char.isupper() and before.islower() and place not in borders:
-                return False
-            inside = place > 1 and text[place - 2].isalpha() and place - 1 not in borders
+                odd.add(place)
+            inside = place > 1 and text[place - 2].isalpha() and not {place - 1} & (borders | odd)
             if char.islower() and before.isupper() and place not in borders and inside:
-                return False
-        return True
+                odd.add(place - 1)
+        return len(odd) <= 1

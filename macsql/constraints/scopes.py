@@ -33,7 +33,10 @@ class Scope(NamedTuple):
     outputs: tuple[str, ...] = ()  # names of the result columns, as far as they have one
     first: tuple[str, ...] = ()  # in a set operation: the names of its first member, which ORDER BY may use
     qualifier: str = ""  # read, its column yet to come
+    ctes: tuple[Source, ...] = ()  # tables that WITH has made
     sources: tuple[tuple[str, Source], ...] = ()  # (alias, source) of FROM
+    merged: frozenset[tuple[str, int]] = frozenset()  # (column that USING makes one, how many sources have it)
+    natural: bool = False  # the table under way comes by NATURAL JOIN
     table: Source | None = None  # named in FROM, its alias yet to come
     open: bool = True  # the columns that are named still wait for their FROM
     aggregates: bool = True  # may stand here
@@ -49,11 +52,28 @@ class Scope(NamedTuple):
 
     def bare_columns(self) -> frozenset[str]:
         """Columns that need no qualifier, because one source alone has them."""
-        return _once(tuple(source for _, source in self.sources))
+        once = _once(tuple(source for _, source in self.sources))
+        if not self.merged:
+            return once
+        return once | {c for c, count in self.merged if count == sum(c in source.columns for _, source in self.sources)}
 
     def known_columns(self) -> frozenset[str]:
         """Columns that some source has."""
         return _any(tuple(source for _, source in self.sources))
+
+    def unbound(self) -> bool:
+        """Whether a name that is read now waits for FROM."""
+        return self.open and not self.sources
+
+    def shared(self) -> frozenset[str]:
+        """Columns that the last source has and that are one column before it."""
+        before = self._replace(sources=self.sources[:-1])
+        return before.bare_columns() & self.sources[-1][1].columns
+
+    def with_merged(self, columns: Iterable[str]) -> frozenset[tuple[str, int]]:
+        """What is merged once these columns are."""
+        kept = {pair for pair in self.merged if pair[0] not in columns}
+        return frozenset(kept | {(c, sum(c in source.columns for _, source in self.sources)) for c in columns})
 
     def total(self) -> int:
         """How many result columns the SELECT has, stars counted in full; FROM is complete."""
@@ -61,6 +81,7 @@ class Scope(NamedTuple):
         count = self.width
         for star in self.stars:
             count += bound[star].width if star else sum(source.width for _, source in self.sources)
+            count -= 0 if star else sum(times - 1 for _, times in self.merged)
         return count
 
     def unmet(self) -> list[tuple[str, str]]:
@@ -90,10 +111,12 @@ def suits(source: Source, alias: str, scope: Scope) -> bool:
     if alias in scope.aliases():
         return False
     known = scope.known_columns()
+    if scope.natural and not source.columns & known <= scope.bare_columns():
+        return False
     for qualifier, column in scope.pending:
         if qualifier == alias and alias and column != "*" and column not in source.columns:
             return False
-        if not qualifier and column in source.columns and column in known:
+        if not qualifier and column in source.columns and column in known and not scope.natural:
             return False
     return True
 

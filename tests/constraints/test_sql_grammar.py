@@ -80,17 +80,22 @@ def test_every_built_in_question_is_accepted(tmp_path):
 @pytest.mark.parametrize(("format", "every"), [("text2sql", 10), ("spider", 70)])
 def test_gold_queries_are_accepted(shared, tmp_path, format, every):
     corpus = corpora.read(DataConfig(format=format, root=str(shared / "data" / SHARED_CORPORA[format])), tmp_path)
-    assert len(refused(corpus, every)) <= 2  # two of Spider's join without ON
+    assert len(refused(corpus, every)) <= 1
 
 
 @pytest.mark.slow
-def test_of_all_gold_queries_at_most_one_in_two_hundred_is_refused(shared, tmp_path):
+def test_of_all_gold_queries_that_sqlite_reads_at_most_one_in_five_hundred_is_refused(shared, tmp_path):
+    """What is left: another table than T1 first, a query's own names before FROM, an outer alias in a SELECT list."""
     count = wrong = 0
     for name, folder in SHARED_CORPORA.items():
         corpus = corpora.read(DataConfig(format=name, root=str(shared / "data" / folder)), tmp_path)
-        count, wrong = count + len(corpus.questions), wrong + len(refused(corpus, 1))
+        count += len(corpus.questions)
+        for db_id, sql in refused(corpus, 1):
+            with closing(empty(corpus.databases[db_id].schema)) as connection:
+                unreadable = bool(prepared(connection, sql))
+            count, wrong = count - unreadable, wrong + (not unreadable)
     assert count > 9000
-    assert wrong <= count / 200
+    assert wrong <= count / 500
 
 
 def walk(grammar: SqlGrammar, dice: random.Random, texts) -> str | None:
