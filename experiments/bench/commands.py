@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from experiments.bench import trial
 from experiments.bench.material import DEMO, Material
 from experiments.bench.measure import Job, python
 
@@ -21,8 +22,9 @@ PATIENCE = 300.0  # seconds
 
 
 def jobs(material: Material) -> list[Job]:  # noqa: ARG001  (every part is asked alike)
-    """Every wait."""
-    return [Job("g", case, "ours", python("commands", case)) for case in CASES]
+    """Every wait, and a trial's own time beside its training."""
+    waits = [Job("g", case, "ours", python("commands", case)) for case in CASES]
+    return waits + [Job("g", f"trial, {case}", "ours", python("trial", case)) for case in trial.CASES]
 
 
 def timed(state: Path, module: str, *words: str) -> float:

@@ -67,6 +67,9 @@ class Nothing:
 
     slots, threads, gpu = 2, 1, False
 
+    def prepare(self) -> None:
+        """Nothing is to be done before a trial."""
+
     def start(self, folder: Path, slot: int) -> Done:  # noqa: ARG002
         """Write a trial's events and result."""
         events = EventLog(folder / "events.jsonl")

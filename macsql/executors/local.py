@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from macsql.config import ExecutorConfig
-from macsql.errors import first_line
+from macsql.errors import UserError, first_line
 from macsql.executors.forked import NoForkError, Warm
 from macsql.executors.orphan import Orphan, orphan
 from macsql.executors.supervise import TRIAL, Process, Task, check_options, end, launch
@@ -69,14 +69,16 @@ class LocalExecutor:
         With GPUs: one trial each. Without: a tiny model takes one thread and as many trials as there are cores; a
         larger one takes all cores for one trial, or its share of them where executor.workers asks for several.
         """
-        options = check_options(config, {"module": TRIAL, "forks": sys.platform == "linux"})
+        options = check_options(config, {"module": TRIAL, "forks": True})
+        if not isinstance(options["forks"], bool):
+            raise UserError(f"executor.options.forks={options['forks']}: write true or false.")
         cores = usable_cores()
         gpus = visible_gpus()
         tiny = parameters is not None and parameters < TINY
         threads = config.threads or (1 if tiny else max(1, cores // (config.workers or len(gpus) or 1)))
         workers = config.workers or len(gpus) or max(1, cores // threads)
         shares = [Share(threads, gpus[slot % len(gpus)] if gpus else None) for slot in range(workers)]
-        return cls(shares, options["module"], options["forks"])
+        return cls(shares, options["module"], options["forks"] and sys.platform == "linux")
 
     def prepare(self) -> None:
         """Let the process that forks trials begin to import; it is waited for when the first trial starts."""

@@ -76,6 +76,7 @@ def test_the_machine_is_shared_out(machine, cores, gpus, parameters, settings, s
         ({"workers": 0}, "executor.workers=0"),
         ({"threads": -1}, "executor.threads=-1"),
         ({"options": {"x": 1}}, "options.x"),
+        ({"options": {"forks": "maybe"}}, "options.forks=maybe: write true or false"),
     ],
 )
 def test_odd_settings_are_refused(settings, words):
