@@ -33,6 +33,9 @@ class Texts(Protocol):
     def holds(self, text: str) -> bool:
         """Whether this is a whole text, from quote to quote."""
 
+    def whole(self, text: str) -> str | None:
+        """A whole text that begins so; None where none is at hand."""
+
 
 class Terminal(Protocol):
     """A token that is not spelt out in the grammar."""
@@ -80,6 +83,9 @@ class Node:
         self._after: dict[str, Node | None] = {}
         self._quoted: Node | None = None  # behind a text
         self._begins: dict[str, bool] = {}
+        self.guessed: int | None = None  # how far it is to an end, and the way there: see closing.py
+        self.closing: str | None = None
+        self.sought = False
 
     def begins(self, text: str, texts: "Texts") -> bool:
         """Whether some token that may come next begins with this text."""
@@ -173,7 +179,7 @@ class Automaton:
             longer = part + char
             if node.begins(longer, texts):
                 return Place(node, longer, 0, joined)
-            if _runs_on(part, char):
+            if runs_on(part, char):
                 return None
             after = node.after(part, texts)
             if after is None:
@@ -199,7 +205,7 @@ def _even(text: str) -> str:
     return lowered if text in (lowered, text.upper(), lowered.capitalize()) else text
 
 
-def _runs_on(part: str, char: str) -> bool:
+def runs_on(part: str, char: str) -> bool:
     """Whether SQL would read the character as more of the token."""
     if _word(part[0]):
         return _word(char) or char == "$" or (part[0].isdigit() and char == ".")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from macsql.agents.decomposer import MAX_STEPS
 from macsql.constraints.automaton import Automaton, Place, Texts
+from macsql.constraints.closing import close, guess
 from macsql.constraints.names import plain
 from macsql.database.schema import Schema, Table
 
@@ -40,9 +41,10 @@ class Layout:
     def __init__(self, odd: Iterable[str], automaton: Automaton | None = None, texts: Texts | None = None) -> None:
         self.odd, self.automaton, self.texts = frozenset(odd), automaton, texts
         self.shared: dict[Any, Any] = {}
+        self._tails: dict[Hashable, str | None] = {}
 
     def follow(self, then: Any) -> Sequence[Part]:
-        """What may come at this point of the layout; "" is its beginning."""
+        """What may come at this point of the layout, the shortest way to its end first; "" is its beginning."""
         raise NotImplementedError
 
     def begin(self) -> State:
@@ -63,6 +65,36 @@ class Layout:
     def complete(self, state: State) -> bool:
         """Whether the answer may end here."""
         return any(self._ends(part) for part in state)
+
+    def far(self, state: State) -> int:
+        """About how many characters are missing to an end."""
+        return min(
+            self._behind(part, len(part.fixed) + (guess(part.place.node) if part.place else 1)) for part in state
+        )
+
+    def closing(self, state: State) -> str | None:
+        """Text that ends the answer well, and soon; None where none is found."""
+        ways = [text for part in state if (text := self._closing(part)) is not None]
+        return min(ways, key=len, default=None)
+
+    def _behind(self, part: Part, far: int) -> int:
+        return far + (0 if part.then is None else len(self._tail(part.then) or ""))
+
+    def _closing(self, part: Part) -> str | None:
+        own: str | None = part.fixed
+        if part.place is not None:
+            assert self.texts is not None
+            own = close(part.place, self.texts)
+        elif not part.fixed and not part.free:
+            own = "?"
+        tail = "" if part.then is None else self._tail(part.then)
+        return None if own is None or tail is None else own + tail
+
+    def _tail(self, then: Hashable) -> str | None:
+        """What is written behind a part at the least."""
+        if then not in self._tails:
+            self._tails[then] = self._closing(self.follow(then)[0])
+        return self._tails[then]
 
     def kept(self, state: State) -> dict[Any, Any] | None:
         """Shared by the answers of this layout to one schema, but for what is inside of a quoted text."""
@@ -135,7 +167,7 @@ class SqlAnswer(Layout):
             return [Part(("next", number), place=self.automaton.begin())]
         closed = self.image("\n```\n\n")
         more = [self._step(number + 1, closed)] if number < MAX_STEPS else []
-        return [*more, Part(None, closed + self.image("Question Solved."))]
+        return [Part(None, closed + self.image("Question Solved.")), *more]
 
     def _step(self, number: int, before: str = "") -> Part:
         return Part(("question", number), before + self.image(f"Sub question {number}: "))
@@ -149,7 +181,7 @@ class SelectorAnswer(Layout):
         self.schema, self.image = schema, image
         brief = style == "brief"
         self.opening, self.between = ("```json\n{", ", ") if brief else ("```json\n{\n  ", ",\n  ")
-        self.closing = "}\n```" if brief else "\n}\n```"
+        self.last = "}\n```" if brief else "\n}\n```"
         self._advanced: dict[tuple[State, str], State | None] = {}
 
     def advance(self, state: State, char: str) -> State | None:
@@ -168,7 +200,7 @@ class SelectorAnswer(Layout):
             return self._tables(self.opening, every)
         kind, left, table, used = then
         if kind == "table":
-            return self._tables(self.between, left) if left else [self._part(None, self.closing)]
+            return self._tables(self.between, left) if left else [self._part(None, self.last)]
         after = ("table", left, None, None)
         if kind == "decision":
             kept = [self._part(after, '"keep_all"'), self._part(after, '"drop_all"')]

@@ -43,9 +43,9 @@ class NameSet:
         """Whether a way to write one of the names begins so."""
         closing = _CLOSING.get(text[0])
         if closing is None:
-            return any(_is_bare(name) and self._cased(text, name) for name in self._from(text))
+            return any(_is_bare(name) and self._cased(text, name) for name in self.beginning(text))
         return self.read(text) is not None or any(
-            self._quotable(name, text[0]) and self._cased(text[1:], name) for name in self._from(text[1:])
+            self._quotable(name, text[0]) and self._cased(text[1:], name) for name in self.beginning(text[1:])
         )
 
     def read(self, text: str) -> str | None:
@@ -54,13 +54,13 @@ class NameSet:
         if closing is not None and (len(text) < 3 or text[-1] != closing):
             return None
         written = text if closing is None else text[1:-1]
-        name = next(self._from(written), None)  # the shortest stands first
+        name = next(self.beginning(written), None)  # the shortest stands first
         if name is None or name != written.lower() or not self._cased(written, name):
             return None
         usable = _is_bare(name) if closing is None else self._quotable(name, text[0])
         return name if usable else None
 
-    def _from(self, text: str) -> Iterator[str]:
+    def beginning(self, text: str) -> Iterator[str]:
         """The names that begin with a text, in whatever case."""
         beginning = text.lower()
         for place in range(bisect_left(self.names, beginning), len(self.names)):

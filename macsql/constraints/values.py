@@ -1,7 +1,7 @@
 """Texts in quotes: copies of what the prompt says, so that a query compares with nothing that nobody named."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from macsql.constraints.names import plain
 
@@ -32,6 +32,7 @@ ALWAYS = (
 )
 WILD = "%_"
 MOST = 120  # characters of a text
+OCCURRENCES = 20  # of a part, that are looked at for how it may end
 
 
 class CopiedTexts:
@@ -55,6 +56,34 @@ class CopiedTexts:
             return False
         inner = self._inner(text)
         return inner is not None and self._copied(inner, whole=True)
+
+    def whole(self, text: str) -> str | None:
+        """A whole text that begins so, to the end of a word where one has begun; None where none is at hand."""
+        quote = text[0]
+        if self.holds(text):
+            return text
+        for begun in (text, text + quote):
+            inner = self._inner(begun)
+            if inner is None or (begun == text and text[1:].endswith(quote) and not text.endswith(quote * 2)):
+                continue
+            if self.holds(begun + quote):
+                return begun + quote
+            known = [one[len(inner) :] for one in ALWAYS if one.startswith(inner.lower())]
+            for more in (*known, *self._onward(re.split(r"[%_]+", inner.lower())[-1])):
+                if self.holds(token := begun + more.replace(quote, quote * 2) + quote):
+                    return token
+        return None
+
+    def _onward(self, part: str) -> Iterator[str]:
+        """What may follow a part where the sources hold it, up to the end of the next word."""
+        at = self.text.find(part) if part else -1
+        for _ in range(OCCURRENCES):
+            if at < 0:
+                return
+            match = re.compile(r"[^0-9a-z]*[0-9a-z\x80-\xff]*").match(self.text, at + len(part))
+            if match and "\n" not in match[0]:
+                yield match[0]
+            at = self.text.find(part, at + 1)
 
     def _inner(self, text: str) -> str | None:
         """What stands between the quotes so far, a doubled quote as one; None where it goes on behind its end."""
@@ -119,3 +148,9 @@ class AnyTexts:
         """From quote to quote."""
         body = text[1:]
         return (len(body) - len(body.rstrip(text[0]))) % 2 == 1
+
+    def whole(self, text: str) -> str | None:
+        """The text and its closing quote."""
+        return (
+            text if self.holds(text) else next((t for t in (text + text[0], text + text[0] * 2) if self.holds(t)), None)
+        )

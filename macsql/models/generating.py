@@ -76,8 +76,16 @@ class Generating(ABC):
             limits: dict[str, Any] = {}
             if any(readers):
                 begun = self._repeated(length) or 1
-                every = generation.do_sample
-                limits["logits_processor"] = [Constrained(self._alphabet, readers, generation.num_beams, begun, every)]
+                limits["logits_processor"] = [
+                    Constrained(
+                        self._alphabet,
+                        readers,
+                        generation.num_beams,
+                        begun,
+                        generation.max_new_tokens,
+                        every=generation.do_sample,
+                    )
+                ]
             with torch.inference_mode():
                 written = network.generate(
                     **shown,

@@ -6,8 +6,10 @@ few characters of reading per token. Only where they are not, the tree of all to
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from macsql.spelling.ending import GROWS, Endings
 from macsql.spelling.pieces import Pieces
 from macsql.spelling.reader import Reader
 from macsql.spelling.spelling import Spelling, Written
@@ -19,7 +21,19 @@ if TYPE_CHECKING:
 _QUOTE = re.compile("['\"]")
 KEPT = 200_000  # ways from one state to the next
 TRIED = 16  # of the network's best tokens, before all tokens are searched
-Known = dict[tuple[int, ...], Written | None]
+LAST_TRIED = 4  # of them, where the limit is near: each is looked at for whether it can still be ended
+
+
+@dataclass
+class Track:
+    """How far an answer has come, and what is known of its end."""
+
+    written: Written
+    look: int = 0  # tokens behind which it is to be seen whether the limit is near
+    forced: tuple[int, ...] | None = None  # all that is left to write
+
+
+Known = dict[tuple[int, ...], Track | None]
 
 
 class Alphabet:
@@ -28,6 +42,7 @@ class Alphabet:
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", marks: Mapping[str, str], end: int) -> None:
         self.pieces = Pieces(tokenizer)
         self.spelling = Spelling(marks, words=not self.pieces.by_bytes)
+        self.endings = Endings(self.pieces, self.spelling)
         self.end = end
 
     def after(self, reader: Reader, written: Written, token: int) -> Written | None:
@@ -51,13 +66,21 @@ class Constrained:
     """A logits processor of transformers: tokens that a row's reader does not accept get minus infinity.
 
     `start`: how many tokens stand before the answer. A row whose answer has ended, or whose reader accepts nothing
-    more, may only end. `every`: all tokens are looked at, as drawing at random needs it.
+    more, may only end. `most`: tokens of an answer, whose last ones are spent on its end. `every`: all tokens are
+    looked at, as drawing at random needs it.
     """
 
     def __init__(
-        self, alphabet: Alphabet, readers: Sequence[Reader | None], beams: int, start: int, every: bool = False
+        self,
+        alphabet: Alphabet,
+        readers: Sequence[Reader | None],
+        beams: int,
+        start: int,
+        most: int,
+        every: bool = False,
     ) -> None:
         self.alphabet, self.readers, self.beams, self.start, self.every = alphabet, list(readers), beams, start, every
+        self.most = most
         self._known: list[Known] = [{} for _ in readers]
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
@@ -75,32 +98,48 @@ class Constrained:
             if reader is None or self.alphabet.end in ids:
                 continue
             key = tuple(ids)
-            if key in now[place]:  # beams that are alike
-                written = now[place][key]
-            else:
-                written = now[place][key] = self._written(place, reader, key)
-            self._mask(scores, row, reader, written, best[row], best_scores[row], wanted)
+            if key not in now[place]:  # beams may be alike
+                now[place][key] = self._looked(reader, self._track(place, reader, key), len(key))
+            self._mask(scores, row, reader, now[place][key], best[row], best_scores[row], wanted, self.most - len(key))
         self._known = now
         return scores
 
-    def _written(self, place: int, reader: Reader, key: tuple[int, ...]) -> Written | None:
+    def _track(self, place: int, reader: Reader, key: tuple[int, ...]) -> Track | None:
         if not key:
-            return self.alphabet.spelling.begin(reader)
+            return Track(self.alphabet.spelling.begin(reader))
         before = self._known[place].get(key[:-1])
-        return None if before is None else self.alphabet.after(reader, before, key[-1])
+        written = None if before is None else self.alphabet.after(reader, before.written, key[-1])
+        if before is None or written is None:
+            return None
+        forced = before.forced[1:] if before.forced and before.forced[0] == key[-1] else None
+        return Track(written, before.look, forced)
+
+    def _looked(self, reader: Reader, track: Track | None, length: int) -> Track | None:
+        """The same, with when to look for the limit again: at once where it is near."""
+        if track is None or length < track.look or track.forced is not None:
+            return track
+        spare = self.most - length - self.alphabet.endings.far(reader, track.written)
+        return replace(track, look=length + max(0, spare) // GROWS)
 
     def _mask(
         self,
         scores: "torch.Tensor",
         row: int,
         reader: Reader,
-        written: Written | None,
+        track: Track | None,
         best: Sequence[int],
         best_scores: Sequence[float],
         wanted: int,
+        left: int,
     ) -> None:
-        if written is None:  # nothing could be accepted any more
+        if track is None:  # nothing could be accepted any more
             _leave(scores, row, [self.alphabet.end])
+            return
+        if track.forced is not None:
+            _leave(scores, row, [track.forced[0] if track.forced else self.alphabet.end])
+            return
+        written = track.written
+        if track.look <= self.most - left and self._ended(scores, row, reader, track, best, wanted, left):
             return
         if not self.every:
             good: list[int] = []
@@ -118,6 +157,41 @@ class Constrained:
         if self.alphabet.spelling.complete(reader, written):
             found.append(self.alphabet.end)
         _leave(scores, row, found or [self.alphabet.end])
+
+    def _ended(
+        self,
+        scores: "torch.Tensor",
+        row: int,
+        reader: Reader,
+        track: Track,
+        best: Sequence[int],
+        wanted: int,
+        left: int,
+    ) -> bool:
+        """Near the limit: leave the best tokens behind which there is room for an end, else the way to the end.
+
+        False where no end is known.
+        """
+        good: list[int] = []
+        able = [token for token in best if self._may(reader, track.written, token)]
+        if len(able) < wanted:
+            found = self.alphabet.pieces.acceptable(self.alphabet.spelling, reader, track.written)
+            whole = self.alphabet.spelling.complete(reader, track.written)
+            able = sorted([*found, *[self.alphabet.end] * whole], key=lambda token: -float(scores[row, token]))
+        for token in able[: LAST_TRIED * wanted]:
+            after = None if token == self.alphabet.end else self.alphabet.after(reader, track.written, token)
+            path = () if after is None else self.alphabet.endings.path(reader, after)
+            if path is not None and len(path) + 2 - (after is None) <= left:  # it, the way, the end token
+                good.append(token)
+                if len(good) == wanted:
+                    break
+        if not good:
+            path = self.alphabet.endings.path(reader, track.written)
+            if path is None:
+                return False
+            track.forced, good = path, [path[0] if path else self.alphabet.end]
+        _leave(scores, row, good)
+        return True
 
     def _may(self, reader: Reader, written: Written, token: int) -> bool:
         if token == self.alphabet.end:

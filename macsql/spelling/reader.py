@@ -23,6 +23,12 @@ class Reader(Protocol):
     def complete(self, state: Any) -> bool:
         """Whether the answer may end here."""
 
+    def far(self, state: Any) -> int:
+        """About how many characters are missing to an end of the answer; cheap to ask."""
+
+    def closing(self, state: Any) -> str | None:
+        """Text that ends the answer well, and soon; None where none is found."""
+
     def kept(self, state: Any) -> dict[Any, Any] | None:
         """Where to keep what follows from this state, shared by readers for which the same follows; None: nowhere.
 

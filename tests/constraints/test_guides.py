@@ -3,6 +3,8 @@
 import random
 
 import pytest
+import sqlglot
+import torch
 from making import configured
 from test_causal_lm import tokenizer as byte_level
 
@@ -14,7 +16,7 @@ from macsql.errors import UserError
 from macsql.models.codecs import codec
 from macsql.models.text import Text
 from macsql.records import Example
-from macsql.spelling.processor import Alphabet
+from macsql.spelling.processor import Alphabet, Constrained
 from macsql.spelling.reader import Guide
 
 QUESTION = "Which ships of Oststeg sailed in fog?"
@@ -120,6 +122,41 @@ def test_tokens_drawn_at_random_among_those_allowed_can_be_read(spelt, schema, k
         selection = selector.parse(text.text(ids))
         assert selection.readable, text.text(ids)
         assert set(selection.tables) == {table.name for table in schema.tables}
+
+
+def drawn(text: Text, reader, most: int, seed: int) -> list[int]:
+    """What scores drawn at random write within a limit."""
+    alphabet = Alphabet(text.tokenizer, text.codec.texts, text.tokenizer.eos_token_id)
+    constrained = Constrained(alphabet, [reader], 1, 0, most)
+    dice = torch.Generator().manual_seed(seed)
+    ids: list[int] = []
+    while len(ids) < most and alphabet.end not in ids:
+        scores = torch.randn(1, len(text.tokenizer), generator=dice)
+        scores[0, alphabet.end] -= 10  # else answers of chance are short
+        ids.append(int(constrained(torch.tensor([ids], dtype=torch.long), scores)[0].argmax()))
+    return ids
+
+
+@pytest.mark.parametrize("what", ["selector", "one step", "steps", "refiner"])
+@pytest.mark.parametrize(("kind", "name"), [("pocket", "marks"), ("pocket", "tokens"), ("bytes", "verbatim")])
+def test_an_answer_ends_before_the_limit_whatever_the_scores(spelt, schema, kind, name, what):
+    """With as many tokens as the shortest answer has, or more: SQL that parses, or all of a Selector's decisions."""
+    text = spelt(kind, name)
+    agent = answers(schema, "brief")[what][0]
+    style = "mac_sql" if what == "steps" else "brief"
+    reader = Guides(text, style, GenerationConfig(constrained=True)).reader(agent, QUESTION, schema)
+    alphabet = Alphabet(text.tokenizer, text.codec.texts, text.tokenizer.eos_token_id)
+    least = len(alphabet.endings.path(reader, alphabet.spelling.begin(reader))) + 1
+    for seed, most in enumerate((least, least + 1, least + 7, least + 30, least + 90)):
+        ids = drawn(text, reader, most, seed)
+        wrote = text.text(ids)
+        assert ids[-1] == alphabet.end, (most, wrote)
+        if agent == "selector":
+            assert set(selector.parse(wrote).tables) == {table.name for table in schema.tables}, wrote
+        else:
+            sql = (decomposer if agent == "decomposer" else refiner).parse(wrote).sql
+            assert sql is not None, wrote
+            sqlglot.parse_one(sql, read="sqlite")
 
 
 def test_the_first_beam_that_gives_rows_is_taken(ferries, sandbox):

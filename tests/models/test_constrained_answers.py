@@ -36,6 +36,12 @@ class OneOf:
     def complete(self, state):
         return state in self.answers
 
+    def far(self, state):
+        return min(len(answer) - len(state) for answer in self.answers if answer.startswith(state))
+
+    def closing(self, state):
+        return min((answer[len(state) :] for answer in self.answers if answer.startswith(state)), key=len)
+
     def kept(self, state):  # noqa: ARG002
         return None
 
