@@ -6,7 +6,7 @@ from pathlib import Path
 from macsql.places import CONF
 
 COMMANDS = {
-    "sweep": "+experiment=lr_bs [+scale=pocket] [key=value ...]   a sweep; the same command again resumes it",
+    "sweep": "+experiment=lr_bs [key=value ...]   a sweep; the same command again resumes it",
     "train": "[key=value ...]   one fine-tune, the unit that a sweep repeats",
     "pretrain": "+experiment=pocket_base [key=value ...]   the built-in model from random weights; resumes",
     "build": "data=spider data.root=DIR out=FILE   the agents' examples as chat JSONL",
@@ -54,8 +54,8 @@ KEYS: dict[str, dict[str, str]] = {
     },
 }
 FIRST = {
-    "sweep": f"+experiment=lr_bs +scale=pocket {TRY} sweep.name=try",
-    "train": f"+scale=pocket {TRY}",
+    "sweep": f"+experiment=lr_bs {TRY} sweep.name=try",
+    "train": TRY,
     "pretrain": "+experiment=pocket_base data.databases=40 trainer.max_steps=100",
     "build": "data.questions=20 out=rows.jsonl",
     "audit": "data.questions=20 codec=verbatim",

@@ -1,4 +1,4 @@
-"""`python -m macsql.sweep +experiment=lr_bs [+scale=pocket] [key=value ...]`: a sweep; run again, it resumes.
+"""`python -m macsql.sweep +experiment=lr_bs [key=value ...]`: a sweep; run again, it resumes.
 
 `key=1,2` and `key=choice(1,2)` on the command line are axes of its search space, as in Hydra's own sweeps.
 """

@@ -8,7 +8,7 @@ import pytest
 
 from macsql.audit import main
 
-SMALL = ("data=pocket_five", "data.questions=20", "model.pocket.vocab_size=300")
+SMALL = ("data=pocket_five", "data.questions=20", "model=pocket_scratch", "model.pocket.vocab_size=300", "codec=marks")
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,7 @@ def make(tmp_path):
 
 
 def ran(name, arguments=""):
-    sweep = f"-m macsql.sweep +experiment={name} +scale=pocket {arguments}".strip()
+    sweep = f"-m macsql.sweep +experiment={name} {arguments}".strip()
     return [sweep, f"-m macsql.compare {name} --publish"]
 
 
@@ -133,7 +133,7 @@ def test_the_demo_publishes_nothing(make):
 def test_what_is_published_is_the_sweep_of_that_name_in_mlruns(make, argument):
     code, error, lines = make("exp2", f"ARGS={argument}")
     assert (code, lines) == (2, [])
-    assert f"type python -m macsql.sweep +experiment=batch_size +scale=pocket {argument}" in error
+    assert f"type python -m macsql.sweep +experiment=batch_size {argument}" in error
 
 
 @pytest.mark.parametrize("scale", [(), ("+scale=pocket",), ("+scale=pocket_brief",)])

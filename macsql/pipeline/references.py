@@ -19,11 +19,11 @@ from pathlib import Path
 from macsql.errors import UserError, first_line
 from macsql.models.card import NAME as CARD
 from macsql.models.card import read_card
-from macsql.places import PACKAGE
+from macsql.models.sources import SHIPPED as WEIGHTS
 from macsql.trials.folder import CONFIG, MODEL
 from macsql.trials.result import read_result
 
-SHIPPED = PACKAGE / "models" / "shipped"  # a model's folder
+SHIPPED = WEIGHTS / "pocket_base"  # what answers where nothing has been trained
 MEASURES = ("eval/decomposer/execution_accuracy", "eval_loss")  # the first one that any trial has decides
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -82,12 +82,7 @@ def _inside(folder: Path) -> Path:
 def _default(state_dir: Path) -> Found:
     if ranked := _ranked(state_dir):
         return ranked
-    if (SHIPPED / CARD).exists():
-        return Found(SHIPPED, "the model that ships with macsql")
-    raise UserError(
-        f"There is no model to ask yet: {state_dir} holds no finished trial. "
-        "Train one with `python -m macsql.train +scale=pocket`, or name one with --model."
-    )
+    return Found(SHIPPED, "the model that ships with macsql")
 
 
 def _ranked(state_dir: Path, sweep: str | None = None) -> Found | None:
