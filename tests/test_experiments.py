@@ -97,7 +97,7 @@ def make(tmp_path):
 
 
 def ran(name, arguments=""):
-    sweep = f"-m macsql.sweep +experiment={name} {arguments}".strip()
+    sweep = f"-m macsql.sweep +experiment={name} +scale=pocket {arguments}".strip()
     return [sweep, f"-m macsql.compare {name} --publish"]
 
 
@@ -126,14 +126,14 @@ def test_a_sweep_that_did_not_end_is_not_published(make, code):
 
 def test_the_demo_publishes_nothing(make):
     arguments = "sweep.name=mine tracking.state_dir=there"
-    assert make("demo", f"ARGS={arguments}") == (0, "", ran("lr_bs", arguments)[:1])
+    assert make("demo", f"ARGS={arguments}") == (0, "", [f"-m macsql.sweep +experiment=lr_bs sweep.name=demo {arguments}"])
 
 
 @pytest.mark.parametrize("argument", ["'sweep.name=mine'", "++tracking.state_dir=there", "sweep.dry_run=true"])
 def test_what_is_published_is_the_sweep_of_that_name_in_mlruns(make, argument):
     code, error, lines = make("exp2", f"ARGS={argument}")
     assert (code, lines) == (2, [])
-    assert f"type python -m macsql.sweep +experiment=batch_size {argument}" in error
+    assert f"type python -m macsql.sweep +experiment=batch_size +scale=pocket {argument}" in error
 
 
 @pytest.mark.parametrize("scale", [(), ("+scale=pocket",), ("+scale=pocket_brief",)])
