@@ -26,8 +26,9 @@ SIZES = ("vocab_size", "d_model", "d_ff", "num_layers", "num_heads")  # what mod
 COUNTS = ("num_decoder_layers", "relative_attention_num_buckets", "relative_attention_max_distance")
 SHAPES = ("relu", "gated-gelu")  # of feed_forward_proj
 # what it may say: arguments of transformers' T5Config, which keeps any other without a word, and two of ours
+OURS = ("embedding_std", "copying_heads")
 POSITIVE = ("layer_norm_epsilon", "initializer_factor", "embedding_std")
-OPTIONAL = (*COUNTS, *POSITIVE, "dropout_rate", "feed_forward_proj", "copying_heads")
+OPTIONAL = (*COUNTS, *POSITIVE, "dropout_rate", "feed_forward_proj", *OURS)
 TOKENIZERS = ("t5", "words")  # of model.pocket.tokenizer: T5's kind, gaps included, or pocket/word_tokenizer.py's
 CONFIG = "tokenizer_config.json"  # its presence in a folder means that a tokenizer is there
 CODE = (Path(__file__), Path(__file__).with_name("codecs.py"))  # what decides how texts are spelt, and which are read
@@ -126,7 +127,7 @@ def network(config: ModelConfig, tokenizer: "PreTrainedTokenizerBase") -> "PreTr
     """
     from transformers import T5Config, T5ForConditionalGeneration
 
-    own = ("vocab_size", "tokenizer", "embedding_std", "copying_heads")
+    own = {"vocab_size", "tokenizer", *OURS}
     sizes = {key: value for key, value in config.pocket.items() if key not in own}
     deviation = config.pocket.get("embedding_std")
     shape = {
