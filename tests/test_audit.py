@@ -107,7 +107,7 @@ def test_several_models_stand_in_one_table(audit, tmp_path):
     assert told[3]["agents"]["decomposer"]["question_in_window"] < 1
     code, _, err = audit("codec=marks,verbatim", "audit.fail_below=0.9")
     assert code == 1
-    assert "with codec=verbatim and model=pocket (" in err
+    assert "with codec=verbatim and model=pocket_scratch (" in err
 
 
 def test_models_at_places_of_their_own(audit, tmp_path):
@@ -127,7 +127,7 @@ def test_models_at_places_of_their_own(audit, tmp_path):
     code, _, err = audit("model=pocket,nothing", small=small)
     assert (code, len(err.strip().splitlines())) == (1, 1)
     assert "no model called 'nothing'" in err
-    code, _, err = audit("model=pocket,qwen_coder")
+    code, _, err = audit("model=pocket_scratch,qwen_coder")
     assert (code, len(err.strip().splitlines())) == (1, 1)
     assert err.startswith("At model=qwen_coder: model.pocket has no 'vocab_size' yet")
 

@@ -126,7 +126,11 @@ def test_a_sweep_that_did_not_end_is_not_published(make, code):
 
 def test_the_demo_publishes_nothing(make):
     arguments = "sweep.name=mine tracking.state_dir=there"
-    assert make("demo", f"ARGS={arguments}") == (0, "", [f"-m macsql.sweep +experiment=lr_bs sweep.name=demo {arguments}"])
+    assert make("demo", f"ARGS={arguments}") == (
+        0,
+        "",
+        [f"-m macsql.sweep +experiment=lr_bs sweep.name=demo {arguments}"],
+    )
 
 
 @pytest.mark.parametrize("argument", ["'sweep.name=mine'", "++tracking.state_dir=there", "sweep.dry_run=true"])

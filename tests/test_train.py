@@ -22,7 +22,8 @@ TINY = [
         "data.eval_fraction=0.2",
         "agents.value_examples=1",
     ),
-    *("model.pocket.vocab_size=600", "model.pocket.d_model=16", "model.pocket.d_ff=32", "model.pocket.num_layers=1"),
+    *("model=pocket_scratch", "codec=marks", "model.pocket.vocab_size=600"),
+    *("model.pocket.d_model=16", "model.pocket.d_ff=32", "model.pocket.num_layers=1"),
     *("trainer.per_device_train_batch_size=8", "trainer.num_train_epochs=3", "trainer.bf16=false"),
     *("generation.max_new_tokens=8", "generation.limit=2", "executor.threads=1"),
 ]
@@ -78,7 +79,7 @@ def test_the_command_says_what_it_does_and_nothing_else(tmp_path):
     told = ended.stdout.splitlines()
     steps = [line for line in told if line.startswith("  step ")]
     assert {line.split(":")[0] for line in told[: told.index(steps[0])]} == {
-        *("Left out", "Warning", "Model pocket", "Memory", "Disk")
+        *("Left out", "Warning", "Model pocket_scratch", "Memory", "Disk")
     }
     assert [line.split(":")[0] for line in steps] == [f"  step {step}, epoch {step / 10:.2f}" for step in (10, 20, 30)]
     for line in ("  selector: 2 answers", "  decomposer: 2 answers", "  refiner: 2 answers", "finished"):
@@ -161,11 +162,11 @@ def test_a_run_says_what_its_figures_must_not_be_read_without(command):
 
 
 def test_what_cannot_be_learnt_is_said_and_refused_before_training(command):
-    code, shown, _ = command("data=pocket_five", "data.questions=8", "codec=verbatim")
+    code, shown, _ = command("data=pocket_five", "data.questions=8", "model=pocket_scratch", "codec=verbatim")
     assert code == 0
-    assert "Warning: Selector (model=pocket, codec=verbatim): exact match can be at most 0 %" in shown
+    assert "Warning: Selector (model=pocket_scratch, codec=verbatim): exact match can be at most 0 %" in shown
     code, shown, error = command(
-        "data=pocket_five", "data.questions=8", "codec=verbatim", "audit.fail_below=0.5", "seed=7"
+        "data=pocket_five", "data.questions=8", "model=pocket_scratch", "audit.fail_below=0.5", "seed=7"
     )
     assert (code, command.told) == (1, [])
     assert error.startswith("The selector's exact match can be at most 0 with codec=verbatim")

@@ -9,7 +9,7 @@ import pytest
 
 from macsql.config import ApiConfig, GenerationConfig, SeatsConfig
 from macsql.errors import UserError
-from macsql.models.card import Card
+from macsql.models.card import Card, read_card
 from macsql.models.model import Answer
 from macsql.pipeline import references
 from macsql.pipeline.chat_api import NoAnswerError
@@ -18,7 +18,7 @@ from macsql.pipeline.references import find
 from macsql.pipeline.seating import Seating, check_seats
 from macsql.pipeline.seats import GIVE_UP, ApiSeat, ModelSeat, Nobody, Oracle
 from macsql.pipeline.turns import Ask, Ending
-from macsql.records import Question
+from macsql.records import AGENTS, Question
 from macsql.trials.folder import CONFIG, MODEL
 from macsql.trials.result import Result, write_result
 
@@ -166,13 +166,13 @@ def test_a_model_that_was_not_trained_to_write_sql_is_no_default(tmp_path, tiny_
     folder = trial(tmp_path, "s-0000-66666666", tiny_model, {"eval_loss": 0.1})
     card = json.loads((folder / MODEL / "card.json").read_text())
     (folder / MODEL / "card.json").write_text(json.dumps(card | {"agents": ["selector"]}))
-    with pytest.raises(UserError, match="There is no model to ask yet"):
-        find(None, tmp_path)
+    assert find(None, tmp_path).folder == references.SHIPPED
 
 
-def test_the_model_that_ships_is_taken_where_there_is_no_trial(tmp_path, tiny_model, monkeypatch):
-    monkeypatch.setattr(references, "SHIPPED", tiny_model)
-    assert find(None, tmp_path).folder == tiny_model
+def test_the_model_that_ships_is_taken_where_there_is_no_trial(tmp_path):
+    found = find(None, tmp_path)
+    assert found.folder == references.SHIPPED
+    assert set(read_card(found.folder).agents) == set(AGENTS)
 
 
 def test_a_model_without_a_card_needs_a_style(tmp_path, tiny_model):
