@@ -107,7 +107,7 @@ def test_data_that_differs_in_any_key_has_a_name_of_its_own(composed, monkeypatc
     monkeypatch.setattr("macsql.coordination.preflight.prepare", lambda config: Known(str(config.data.limit)))
     found = composed(axis("data.limit", "20,30"), axis("seed", "0,1")).fingerprints
     assert found == {"pocket/brief data.limit=20": "20", "pocket/brief data.limit=30": "30"}
-    assert composed(axis("seed", "0,1")).fingerprints == {"pocket/brief": "None"}
+    assert composed(axis("seed", "0,1")).fingerprints == {"pocket/brief": "120"}
 
 
 SMALL = ("data.questions=8", "data.test_fraction=0.2", "data.eval_fraction=0.2", axis("seed", "0,1"))
