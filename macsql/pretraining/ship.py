@@ -133,8 +133,9 @@ def _card(
 ) -> str:
     """The model card in words."""
     counts = prepared.about["counts"]["train"]
-    losses = [event["metrics"]["eval_loss"] for event in events if "eval_loss" in event["metrics"]]
-    times = [event["time"] for event in events]
+    metrics = [event.get("metrics", {}) for event in events]  # a resume has none
+    losses = [told["eval_loss"] for told in metrics if "eval_loss" in told]
+    times = [event["time"] for event in events if "time" in event]
     gaps = [min(b - a, LONGEST_GAP) for a, b in itertools.pairwise(times)]
     measured = [(label, result.metrics[key]) for label, key in MEASURES.items() if key in result.metrics]
     shape = config.model.pocket

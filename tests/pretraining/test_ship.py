@@ -27,7 +27,8 @@ def trial(tmp_path):
     (folder / "config.yaml").write_text(to_yaml(config))
     for name in ("config.json", "tokenizer.json", "card.json", "model.safetensors"):
         (folder / "model" / name).write_text("{}")
-    events = [{"time": 10.0, "metrics": {}}, {"time": 3610.0, "metrics": {"eval_loss": 0.25}}]
+    events = [{"time": 10.0, "metrics": {}}, {"time": 20.0, "back_to": 3}]
+    events.append({"time": 3610.0, "metrics": {"eval_loss": 0.25}})
     (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     write_result(folder, Result("FINISHED", {"decomposer/execution_accuracy": 0.5}, steps=7))
     return folder
