@@ -1,6 +1,8 @@
 """Where weights and tokenizers come from: a local folder in the hub's layout, or the hub and its cache."""
 
+import hashlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,19 @@ def local(config: ModelConfig) -> Path | None:
         return SHIPPED / config.shipped
     made = Path(config.made) if config.made is not None else None
     return made if made is not None and (made / "config.json").exists() else None
+
+
+def shipped_weights(config: ModelConfig) -> str | None:
+    """A digest of the weights that come with the package; None for a model of others, and where there are none."""
+    if config.path is not None or config.shipped is None:
+        return None
+    weights = SHIPPED / config.shipped / "model.safetensors"
+    return _digest(weights) if weights.is_file() else None
+
+
+@cache
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def source(config: ModelConfig) -> str:

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from macsql.app import sentence
 from macsql.config import Config, flatten, renamed, validate
 from macsql.errors import UserError
+from macsql.models.sources import shipped_weights
 from macsql.places import CONF
 from macsql.search.space import Setting, Space
 from macsql.search.study import samples
@@ -161,8 +162,11 @@ def _with_groups(overrides: tuple[str, ...], groups: tuple[tuple[str, str], ...]
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """Dotted key -> value of all that decides what a trial computes."""
-    return {key: value for key, value in flatten(config).items() if not key.startswith(FREE_KEYS)}
+    """Dotted key -> value of all that decides what a trial computes; weights of the package by what is in them."""
+    told = {key: value for key, value in flatten(config).items() if not key.startswith(FREE_KEYS)}
+    if (weights := shipped_weights(config.model)) is not None:
+        told["model.shipped weights"] = weights
+    return told
 
 
 def sweep_identity(config: Config, space: Space, data: Mapping[str, str]) -> dict[str, Any]:

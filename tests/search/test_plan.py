@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 from omegaconf import OmegaConf
 
-from macsql.config import flatten, validate
+from macsql.config import ModelConfig, flatten, validate
 from macsql.errors import UserError
-from macsql.search.plan import Planner, begun_otherwise, differences, sweep_identity
+from macsql.models import sources
+from macsql.search.plan import Planner, begun_otherwise, differences, identity, sweep_identity
 from macsql.search.space import read_space
 
 
@@ -91,3 +92,17 @@ def test_repeats_belong_to_a_samplers_identity_alone(config):
 def test_a_sweep_that_was_begun_otherwise_is_refused_with_what_to_do(before, words):
     refusal = begun_otherwise("s", before, {"seed": 0})
     assert refusal is None if words is None else words in str(refusal)
+
+
+def test_other_weights_of_the_package_are_another_trial(config, tmp_path, monkeypatch):
+    for base in ("one", "other"):
+        (tmp_path / base).mkdir()
+        (tmp_path / base / "model.safetensors").write_text(base)
+    monkeypatch.setattr(sources, "SHIPPED", tmp_path)
+    told = [sources.shipped_weights(ModelConfig(name="pocket", shipped=base)) for base in ("one", "other")]
+    assert None not in told
+    assert told[0] != told[1]
+    model = ModelConfig(name="pocket", shipped="one")
+    assert identity(dataclasses.replace(config, model=model))["model.shipped weights"] == told[0]
+    model = dataclasses.replace(model, path="elsewhere")
+    assert "model.shipped weights" not in identity(dataclasses.replace(config, model=model))
