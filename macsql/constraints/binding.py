@@ -4,7 +4,7 @@ import string
 from collections.abc import Iterable
 from functools import partial
 
-from macsql.constraints.names import NameSet, plain
+from macsql.constraints.names import NameSet, lower, plain
 from macsql.constraints.scopes import MOST_SOURCES, Scope, Source, reachable, suits
 from macsql.constraints.terminals import Env, Name, NewWord, put
 from macsql.constraints.vocabulary import DERIVED
@@ -18,15 +18,13 @@ class Binding:
 
     def __init__(self, schema: Schema) -> None:
         self.tables = tuple(
-            Source(
-                plain(table.name.lower()), frozenset(plain(c.name.lower()) for c in table.columns), len(table.columns)
-            )
+            Source(lower(plain(table.name)), frozenset(lower(plain(c.name)) for c in table.columns), len(table.columns))
             for table in schema.tables
         )
         self.by_name = {table.name: table for table in self.tables}
         self.columns = frozenset().union(*(table.columns for table in self.tables))
         named = [table.name for table in schema.tables] + [c.name for table in schema.tables for c in table.columns]
-        self.spelt = {plain(name.lower()): plain(name) for name in named}
+        self.spelt = {lower(plain(name)): plain(name) for name in named}
         fresh = frozenset(_aliases(self.by_name))
         self._before_from = fresh | frozenset(self.by_name)
         self._sets: dict[tuple[frozenset[str], bool], NameSet] = {}

@@ -8,12 +8,19 @@ from functools import lru_cache
 from macsql.database.schema import identifier
 
 _CLOSING = {'"': '"', "`": "`", "[": "]"}
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_BEYOND = re.compile(r"[^\x00-\x7f]")
 _BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^A-Za-z])|alias(?=[0-9])")
 
 
 def plain(text: str) -> str:
     """Text as the acceptors see it: one character for each byte of UTF-8, because a token may end inside a letter."""
     return text.encode("utf-8").decode("latin-1")
+
+
+def lower(text: str) -> str:
+    """ASCII letters in lower case, others as they are: SQLite tells those apart, and here they are bytes."""
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -55,14 +62,14 @@ class NameSet:
             return None
         written = text if closing is None else text[1:-1]
         name = next(self.beginning(written), None)  # the shortest stands first
-        if name is None or name != written.lower() or not self._cased(written, name):
+        if name is None or name != lower(written) or not self._cased(written, name):
             return None
         usable = _is_bare(name) if closing is None else self._quotable(name, text[0])
         return name if usable else None
 
     def beginning(self, text: str) -> Iterator[str]:
         """The names that begin with a text, in whatever case."""
-        beginning = text.lower()
+        beginning = lower(text)
         for place in range(bisect_left(self.names, beginning), len(self.names)):
             if not self.names[place].startswith(beginning):
                 return
@@ -72,6 +79,8 @@ class NameSet:
         return name in self.spelt and (quote != '"' or self.quoted or not _is_bare(name))
 
     def _cased(self, text: str, name: str) -> bool:
+        if not text.isascii():
+            text = _BEYOND.sub("_", text)
         if text.islower() or text.isupper():
             return True
         borders = _borders(self.spelt.get(name, name))

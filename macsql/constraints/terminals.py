@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from macsql.constraints.automaton import Symbols
-from macsql.constraints.names import NameSet
+from macsql.constraints.names import NameSet, lower
 from macsql.constraints.scopes import Scope
 from macsql.database.schema import identifier
 
@@ -92,7 +92,7 @@ class NewName:
 
     def after(self, env: Env, text: str) -> Env:
         """The result column has this name."""
-        return put(env, item=text.strip('`"').lower())
+        return put(env, item=lower(text.strip('`"')))
 
 
 class NewWord:
@@ -122,11 +122,11 @@ class NewWord:
     def holds(self, env: Env, text: str) -> bool:
         """Whether it is a whole name that means nothing else yet."""
         whole = self.usual.read(text) is not None if self.usual else identifier(text) == text
-        return whole and self.begins(env, text) and not self._taken(env, text.lower())
+        return whole and self.begins(env, text) and not self._taken(env, lower(text))
 
     def after(self, env: Env, text: str) -> Env:
         """What is known behind it."""
-        return self._after(env, text.lower())
+        return self._after(env, lower(text))
 
 
 def _is_word(text: str) -> bool:

@@ -15,11 +15,12 @@ import string
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from macsql.spelling.runs import CAPITAL, JOIN, WORD
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
-WORD, JOIN, CAPITAL = "▁", "‿", "⇧"
 SPECIAL = ("<pad>", "</s>", "<unk>")
 # Strings of answers and prompts that are one piece each where they are frequent; longest first
 PHRASES = (

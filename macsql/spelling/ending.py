@@ -71,6 +71,9 @@ class Endings:
                 if spelt.startswith(mark):
                     yield from self._behind(reader, written.inner, text)
             yield from self._behind(reader, written.inner, written.held)
+        elif written.run.capital:
+            for text in self.spelling.capitals(reader, written):
+                yield from self._behind(reader, written.inner, text)
         else:
             yield from self._behind(reader, written.inner, "")
             yield from self._behind(reader, written.inner, " ")
@@ -87,7 +90,7 @@ class Endings:
 
     def _spelt(self, fixed: Fixed, written: Written) -> tuple[int, ...] | None:
         """The tokens of a text, long ones first."""
-        start = Written(0, written.held, written.swallow)
+        start = Written(0, written.held, written.swallow, written.run)
         todo: list[tuple[Written, tuple[int, ...]]] = [(start, ())]
         seen = {start}
         for _ in range(MOST_STEPS):

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from macsql.spelling.reader import Reader
+from macsql.spelling.runs import CAPITAL, JOIN, WORD
 from macsql.spelling.spelling import Spelling, Written, plain
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ class Pieces:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         backend: Any = getattr(tokenizer, "backend_tokenizer", None)
-        self.by_bytes = "ByteLevel" in str(getattr(backend, "decoder", ""))
+        decoder = str(getattr(backend, "decoder", ""))
+        self.by_bytes, self.by_runs = "ByteLevel" in decoder, CAPITAL in decoder
         special = set(tokenizer.all_special_ids)
         added = {index: str(token) for index, token in tokenizer.added_tokens_decoder.items()}
         names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
@@ -33,6 +35,8 @@ class Pieces:
                 self.texts.append("".join(letters.get(letter, plain(letter)) for letter in name))
             elif len(name) == 6 and name.startswith("<0x") and name.endswith(">"):
                 self.texts.append(chr(int(name[3:5], 16)))
+            elif self.by_runs:
+                self.texts.append("".join(sign if sign in (WORD, JOIN, CAPITAL) else plain(sign) for sign in name))
             else:
                 self.texts.append(plain(name.replace("▁", " ")))
 

@@ -41,7 +41,8 @@ class Alphabet:
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", marks: Mapping[str, str], end: int) -> None:
         self.pieces = Pieces(tokenizer)
-        self.spelling = Spelling(marks, words=not self.pieces.by_bytes)
+        runs = self.pieces.by_runs
+        self.spelling = Spelling(marks, words=not self.pieces.by_bytes and not runs, runs=runs)
         self.endings = Endings(self.pieces, self.spelling)
         self.end = end
 

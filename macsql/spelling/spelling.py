@@ -6,10 +6,12 @@ that the reader accepts.
 """
 
 import re
-from collections.abc import Mapping
+import string
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from macsql.spelling.reader import Reader
+from macsql.spelling.runs import Run, spoken
 
 _HEX = re.compile(r"@x[0-9a-f]{0,6}")
 _LOST = frozenset(".,?!")  # the decoder of T5's tokenizer takes the space before these away
@@ -21,18 +23,20 @@ class Written(NamedTuple):
     inner: Any  # the reader's state
     held: str = ""  # a space, the beginning of a mark, or both
     swallow: bool = False  # the next space belongs to the mark before it
+    run: Run = Run()  # of the built-in tokenizer's pieces
 
 
 class Spelling:
     """How a model's tokens spell an answer."""
 
-    def __init__(self, marks: Mapping[str, str], words: bool) -> None:
+    def __init__(self, marks: Mapping[str, str], words: bool, runs: bool = False) -> None:
         """`marks`: of the codec, as they are written -> their text.
 
-        `words`: the tokenizer is of T5's kind, whose answers begin with a space that is none.
+        `words`: the tokenizer is of T5's kind, whose answers begin with a space that is none. `runs`: it is the
+        built-in one, whose pieces have marks of their own.
         """
         self.texts = {mark: plain(text) for mark, text in marks.items()}
-        self.words = words
+        self.words, self.runs = words, runs
         self._begun = {mark[:count] for mark in self.texts for count in range(1, len(mark) + 1)}
 
     def begin(self, reader: Reader) -> Written:
@@ -41,6 +45,28 @@ class Spelling:
 
     def advance(self, reader: Reader, written: Written, piece: str) -> Written | None:
         """Behind a token that spells `piece`; None where it may not come next."""
+        if not self.runs:
+            return self._written(reader, written, piece)
+        text, run = spoken(written.run, piece)
+        after = self._written(reader, written, text)
+        if after is None or (run.capital and not any(True for _ in self._capitals(reader, after, run))):
+            return None
+        return after._replace(run=run)
+
+    def capitals(self, reader: Reader, written: Written) -> Iterator[str]:
+        """Where the next letter is to be a capital: what may come, with the space that may stand before it."""
+        if written.run.capital:
+            yield from self._capitals(reader, written, written.run)
+
+    def _capitals(self, reader: Reader, written: Written, run: Run) -> Iterator[str]:
+        for space in ("", " ") if run.alnum else ("",):
+            spaced = self._written(reader, written, space)
+            if spaced is not None:
+                for letter in string.ascii_uppercase:
+                    if self._written(reader, spaced, letter) is not None:
+                        yield space + letter
+
+    def _written(self, reader: Reader, written: Written, piece: str) -> Written | None:
         if not self.texts and not self.words:
             inner = _read(reader, written.inner, piece)
             return None if inner is None else Written(inner)
@@ -53,13 +79,15 @@ class Spelling:
 
     def complete(self, reader: Reader, written: Written) -> bool:
         """Whether the answer may end here."""
+        if written.run.capital:
+            return False
         if written.held.strip():
             flushed = self._flush(reader, written, "")
             return flushed is not None and reader.complete(flushed.inner)
         return reader.complete(written.inner)
 
     def _step(self, reader: Reader, written: Written, char: str) -> Written | None:
-        inner, held, swallow = written
+        inner, held, swallow, _ = written
         mark = held.lstrip(" ")
         if mark:
             if self._marks(mark + char):
