@@ -40,6 +40,7 @@ RENAMED: dict[str, str] = {
 }
 
 # What a value must be, in words.
+AUTO = "auto"  # executor.threads: measured on this machine
 NEEDED: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -243,8 +244,13 @@ class ExecutorConfig:
 
     name: str = MISSING  # local | ray | slurm
     workers: int | None = None  # trials at once; null: what the machine and the model's size suggest
-    threads: int | None = None  # CPU threads per trial; null: the same
+    threads: int | str | None = None  # CPU threads per trial; auto: measured here; null: the same as for workers
     options: dict[str, Any] = field(default_factory=dict)  # executor's own
+
+    @property
+    def fixed_threads(self) -> int | None:
+        """The number of threads that is asked for; None for null and for auto."""
+        return None if self.threads in (None, AUTO) else int(self.threads or 0)
 
 
 @dataclass

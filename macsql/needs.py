@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from macsql.config import Config
+from macsql.config import AUTO, Config
 from macsql.errors import UserError
 
 SEEDS = 2**32  # numpy takes no larger ones
@@ -20,6 +20,10 @@ class Need:
     keys: tuple[str, ...]
 
 
+def _threads(value: Any) -> bool:
+    return value == AUTO or (str(value).isdecimal() and int(value) >= 1)
+
+
 NEEDS = (
     Need(
         lambda value: value >= 1,
@@ -28,9 +32,10 @@ NEEDS = (
             *("generation.batch_size", "generation.max_new_tokens", "generation.num_beams", "generation.limit"),
             *("trainer.per_device_train_batch_size", "trainer.per_device_eval_batch_size"),
             *("trainer.gradient_accumulation_steps", "trainer.save_total_limit", "trainer.early_stopping_patience"),
-            *("metrics.workers", "executor.threads"),
+            "metrics.workers",
         ),
     ),
+    Need(_threads, "at least 1, or auto, is needed", ("executor.threads",)),
     Need(
         lambda value: 0 < value < math.inf,
         "a number above 0 is needed",
@@ -59,7 +64,8 @@ def check_numbers(config: Config, *groups: str) -> None:
                 continue
             value = given[group][name] if group else given[name]
             if value is not None and not need.holds(value):
-                raise UserError(f"{key}={value:.12g}: {need.words}.")
+                told = value if isinstance(value, str) else f"{value:.12g}"
+                raise UserError(f"{key}={told}: {need.words}.")
     if "generation" in groups and config.generation.guided and config.generation.num_beams < 2:
         raise UserError(
             "generation.guided=true takes one of several beams: generation.num_beams of 2 or more is needed."

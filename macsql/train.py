@@ -4,6 +4,7 @@
 given again, goes on from the last checkpoint, or shows the result.
 """
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from macsql.app import command
-from macsql.config import Config, from_yaml, to_yaml
+from macsql.config import AUTO, Config, from_yaml, to_yaml
 from macsql.errors import with_type
 from macsql.factory.prepared import Prepared, prepare
 from macsql.system.files import write_whole
@@ -118,6 +119,7 @@ def carry_out(config: Config, prepared: Prepared) -> int:
     """Fine-tune on examples that are there, record and show it; returns the exit code."""
     from macsql.search.footprint import check_room
 
+    config = with_threads(config, prepared)
     trial = planned(config, prepared.fingerprint)
     before = read_result(trial.folder)
     record = recorder(trial, prepared.fingerprint, before)
@@ -146,6 +148,18 @@ def carry_out(config: Config, prepared: Prepared) -> int:
 
         say(registered(trial, trial.key))
     return 0 if result.status == "FINISHED" else 2
+
+
+def with_threads(config: Config, prepared: Prepared) -> Config:
+    """The configuration with a number in the place of executor.threads=auto, which is said."""
+    if config.executor.threads != AUTO:
+        return config
+    from macsql.executors.threads import settled
+
+    alone = dataclasses.replace(config, executor=dataclasses.replace(config.executor, workers=None))
+    executor, said = settled(alone, prepared, 1, say)
+    say(said)
+    return dataclasses.replace(config, executor=executor)
 
 
 def planned(config: Config, fingerprint: str) -> "PlannedTrial":

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from macsql.config import Config, flatten
+from macsql.config import AUTO, Config, ExecutorConfig, flatten
 from macsql.coordination.database_lock import check_storage
 from macsql.counts import counted
 from macsql.errors import UserError, first_line, with_type
@@ -24,6 +24,7 @@ from macsql.search.objectives import check_losses, check_objectives
 from macsql.search.plan import PlannedTrial, Planner, sweep_identity
 from macsql.search.sizes import Sizes, sizes
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
+from macsql.system.room import all_memory
 from macsql.tracking.addresses import check_uri
 from macsql.tracking.registry import check_register
 from macsql.training.check import check, examined, notes, uses
@@ -91,7 +92,14 @@ class Preflight:
         for key in (*self.space, *(key for setting in read_settings(self.config.search.points) for key in setting)):
             if key.partition(".")[0] in OF_THE_SWEEP and key != "executor.threads":
                 raise UserError(f"{key} is the whole sweep's and cannot vary between its trials: give it one value.")
+        if self.config.executor.threads == AUTO and not self._here:
+            raise UserError(
+                f"executor.threads=auto measures this machine, and executor={self.config.executor.name} runs trials on "
+                "others: write a number."
+            )
         for trial in self.trials:
+            if trial.setting.get("executor.threads") == AUTO:
+                raise UserError("executor.threads=auto is the whole sweep's: let numbers alone vary between trials.")
             check(trial.config)
             check_objectives(trial.config)
         self._losses()
@@ -205,7 +213,25 @@ class Preflight:
     @cached_property
     def executor(self) -> Executor:
         """Where the trials will run."""
-        return executor(self.config, self.parameters)
+        return executor(dataclasses.replace(self.config, executor=self._shared_out[0]), self.parameters)
+
+    @cached_property
+    def _shared_out(self) -> tuple[ExecutorConfig, str]:
+        """The executor's configuration with numbers in the place of `auto`, and a sentence on them where it was that.
+
+        They hang on the whole sweep and not on what is left of it, so that a sweep goes on with the threads it had.
+        """
+        if self.config.executor.threads != AUTO:
+            return self.config.executor, ""
+        from macsql.executors.threads import settled
+
+        def costs(trial: PlannedTrial) -> int:
+            return self._size(trial.index) * trial.config.trainer.per_device_train_batch_size
+
+        config = max(self.trials, key=costs).config
+        prepared = self.prepared(config)
+        needed = footprint(sizes(config.model), config, longest(prepared.examples("train"), config), 1).memory
+        return settled(config, prepared, min(self.size, max(1, all_memory() // needed)), self.say)
 
     @cached_property
     def done(self) -> dict[int, estimate.Finished | None]:
@@ -320,6 +346,8 @@ class Preflight:
         if self._here:
             for sentence in dict.fromkeys(line for trial in self.trials for line in uses(trial.config)):
                 self.say(f"  {sentence}")
+        if self._shared_out[1]:
+            self.say(f"  {self._shared_out[1]}")
         for split, counts in prepared.about["counts"].items():
             self.say(f"  {split}: " + ", ".join(f"{counts.get(agent, 0)} {agent}" for agent in AGENTS) + " examples")
         for line in prepared.left_out:

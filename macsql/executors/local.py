@@ -75,7 +75,7 @@ class LocalExecutor:
         cores = usable_cores()
         gpus = visible_gpus()
         tiny = parameters is not None and parameters < TINY
-        threads = config.threads or (1 if tiny else max(1, cores // (config.workers or len(gpus) or 1)))
+        threads = config.fixed_threads or (1 if tiny else max(1, cores // (config.workers or len(gpus) or 1)))
         workers = config.workers or len(gpus) or max(1, cores // threads)
         shares = [Share(threads, gpus[slot % len(gpus)] if gpus else None) for slot in range(workers)]
         return cls(shares, options["module"], options["forks"] and sys.platform == "linux")

@@ -110,13 +110,12 @@ def supervise(
 
 def suited_threads(config: ExecutorConfig, tiny: bool, cores: int) -> int:
     """CPU threads per trial: as configured, else one for a tiny model and all `cores` for another."""
-    return config.threads or (1 if tiny else max(1, cores))
+    return config.fixed_threads or (1 if tiny else max(1, cores))
 
 
 def check_options(config: ExecutorConfig, known: Mapping[str, Any]) -> dict[str, Any]:
     """`known` with the configured values in place. Raises UserError for a key that is none, or a count below 1."""
-    for key in ("workers", "threads"):
-        value = getattr(config, key)
+    for key, value in (("workers", config.workers), ("threads", config.fixed_threads)):
         if value is not None and value < 1:
             raise UserError(f"executor.{key}={value}: at least 1 is needed.")
     for key in config.options:

@@ -4,12 +4,10 @@ TRIAL is the folder that `macsql.pretrain` names at its end. Each CORPUS is one 
 among those of pre-training: spider=DIR, bird=DIR, text2sql=DIR ... What was found is written into the model card.
 """
 
-import contextlib
 import hashlib
 import itertools
 import json
 import os
-import platform
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +24,7 @@ from macsql.factory.prepared import Prepared
 from macsql.models.sources import SHIPPED
 from macsql.pretraining import databases
 from macsql.pretraining.prepared import prepare, seeds
+from macsql.system.processor import processor
 from macsql.system.streams import guarded, say
 from macsql.trials.folder import CONFIG, EVENTS, MODEL
 from macsql.trials.result import Result, read_result
@@ -153,7 +152,7 @@ def _card(
         batch=config.trainer.per_device_train_batch_size,
         rate=config.trainer.learning_rate,
         hours=sum(gaps) / 3600,
-        machine=f"{config.executor.threads or os.cpu_count()} thread(s) of {_processor()}",
+        machine=f"{config.executor.fixed_threads or os.cpu_count()} thread(s) of {processor()}",
         loss=losses[-1] if losses else float("nan"),
         size=weights.stat().st_size / 2**20,
         digest=hashlib.sha256(weights.read_bytes()).hexdigest(),
@@ -161,15 +160,6 @@ def _card(
         measured="\n".join(f"| {label} | {value:.3f} |" for label, value in measured),
         leakage="\n".join(item.row() for item in found),
     )
-
-
-def _processor() -> str:
-    """What the CPU calls itself."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def main() -> None:

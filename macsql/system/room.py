@@ -19,6 +19,17 @@ def free_memory(group: Path = CGROUP) -> int:
         return free
 
 
+def all_memory(group: Path = CGROUP) -> int:
+    """Bytes that the machine has, or that a container's limit leaves of them, whoever has taken some."""
+    import psutil
+
+    here = int(psutil.virtual_memory().total)
+    try:
+        return min(here, int((group / "memory.max").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return here
+
+
 def free_disk(path: Path) -> int:
     """Bytes that are free where a path is, or will be."""
     there = path.absolute()

@@ -80,8 +80,8 @@ def begin(config: Config) -> None:
     chatter.disable_progress_bar()  # bars of moments
     logger = logging.getLogger("transformers.trainer_utils")  # how it sorts young checkpoints
     logger.addFilter(lambda record: "mtime may not be reliable" not in record.getMessage())
-    if config.executor.threads:
-        torch.set_num_threads(config.executor.threads)
+    if threads := config.executor.fixed_threads:  # what `auto` came to is in the environment of a sweep's trial
+        torch.set_num_threads(threads)
 
 
 def read(config: Config, prepared: Prepared) -> Data:

@@ -126,3 +126,30 @@ def test_where_trials_run_elsewhere_it_is_a_warning(composed, monkeypatch, capsy
     monkeypatch.setattr("macsql.coordination.preflight.executor", lambda *_: Elsewhere())
     composed(*SMALL, "+trainer.dataloader_num_workers=-1").rehearse()
     assert "Warning: A trial of seed=0 fails in its first step" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([axis("executor.threads", "choice(1,auto)")], "is the whole sweep's"),
+        (["executor.name=slurm", "executor.threads=auto"], "executor=slurm runs trials on others: write a number"),
+        (["executor.threads=some"], "executor.threads=some: at least 1, or auto, is needed"),
+    ],
+)
+def test_threads_are_measured_here_and_for_all_trials(composed, overrides, words):
+    with pytest.raises(UserError) as caught:
+        composed(*overrides, axis("seed", "0,1")).check()
+    assert words in str(caught.value)
+
+
+def test_measured_threads_hang_on_the_sweep_and_are_no_part_of_it(composed, monkeypatch, capsys):
+    monkeypatch.setattr("macsql.executors.threads.probed", lambda *given: {given[-1][-1]: 1.0})
+    monkeypatch.setattr("macsql.executors.threads.usable_cores", lambda: 2)
+    asked = composed(*SMALL, "executor.threads=auto")
+    asked.check()
+    assert (asked.executor.threads, asked.executor.slots) == (2, 1)
+    asked.announce()
+    assert "CPU threads: 2 for each of 1 trial at a time" in capsys.readouterr().out
+    fixed = composed(*SMALL, "executor.threads=1")
+    assert [trial.key for trial in asked.trials] == [trial.key for trial in fixed.trials]
+    assert asked.identity == fixed.identity
