@@ -65,7 +65,7 @@ class Done:
 class Nothing:
     """An executor whose trials write what a trial writes and nothing else."""
 
-    slots, threads, gpu = 2, 1, False
+    slots, threads, gpu, forks = 2, 1, False, False
 
     def prepare(self) -> None:
         """Nothing is to be done before a trial."""

@@ -305,7 +305,7 @@ class Preflight:
         disk = check_disk([found for _, found in trials], self.executor.slots, Path(self.config.tracking.state_dir))
         at_work = sum(trial.folder.is_dir() and not lock_of(trial.folder).free() for trial in self.trials)
         if here and self.config.executor.options.get("module", TRIAL) == TRIAL:
-            memory = check_memory(trials, self.executor.slots - at_work)  # those have theirs already
+            memory = check_memory(trials, self.executor.slots - at_work, self.executor.forks)  # those have theirs
         else:
             memory = f"Memory: a trial needs about {shown(max(found.memory for _, found in trials))} of memory."
         return [*filter(None, [memory]), f"Disk: up to {shown(disk)}."]

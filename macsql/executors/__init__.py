@@ -26,6 +26,7 @@ class Executor(Protocol):
     slots: int
     threads: int  # CPU threads of one trial
     gpu: bool  # whether a trial has one
+    forks: bool  # whether trials are copies of one process and share the memory of its imports
 
     def prepare(self) -> None:
         """Begin with what takes time before the first trial can start; returns at once."""

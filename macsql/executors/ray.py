@@ -78,6 +78,8 @@ class RayHandle:
 class RayExecutor:
     """Runs trials as tasks of a cluster, as many at once as its CPUs (or GPUs) hold."""
 
+    forks = False
+
     def __init__(self, config: ExecutorConfig, parameters: int | None) -> None:
         """Connect. Raises UserError without Ray, without an answer at the address, or where no trial would fit."""
         self.options = check_options(config, OPTIONS)

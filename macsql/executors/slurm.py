@@ -111,6 +111,8 @@ class SlurmHandle:
 class SlurmExecutor:
     """Runs each trial as a job of its own, at most `executor.workers` at once."""
 
+    forks = False
+
     def __init__(self, config: ExecutorConfig, parameters: int | None) -> None:
         """Raises UserError without submitit, without Slurm, or for options that Slurm's job script cannot hold."""
         self.options = check_options(config, OPTIONS)

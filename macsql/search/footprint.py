@@ -15,6 +15,10 @@ from macsql.system.room import free_disk, free_memory
 GIB = 2**30
 NUMBER = 4  # bytes in fp32
 PROCESS = 700 * 2**20  # bytes of Python with torch, transformers and datasets
+# Of them, what trials that are forked from one process have in common. Of a trial of the built-in model (batch 4 or 8,
+# trained, evaluated and asked) the kernel says that 210 to 290 MiB are its own, model and rows included, and 380 are
+# the process's that it was forked from; a trial of SmolLM2 still has 380 in common after ten minutes.
+SHARED = 550 * 2**20
 # Numbers that a layer keeps of a token for the way back, in units of the layer's width and of its inner width; and
 # copies of the logits: themselves, in fp32, their gradient. Fitted to SmolLM2-135M in fp32 on a CPU: 2 rows of 360
 # tokens, 60 of them answer, measured 3.6 GiB, here 3.8; 8 such rows 7.3, here 7.1; 8 rows of 300 + 150 8.6, here 8.7.
@@ -82,8 +86,8 @@ def footprint(sizes: Sizes, config: Config, rows: Longest, steps: int) -> Footpr
     )
 
 
-def check_memory(trials: Sequence[tuple[Config, Footprint]], workers: int) -> str:
-    """A sentence for the plan on the memory of the largest trials, `workers` at a time.
+def check_memory(trials: Sequence[tuple[Config, Footprint]], workers: int, forks: bool = False) -> str:
+    """A sentence for the plan on the memory of the largest trials, `workers` at a time; `forks`: from one process.
 
     Raises UserError where they do not fit into what is free on this machine, with the figures and what would help.
     """
@@ -91,14 +95,17 @@ def check_memory(trials: Sequence[tuple[Config, Footprint]], workers: int) -> st
     if not at_once:
         return ""
     config, largest = at_once[0]
-    needed, free = sum(each.memory for _, each in at_once), free_memory()
+    shared = SHARED if forks and len(at_once) > 1 else 0
+    needed, free = shared + sum(each.memory - shared for _, each in at_once), free_memory()
     trained = largest.gradients + largest.optimizer
     parts = (
         f"weights {shown(largest.weights)}, gradients and Adam {shown(trained)}, "
-        f"a step's rows {shown(max(largest.training, largest.evaluation))}, the process {shown(PROCESS)}"
+        f"a step's rows {shown(max(largest.training, largest.evaluation))}, the process {shown(PROCESS - shared)}"
     )
     several = f"{len(at_once)} trials at a time need" if len(at_once) > 1 else "a trial needs"
-    each = f" ({shown(largest.memory)} the largest: {parts})" if len(at_once) > 1 else f" ({parts})"
+    common = f"; {shown(shared)} is common to all" if shared else ""
+    alone = f"{shown(largest.memory - shared)} the largest: " if len(at_once) > 1 else ""
+    each = f" ({alone}{parts}{common})"
     said = f"{several} about {shown(needed)} of memory{each}, and {shown(free)} are free"
     if needed > free:
         raise UserError(f"{said[0].upper()}{said[1:]}: {_less(config, largest, len(at_once))}.")

@@ -87,6 +87,23 @@ def test_workers_share_the_memory_and_the_sentence_says_what_helps(tiny, monkeyp
     assert check_memory([], 2) == ""
 
 
+def test_trials_forked_from_one_process_share_its_imports(tiny, monkeypatch):
+    found = footprint(SMOLLM2, tiny, ROWS, 100)
+    needed = 4 * found.memory - 3 * room.SHARED
+    monkeypatch.setattr(room, "free_memory", lambda: needed)
+    said = check_memory([(tiny, found)] * 9, 4, forks=True)
+    assert f"about {needed / GIB:.1f} GiB of memory" in said
+    assert "the process 0.1 GiB; 0.5 GiB is common to all)" in said
+    with pytest.raises(UserError, match=r"the process 0\.7 GiB\), and"):
+        check_memory([(tiny, found)] * 9, 4)
+    monkeypatch.setattr(room, "free_memory", lambda: needed - 1)
+    with pytest.raises(UserError, match="4 trials at a time need"):
+        check_memory([(tiny, found)] * 9, 4, forks=True)
+    alone = check_memory([(tiny, found)], 4, forks=True)
+    assert alone == check_memory([(tiny, found)], 4)
+    assert "common" not in alone
+
+
 def test_what_an_evaluation_takes_is_told_by_its_batch(tiny, monkeypatch):
     config = trained_in(tiny, per_device_train_batch_size=1, per_device_eval_batch_size=512)
     found = footprint(SMOLLM2, config, ROWS, 100)
