@@ -5,6 +5,9 @@ falls from 0.35 of all positions to 0.08, but the eval loss rises from 0.22 (0.2
 the Decomposer's EX falls from 0.24 to 0.17, perhaps because batches of one length hold one kind of question. Spans of 4
 batches instead of 50 are between the two: padding 0.19, loss 0.31. So `random` is the default.
 
+`train/padding_share` tells what the order that was drawn costs. With the built-in base and data it is 0.22 in
+batches of 4 (0.17 of the prompts' positions, 0.50 of the answers'), 0.30 in batches of 8, and 0.18 in 2 x 4 rows.
+
 To sort the rows of one optimizer step is for nothing: it changes no gradient, and micro-batches waste less.
 """
 
@@ -49,12 +52,12 @@ def length(row: Row) -> int:
     return sum(map(len, row.values()))
 
 
-def padding_share(order: Sequence[int], rows: Sequence[Row], batch: int) -> float:
+def padding_share(order: Sequence[int], rows: Sequence[Row], batch: int, multiple: int = 1) -> float:
     """The share of all positions of an epoch's batches that hold padding, prompts and labels together.
 
-    Each of the two is as long as its longest in the batch; a collator may round that up.
+    Each of the two is as long as its longest in the batch, rounded up to a multiple by the collator.
     """
     lengths = np.array([[len(rows[number][name]) for name in sorted(rows[number])] for number in order])
     groups = [lengths[start : start + batch] for start in range(0, len(order), batch)]
-    positions = sum(len(group) * int(group.max(axis=0).sum()) for group in groups)
+    positions = sum(len(group) * int((-(-group.max(axis=0) // multiple) * multiple).sum()) for group in groups)
     return 1 - float(lengths.sum()) / positions

@@ -44,7 +44,8 @@ class Trainer(LibraryTrainer):
         if self.mixture_sampler is None:
             return None
         rows: Any = self.train_dataset
-        return padding_share(list(self.mixture_sampler), list(rows), self.args.per_device_train_batch_size)
+        multiple = getattr(self.data_collator, "pad_to_multiple_of", None) or 1
+        return padding_share(list(self.mixture_sampler), list(rows), self.args.per_device_train_batch_size, multiple)
 
     def evaluate(self, *arguments: Any, **given: Any) -> dict[str, float]:
         """The library's evaluation, in which a last batch that is not full counts as much as a full one.

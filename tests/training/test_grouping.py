@@ -63,7 +63,8 @@ def test_an_epoch_takes_the_same_rows_in_either_order(name, steps, resample):
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4, 100])
-def test_padding_is_what_a_collator_puts_in(batch):
+@pytest.mark.parametrize("multiple", [1, 8])
+def test_padding_is_what_a_collator_puts_in(batch, multiple):
     rows = [
         {"input_ids": [1] * a, "labels": [1] * b} for a, b in ((3, 2), (10, 1), (4, 4), (5, 2), (3, 3), (9, 9), (1, 1))
     ]
@@ -72,9 +73,10 @@ def test_padding_is_what_a_collator_puts_in(batch):
     for start in range(0, len(order), batch):
         found = [rows[number] for number in order[start : start + batch]]
         for name in ("input_ids", "labels"):
-            positions += len(found) * max(len(row[name]) for row in found)
+            longest = max(len(row[name]) for row in found)
+            positions += len(found) * (longest + -longest % multiple)
             real += sum(len(row[name]) for row in found)
-    assert padding_share(order, rows, batch) == pytest.approx(1 - real / positions)
+    assert padding_share(order, rows, batch, multiple) == pytest.approx(1 - real / positions)
     assert length(rows[0]) == 5
 
 
