@@ -10,6 +10,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback
 from transformers import Trainer as LibraryTrainer
 
 from macsql.config import Config
+from macsql.models.loss import loss_of
 from macsql.models.model import Trainable
 from macsql.models.token_rows import token_rows
 from macsql.records import Example
@@ -36,7 +37,7 @@ class Trainer(LibraryTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The family's loss, in training and in evaluation."""
-        loss, outputs = self.family.loss(model, inputs, num_items_in_batch, self.smoothing)
+        loss, outputs = loss_of(self.family, model, inputs, num_items_in_batch, self.smoothing)
         return (loss, outputs) if return_outputs else loss
 
     def padding_share(self) -> float | None:
