@@ -19,7 +19,7 @@ GUESSED = {  # characters of what a rule needs at least, where that is not nothi
     **{"Whens": 16, "Whens2": 14, "Type": 4, "Window": 10, "Exprs": 1, "Join": 4},
 }
 WAITS = 30  # characters that a table needs whose name waits for it
-MOST_TRIED = 1000  # tokens
+MOST_TRIED = 400  # tokens
 SUGGESTED = 12  # names of one kind
 
 

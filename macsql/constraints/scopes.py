@@ -130,14 +130,19 @@ def reachable(scope: Scope, tables: tuple[Source, ...], derivable: frozenset[str
         if qualifier and qualifier not in bound and column not in derivable:
             waiting.setdefault(qualifier, set()).update({column} - {"*"})
     given = bare & scope.known_columns()
-    return _cover(bare, given, tuple(sorted((frozenset(w) for w in waiting.values()), key=sorted)), tables)
+    left = MOST_SOURCES - len(scope.sources)
+    return _cover(bare, given, tuple(sorted((frozenset(w) for w in waiting.values()), key=sorted)), tables, left)
 
 
 @lru_cache(maxsize=1 << 15)
 def _cover(
-    bare: frozenset[str], given: frozenset[str], waiting: tuple[frozenset[str], ...], tables: tuple[Source, ...]
+    bare: frozenset[str],
+    given: frozenset[str],
+    waiting: tuple[frozenset[str], ...],
+    tables: tuple[Source, ...],
+    left: int,
 ) -> bool:
-    """Whether tables can be added, one for each of `waiting` and any others, so that each bare column comes once."""
+    """Whether at most `left` tables, one for each of `waiting` and any others, let each bare column come once."""
     wanted: Iterable[str]
     if waiting:
         wanted, rest = waiting[0], waiting[1:]
@@ -145,11 +150,13 @@ def _cover(
         wanted, rest = missing[:1], ()
     else:
         return True
+    if len(waiting) > left or not left:
+        return False
     seen: set[frozenset[str]] = set()
     for table in tables:
         if table.columns.issuperset(wanted) and not given & table.columns:
             found = given | (bare & table.columns)
-            if found not in seen and _cover(bare, found, rest, tables):
+            if found not in seen and _cover(bare, found, rest, tables, left - 1):
                 return True
             seen.add(found)
     return False

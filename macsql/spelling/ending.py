@@ -5,6 +5,7 @@ from typing import Any
 
 from macsql.spelling.pieces import Pieces
 from macsql.spelling.reader import Reader
+from macsql.spelling.runs import CAPITAL, JOIN, WORD
 from macsql.spelling.spelling import Spelling, Written
 
 GROWS = 24  # tokens that one more token may add to the way to an end; where it adds more the next look is early enough
@@ -43,6 +44,11 @@ class Fixed:
     def closing(self, state: int) -> str:
         """The rest."""
         return self.text[state:]
+
+    def next_characters(self, written: Written) -> tuple[str, ...]:
+        """Those that pieces may go on with where no codec has marks: a tokenizer's own, a letter as it stands or low."""
+        char = self.text[written.inner : written.inner + 1]
+        return tuple(dict.fromkeys((" ", WORD, JOIN, CAPITAL, char, char.lower())))
 
 
 class Endings:
@@ -93,6 +99,7 @@ class Endings:
         start = Written(0, written.held, written.swallow, written.run)
         todo: list[tuple[Written, tuple[int, ...]]] = [(start, ())]
         seen = {start}
+        narrow = None if self.spelling.texts else fixed.next_characters
         for _ in range(MOST_STEPS):
             if not todo:
                 return None
@@ -100,7 +107,7 @@ class Endings:
             if self.spelling.complete(fixed, now):
                 return tokens
             ways: dict[Written, int] = {}
-            for token in self.pieces.acceptable(self.spelling, fixed, now):
+            for token in self.pieces.acceptable(self.spelling, fixed, now, narrow):
                 after = self.spelling.advance(fixed, now, self.pieces.texts[token] or "")
                 if after is not None and after not in seen:
                     ways.setdefault(after, token)

@@ -1,6 +1,6 @@
 """A tokenizer's tokens as the text that each of them spells, and all of them as a tree of their first characters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -52,15 +52,21 @@ class Pieces:
                 branch.setdefault(_IDS, []).append(index)
         return root
 
-    def acceptable(self, spelling: Spelling, reader: Reader, written: Written) -> Iterator[int]:
-        """Every token that may come next."""
+    def acceptable(
+        self,
+        spelling: Spelling,
+        reader: Reader,
+        written: Written,
+        narrow: Callable[[Written], Collection[str]] | None = None,
+    ) -> Iterator[int]:
+        """Every token that may come next. `narrow`: the characters that alone may come, where that is known."""
         todo: list[tuple[dict[str, Any], Written]] = [(self.tree, written)]
         while todo:
             branch, now = todo.pop()
-            for char, more in branch.items():
-                if char == _IDS:
-                    yield from more
-                elif (after := spelling.advance(reader, now, char)) is not None:
+            yield from branch.get(_IDS, ())
+            for char in branch if narrow is None else narrow(now):
+                more = branch.get(char)
+                if more is not None and char != _IDS and (after := spelling.advance(reader, now, char)) is not None:
                     todo.append((more, after))
 
 

@@ -83,6 +83,7 @@ class Constrained:
         self.alphabet, self.readers, self.beams, self.start, self.every = alphabet, list(readers), beams, start, every
         self.most = most
         self._known: list[Known] = [{} for _ in readers]
+        self._paths: list[dict[Written, tuple[int, ...] | None]] = [{} for _ in readers]
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
         """Scores [rows x beams, tokens] of what follows the ids [rows x beams, length]."""
@@ -100,7 +101,7 @@ class Constrained:
                 continue
             key = tuple(ids)
             if key not in now[place]:  # beams may be alike
-                now[place][key] = self._looked(reader, self._track(place, reader, key), len(key))
+                now[place][key] = self._looked(place, reader, self._track(place, reader, key), len(key))
             self._mask(scores, row, reader, now[place][key], best[row], best_scores[row], wanted, self.most - len(key))
         self._known = now
         return scores
@@ -115,12 +116,21 @@ class Constrained:
         forced = before.forced[1:] if before.forced and before.forced[0] == key[-1] else None
         return Track(written, before.look, forced)
 
-    def _looked(self, reader: Reader, track: Track | None, length: int) -> Track | None:
+    def _looked(self, place: int, reader: Reader, track: Track | None, length: int) -> Track | None:
         """The same, with when to look for the limit again: at once where it is near."""
         if track is None or length < track.look or track.forced is not None:
             return track
         spare = self.most - length - self.alphabet.endings.far(reader, track.written)
+        if spare < GROWS and (path := self._path(place, reader, track.written)) is not None:
+            spare = self.most - length - len(path) - 1  # the guess is rather too careful
         return replace(track, look=length + max(0, spare) // GROWS)
+
+    def _path(self, place: int, reader: Reader, written: Written) -> tuple[int, ...] | None:
+        """The way to an end, sought once."""
+        known = self._paths[place]
+        if written not in known:
+            known[written] = self.alphabet.endings.path(reader, written)
+        return known[written]
 
     def _mask(
         self,
@@ -154,10 +164,33 @@ class Constrained:
                     if len(good) == wanted:
                         _leave(scores, row, good)
                         return
+            if wanted == 1:
+                _leave(scores, row, [self._first(scores, row, reader, written)])
+                return
         found = list(self.alphabet.pieces.acceptable(self.alphabet.spelling, reader, written))
         if self.alphabet.spelling.complete(reader, written):
             found.append(self.alphabet.end)
         _leave(scores, row, found or [self.alphabet.end])
+
+    def _first(self, scores: "torch.Tensor", row: int, reader: Reader, written: Written) -> int:
+        """The best token that may come next, the end where none may: pieces that begin alike are read once so far."""
+        spelling, texts, end = self.alphabet.spelling, self.alphabet.pieces.texts, self.alphabet.end
+        known: dict[str, Written | None] = {"": written}
+        for token in scores[row].argsort(descending=True).tolist():
+            if token == end and spelling.complete(reader, written):
+                return end
+            piece = (texts[token] if token < len(texts) else None) or ""
+            now: Written | None = written if piece else None
+            for count in range(1, len(piece) + 1):
+                if now is None:
+                    break
+                begun = piece[:count]
+                if begun not in known:
+                    known[begun] = spelling.advance(reader, now, begun[-1])
+                now = known[begun]
+            if now is not None:
+                return int(token)
+        return end
 
     def _ended(
         self,
@@ -181,13 +214,13 @@ class Constrained:
             able = sorted([*found, *[self.alphabet.end] * whole], key=lambda token: -float(scores[row, token]))
         for token in able[: LAST_TRIED * wanted]:
             after = None if token == self.alphabet.end else self.alphabet.after(reader, track.written, token)
-            path = () if after is None else self.alphabet.endings.path(reader, after)
+            path = () if after is None else self._path(row // self.beams, reader, after)
             if path is not None and len(path) + 2 - (after is None) <= left:  # it, the way, the end token
                 good.append(token)
                 if len(good) == wanted:
                     break
         if not good:
-            path = self.alphabet.endings.path(reader, track.written)
+            path = self._path(row // self.beams, reader, track.written)
             if path is None:
                 return False
             track.forced, good = path, [path[0] if path else self.alphabet.end]
