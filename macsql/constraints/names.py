@@ -4,13 +4,14 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 
 from macsql.database.schema import identifier
 
 _CLOSING = {'"': '"', "`": "`", "[": "]"}
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-_BEYOND = re.compile(r"[^\x00-\x7f]")
-_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^A-Za-z])|alias(?=[0-9])")
+_PARTED = r"(?<=.)(?=(?:[Ii][Dd]|alias[0-9]+|data|info|details|and)$)|(?<=^[FLfl])(?=(?:name|NAME)$)"
+_BORDER = re.compile(rf"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^A-Za-z])|{_PARTED}", re.ASCII)
 
 
 def plain(text: str) -> str:
@@ -24,9 +25,27 @@ def lower(text: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
-def _borders(spelt: str) -> frozenset[int]:
-    """Where words begin in a name."""
-    return frozenset(match.start() for match in _BORDER.finditer(spelt))
+def _words(spelt: str) -> tuple[tuple[str, ...], ...]:
+    """Each word of a name in the ways in which it is written: as it is spelt, low, high, with a capital in front."""
+    borders = [0, *(place for match in _BORDER.finditer(spelt) if (place := match.start())), len(spelt)]
+    words = [spelt[start:stop] for start, stop in pairwise(borders)]
+    return tuple(tuple({word, lower(word), _upper(word), _upper(word[:1]) + lower(word[1:])}) for word in words)
+
+
+@lru_cache(maxsize=1 << 16)
+def _written(text: str, spelt: str) -> bool:
+    """Whether a name may be begun so."""
+    for forms in _words(spelt):
+        part, text = text[: len(forms[0])], text[len(forms[0]) :]
+        if not any(form.startswith(part) for form in forms):
+            return False
+        if not text:
+            return True
+    return True
+
+
+def _upper(text: str) -> str:
+    return "".join(char.upper() if char.isascii() else char for char in text)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -37,10 +56,10 @@ def _is_bare(name: str) -> bool:
 class NameSet:
     """Some names (in lower case), to be read one character at a time.
 
-    Each word of a name stands in lower case, in upper case or with a capital at its front, and one more word may begin
-    (actID of ACTID, LName): SQL takes any other mixture too, but a model that writes one is lost. `spelt`: the names of
-    the schema, as it spells them; they alone may stand in quotes, in double quotes only those that cannot do without,
-    or any where nothing but a name can stand (`quoted`).
+    Each word of the schema's names stands in lower case, in upper case, with a capital at its front or as it is spelt:
+    SQL takes any other mixture too, but a model that writes one is lost. `spelt`: the names of the schema, as it spells
+    them; they alone may stand in quotes, in double quotes only those that cannot do without, or any where nothing but a
+    name can stand (`quoted`).
     """
 
     def __init__(self, names: Iterable[str], spelt: Mapping[str, str], quoted: bool = False) -> None:
@@ -79,17 +98,5 @@ class NameSet:
         return name in self.spelt and (quote != '"' or self.quoted or not _is_bare(name))
 
     def _cased(self, text: str, name: str) -> bool:
-        if not text.isascii():
-            text = _BEYOND.sub("_", text)
-        if text.islower() or text.isupper():
-            return True
-        borders = _borders(self.spelt.get(name, name))
-        odd: set[int] = set()
-        for place in range(1, len(text)):
-            before, char = text[place - 1], text[place]
-            if char.isupper() and before.islower() and place not in borders:
-                odd.add(place)
-            inside = place > 1 and text[place - 2].isalpha() and not {place - 1} & (borders | odd)
-            if char.islower() and before.isupper() and place not in borders and inside:
-                odd.add(place - 1)
-        return len(odd) <= 1
+        spelt = self.spelt.get(name)
+        return spelt is None or _written(text, spelt)

@@ -46,7 +46,7 @@ class Fixed:
         return self.text[state:]
 
     def next_characters(self, written: Written) -> tuple[str, ...]:
-        """Those that pieces may go on with where no codec has marks: a tokenizer's own, a letter as it stands or low."""
+        """Those that pieces may go on with where no codec has marks: a tokenizer's own, a letter as it is or low."""
         char = self.text[written.inner : written.inner + 1]
         return tuple(dict.fromkeys((" ", WORD, JOIN, CAPITAL, char, char.lower())))
 
