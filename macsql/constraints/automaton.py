@@ -18,7 +18,7 @@ Rules = Mapping[str, Callable[[Env], Iterable[tuple[Symbols, Env]]]]
 
 QUOTES = "'\""
 SPACES = " \n\t\r"
-MOST_SPACES = 4  # between two tokens, or as many as a line is indented by
+MOST_SPACES = 3  # between two tokens, or as many as a line is indented by
 INDENTED = 8
 NODES = 20_000  # kept; beyond that the automaton starts to forget
 _SIGNS = frozenset("<>=!|")  # that a longer sign may begin with
@@ -185,6 +185,8 @@ class Automaton:
             if after is None:
                 return None
             node, joined = after, part[-1]
+        if (spaces and char == ".") or (joined == "." and char in SPACES):  # a name and its column stand together
+            return None
         if char in SPACES:
             if char == "\n" or spaces >= INDENTED:
                 return Place(node, "", INDENTED + 1 + spaces % INDENTED) if spaces < 2 * INDENTED - 1 else None

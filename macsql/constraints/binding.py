@@ -224,4 +224,4 @@ def _aliases(tables: Iterable[str]) -> Iterable[str]:
         yield "".join(word[0] for word in words)
         for word in {*words, name}:
             yield from (word[:count] for count in range(SHORTEST, len(word) + 1))
-        yield from (f"{name}{more}" for more in ("data", "info", "details"))
+        yield from (f"{short}{more}" for short in (name, name[:3]) for more in ("data", "info", "details"))

@@ -45,7 +45,7 @@ class Selects:
         """A result column, or a star."""
         scope = env[-1]._replace(item="")
         env = (*env[:-1], scope)
-        yield ("Sum", "Named"), env
+        yield ("Left", "Named"), env
         if not scope.need or scope.compound:
             yield ("*",), put(env, stars=(*scope.stars, ""))
             yield (self.names.star_of, ".", "*"), env
@@ -94,9 +94,10 @@ class Selects:
         table = env[-1].table
         assert table is not None
         yield ("as", self.names.alias), env
-        yield ("as", self.names.any_alias), env
+        new = self.names.usual_alias if table.name else self.names.any_alias
+        yield ("as", new), env
         yield (self.names.alias,), env
-        yield (self.names.usual_alias if table.name else self.names.any_alias,), env
+        yield (new,), env
         nameless = not table.name and "" not in env[-1].aliases() and self.names.may_name(env)
         if nameless or table.name in self.names.alias_names(env):
             yield (), self.names.bind(env, table.name)

@@ -11,7 +11,7 @@ from macsql.database.schema import identifier
 Env = tuple[Scope, ...]  # the SELECTs that are open, the innermost last
 Alternatives = Iterable[tuple[Symbols, Env]]
 
-MOST_DIGITS = 20
+MOST_DIGITS = 16
 MOST_LETTERS = 40  # of a name that a query gives
 MOST_KEPT = 20_000  # answers to which names may stand where
 
