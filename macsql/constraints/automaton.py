@@ -53,9 +53,15 @@ class Terminal(Protocol):
 class Words:
     """Words and signs, each with the alternatives that it stands for together with what follows it."""
 
-    def __init__(self, follow: Mapping[str, Sequence[Symbols]]) -> None:
+    def __init__(self, follow: Mapping[str, Sequence[Symbols]], capitalised: bool = True) -> None:
+        """`capitalised`: people write them with a capital in front, too."""
+        self.capitalised = capitalised
         self.follow = {word: tuple(alternatives) for word, alternatives in follow.items()}
         self.begun = frozenset(word[:count] for word in follow for count in range(1, len(word) + 1))
+
+    def begins(self, text: str) -> bool:
+        """Whether one of them begins so."""
+        return _even(text, self.capitalised) in self.begun
 
 
 class Node:
@@ -94,7 +100,7 @@ class Node:
             lowered = _even(text)
             found = (
                 lowered in self._begun
-                or any(lowered in words.begun for words, _, _ in self.words)
+                or any(words.begins(text) for words, _, _ in self.words)
                 or any(t.begins(env, text) for t, _, env in self.terminals)
             )
             self._begins[text] = found
@@ -109,7 +115,9 @@ class Node:
             lowered = _even(text)
             configs = list(self.spelt.get(lowered, ()))
             for words, rest, env in self.words:
-                configs += [(_pushed(rest, symbols), env) for symbols in words.follow.get(lowered, ())]
+                configs += [
+                    (_pushed(rest, symbols), env) for symbols in words.follow.get(_even(text, words.capitalised), ())
+                ]
             configs += [(rest, t.after(env, text)) for t, rest, env in self.terminals if t.holds(env, text)]
             self._after[text] = self.automaton.node(configs)
         named = self._after[text]
@@ -201,10 +209,10 @@ class Automaton:
         return node is not None and node.end
 
 
-def _even(text: str) -> str:
+def _even(text: str, capitalised: bool = True) -> str:
     """A word all in upper case, or with a capital at the front, in lower case; any other mixture as it is."""
     lowered = text.lower()
-    return lowered if text in (lowered, text.upper(), lowered.capitalize()) else text
+    return lowered if text in (lowered, text.upper()) or (capitalised and text == lowered.capitalize()) else text
 
 
 def runs_on(part: str, char: str) -> bool:

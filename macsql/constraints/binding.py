@@ -36,7 +36,8 @@ class Binding:
         self.qualified = Name(lambda env: quoted(self.qualified_names(env)), self.named_qualified)
         self.table = Name(lambda env: quoted(self.table_names(env)), self.named_table)
         self.alias = Name(lambda env: bare(self.alias_names(env)), self.bind)
-        self.usual_alias = NewWord(self.may_name, self.taken, self.bind, NameSet(fresh, {}))
+        self.sole_alias = Name(lambda env: bare(self.sole_aliases(env)), self.bind)
+        self.usual_alias = NewWord(self.may_name, self.taken, self.bind, NameSet(fresh, {name: name for name in fresh}))
         self.any_alias = NewWord(self.may_name, self.taken, self.bind)
         self.output = Name(lambda env: bare(frozenset(env[-1].first) - {""}), lambda env, name: env)  # noqa: ARG005
         self.shared = Name(lambda env: bare(env[-1].shared()), self.merge)
@@ -154,6 +155,12 @@ class Binding:
         assert scope.table is not None
         return self._named(scope.table, scope) - {""}
 
+    def sole_aliases(self, env: Env) -> frozenset[str]:
+        """Those of them that need no AS: not of a table that stands first and has none of the columns named so far."""
+        scope = env[-1]
+        strange = scope.table is not None and self._waiting(scope.table, scope)[2]
+        return frozenset() if strange else self.alias_names(env)
+
     def may_name(self, env: Env) -> bool:
         """Whether it may have a name that nothing waits for."""
         scope = env[-1]
@@ -223,5 +230,5 @@ def _aliases(tables: Iterable[str]) -> Iterable[str]:
         words = [word for word in name.replace("-", "_").replace(" ", "_").split("_") if word]
         yield "".join(word[0] for word in words)
         for word in {*words, name}:
-            yield from (word[:count] for count in range(SHORTEST, len(word) + 1))
+            yield from (word[:count] for count in range(SHORTEST, len(word) + 1) if word[count - 1] != "_")
         yield from (f"{short}{more}" for short in (name, name[:3]) for more in ("data", "info", "details"))

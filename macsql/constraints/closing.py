@@ -86,7 +86,7 @@ def _tokens(node: Node, part: str, texts: Texts) -> Iterator[tuple[int, int, str
     for words, rest, env in node.words:
         behind = _stack(rest) + _waiting(env)
         for word, alternatives in words.follow.items():
-            if (token := _cased(word, part)) is not None:
+            if (token := _cased(word, part, words.capitalised)) is not None:
                 far = min(sum(_symbol(symbol) for symbol in symbols) for symbols in alternatives)
                 yield len(word) + 1 + far + behind, next(number), token
     for terminal, rest, env in node.terminals:
@@ -138,13 +138,13 @@ def _names(names: NameSet, part: str) -> Iterator[str]:
                 break
 
 
-def _cased(word: str, part: str) -> str | None:
+def _cased(word: str, part: str, capitalised: bool = True) -> str | None:
     """The word, written on as `part` begins it; None where it does not begin so."""
     if not word.startswith(part.lower()):
         return None
     rest = word[len(part) :]
-    token = part + (rest.upper() if len(part) > 1 and part.isupper() else rest)
-    return token if token in (word, word.upper(), word.capitalize()) else None
+    token = part + (rest.upper() if part.isupper() and (len(part) > 1 or not capitalised) else rest)
+    return token if token in (word, word.upper()) or (capitalised and token == word.capitalize()) else None
 
 
 def _space(before: str, after: str) -> str:

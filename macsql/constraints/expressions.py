@@ -6,6 +6,7 @@ from macsql.constraints.terminals import Alternatives, Env, Number, put
 from macsql.constraints.vocabulary import AGGREGATED, CALLS, CONJUNCTIONS, SIGNS
 
 MOST_TERMS = 60  # operators, commas and brackets of one SELECT: a model that goes round in circles is stopped
+CALL = 1  # terms that a function counts for
 MOST_NESTED = 8  # SELECTs inside one another
 
 
@@ -71,7 +72,7 @@ class Expressions:
         yield ("(", "Expr", "NoName", ")"), unnamed
         if len(env) < MOST_NESTED:
             yield ("(", "Query", "Close", ")"), inner(unnamed, need=1)
-        yield (CALLS, "NoName"), unnamed
+        yield (CALLS, "NoName"), put(unnamed, terms=scope.terms + CALL)
         if scope.aggregates and (scope.open or scope.late):
             yield (AGGREGATED, "NoName"), unnamed
 

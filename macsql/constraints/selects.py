@@ -96,7 +96,7 @@ class Selects:
         yield ("as", self.names.alias), env
         new = self.names.usual_alias if table.name else self.names.any_alias
         yield ("as", new), env
-        yield (self.names.alias,), env
+        yield (self.names.sole_alias,), env
         yield (new,), env
         nameless = not table.name and "" not in env[-1].aliases() and self.names.may_name(env)
         if nameless or table.name in self.names.alias_names(env):

@@ -5,10 +5,10 @@ from macsql.constraints.automaton import TEXT, Symbols, Terminal, Words
 COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
 SUMS = ("+", "-", "*", "/", "%", "||")
 WINDOWS = ("rank", "dense_rank", "row_number")
-AGGREGATES = ("sum", "avg", "min", "max", "total", "group_concat")
+AGGREGATES = ("sum", "avg", "min", "max", "group_concat")
 FUNCTIONS = {  # name -> numbers of arguments
-    **dict.fromkeys(("abs", "length", "lower", "upper", "typeof"), (1,)),
-    **dict.fromkeys(("round", "trim", "ltrim", "rtrim"), (1, 2)),
+    **dict.fromkeys(("abs", "length", "lower", "upper"), (1,)),
+    **dict.fromkeys(("round", "trim"), (1, 2)),
     **dict.fromkeys(("date", "datetime", "time", "julianday"), (0, 1, 2)),
     **dict.fromkeys(("substr", "substring"), (2, 3)),
     **dict.fromkeys(("instr", "ifnull", "nullif"), (2,)),
@@ -40,7 +40,7 @@ def _calls() -> dict[str, Alternative]:
 
 
 # What begins with a word in an expression: constants, CASE, CAST and functions.
-CALLS = Words(_calls())
+CALLS = Words(_calls(), capitalised=False)
 AGGREGATED = Words(
     dict.fromkeys(AGGREGATES, _AGGREGATE)
     | {

@@ -1,6 +1,6 @@
 """The last tokens of an answer are kept for its end: what is begun is closed before the token limit cuts it off."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from macsql.spelling.pieces import Pieces
@@ -8,7 +8,8 @@ from macsql.spelling.reader import Reader
 from macsql.spelling.runs import CAPITAL, JOIN, WORD
 from macsql.spelling.spelling import Spelling, Written
 
-GROWS = 24  # tokens that one more token may add to the way to an end; where it adds more the next look is early enough
+GROWS = 24  # tokens that one more token may add to what an end may need by a guess
+GROWN = 128  # characters that one more token may add to the way to an end: a further sub-question with its SQL
 SPARE = 24
 MOST_STEPS = 2000  # of a search for the tokens of one text
 
@@ -60,6 +61,10 @@ class Endings:
     def far(self, reader: Reader, written: Written) -> int:
         """Tokens that an end may need, rather too many."""
         return 2 * reader.far(written.inner) + SPARE
+
+    def grows(self, path: Sequence[int]) -> int:
+        """Tokens that one more token may add to a way to an end: as many as `GROWN` characters of this one take."""
+        return max(1, -(-GROWN * len(path) // max(1, sum(len(self.pieces.texts[token] or "") for token in path))))
 
     def path(self, reader: Reader, written: Written) -> tuple[int, ...] | None:
         """Tokens that end the answer, its end token aside; None where none are found."""

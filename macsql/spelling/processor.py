@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _QUOTE = re.compile("['\"]")
 KEPT = 200_000  # ways from one state to the next
 TRIED = 16  # of the network's best tokens, before all tokens are searched
+MOST_LOST = 40.0  # a network that had to leave its way by so much does not find back: its answer is ended
 LAST_TRIED = 4  # of them, where the limit is near: each is looked at for whether it can still be ended
 
 
@@ -31,6 +32,7 @@ class Track:
     written: Written
     look: int = 0  # tokens behind which it is to be seen whether the limit is near
     forced: tuple[int, ...] | None = None  # all that is left to write
+    lost: float = 0.0  # logits between the tokens that the network wanted and those that it got
 
 
 Known = dict[tuple[int, ...], Track | None]
@@ -114,16 +116,16 @@ class Constrained:
         if before is None or written is None:
             return None
         forced = before.forced[1:] if before.forced and before.forced[0] == key[-1] else None
-        return Track(written, before.look, forced)
+        return Track(written, before.look, forced, before.lost)
 
     def _looked(self, place: int, reader: Reader, track: Track | None, length: int) -> Track | None:
         """The same, with when to look for the limit again: at once where it is near."""
         if track is None or length < track.look or track.forced is not None:
             return track
-        spare = self.most - length - self.alphabet.endings.far(reader, track.written)
+        spare, grows = self.most - length - self.alphabet.endings.far(reader, track.written), GROWS
         if spare < GROWS and (path := self._path(place, reader, track.written)) is not None:
-            spare = self.most - length - len(path) - 1  # the guess is rather too careful
-        return replace(track, look=length + max(0, spare) // GROWS)
+            spare, grows = self.most - length - len(path) - 1, self.alphabet.endings.grows(path)
+        return replace(track, look=length + max(0, spare) // grows)
 
     def _path(self, place: int, reader: Reader, written: Written) -> tuple[int, ...] | None:
         """The way to an end, sought once."""
@@ -152,6 +154,10 @@ class Constrained:
         written = track.written
         if track.look <= self.most - left and self._ended(scores, row, reader, track, best, wanted, left):
             return
+        if track.lost > MOST_LOST and (path := self._path(row // self.beams, reader, written)) is not None:
+            track.forced = path
+            _leave(scores, row, [path[0] if path else self.alphabet.end])
+            return
         if not self.every:
             good: list[int] = []
             for number, token in enumerate(best):
@@ -162,10 +168,13 @@ class Constrained:
                         return  # the network's choice stands
                     good.append(token)
                     if len(good) == wanted:
-                        _leave(scores, row, good)
-                        return
-            if wanted == 1:
-                _leave(scores, row, [self._first(scores, row, reader, written)])
+                        break
+            if wanted == 1 and not good:
+                good.append(self._first(scores, row, reader, written))
+            if len(good) == wanted:
+                if wanted == 1:
+                    track.lost += best_scores[0] - float(scores[row, good[0]])
+                _leave(scores, row, good)
                 return
         found = list(self.alphabet.pieces.acceptable(self.alphabet.spelling, reader, written))
         if self.alphabet.spelling.complete(reader, written):

@@ -9,11 +9,11 @@ from transformers import AutoTokenizer
 
 from macsql.agents import decomposer, refiner, selector
 from macsql.config import AgentsConfig, DataConfig, GenerationConfig, ModelConfig
-from macsql.constraints.guides import Guides
+from macsql.constraints.guides import Guides, for_examples
 from macsql.database.schema import Column, Schema, Table, identifier
 from macsql.factory.prepared import prepare
 from macsql.models.codecs import codec
-from macsql.models.families import text_of
+from macsql.models.families import load, text_of
 from macsql.models.text import Text
 from macsql.places import REPO
 from macsql.spelling.processor import Alphabet
@@ -86,6 +86,25 @@ def test_every_token_of_a_gold_answer_may_come_at_its_step(examples, spelt, kind
     for row in rows:
         reader = guides.reader(row.agent, row.source, databases[row.db_id].schema)
         assert refused(text, alphabet, reader, row.target) is None, (row.agent, row.target)
+
+
+def test_a_legal_answer_of_the_shipped_model_is_left_as_it_is(examples):
+    rows, databases = examples["brief"]
+    rows = [*rows[:9], *rows[-9:]]
+    model = load(SHIPPED)
+    alphabet = alphabet_of(model.text)
+    free, bound = (GenerationConfig(constrained=on, batch_size=9, max_new_tokens=80) for on in (False, True))
+    guides = for_examples(Guides(model.text, "brief", bound), rows, databases)
+    prompts = [row.source for row in rows]
+    legal = 0
+    for greedy, guide, constrained in zip(
+        model.answer(prompts, free), guides, model.answer(prompts, bound, guides=guides), strict=True
+    ):
+        assert refused(model.text, alphabet, guide.reader, constrained.text) is None, constrained.text
+        if refused(model.text, alphabet, guide.reader, greedy.text) is None:
+            legal += 1
+            assert constrained.text == greedy.text
+    assert legal > len(rows) / 3
 
 
 @settings(max_examples=40, deadline=None)

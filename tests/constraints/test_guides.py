@@ -124,14 +124,14 @@ def test_tokens_drawn_at_random_among_those_allowed_can_be_read(spelt, schema, k
         assert set(selection.tables) == {table.name for table in schema.tables}
 
 
-def drawn(text: Text, reader, most: int, seed: int) -> list[int]:
-    """What scores drawn at random write within a limit."""
+def drawn(text: Text, reader, most: int, seed: int, sure: float = 1.0) -> list[int]:
+    """What scores drawn at random, with this deviation, write within a limit."""
     alphabet = Alphabet(text.tokenizer, text.codec.texts, text.tokenizer.eos_token_id)
     constrained = Constrained(alphabet, [reader], 1, 0, most)
     dice = torch.Generator().manual_seed(seed)
     ids: list[int] = []
     while len(ids) < most and alphabet.end not in ids:
-        scores = torch.randn(1, len(text.tokenizer), generator=dice)
+        scores = torch.randn(1, len(text.tokenizer), generator=dice) * sure
         scores[0, alphabet.end] -= 10  # else answers of chance are short
         ids.append(int(constrained(torch.tensor([ids], dtype=torch.long), scores)[0].argmax()))
     return ids
@@ -157,6 +157,14 @@ def test_an_answer_ends_before_the_limit_whatever_the_scores(spelt, schema, kind
             sql = (decomposer if agent == "decomposer" else refiner).parse(wrote).sql
             assert sql is not None, wrote
             sqlglot.parse_one(sql, read="sqlite")
+
+
+def test_a_network_that_finds_no_way_is_ended_early(spelt, schema):
+    """What it wants is refused again and again; the same scores, but so faint that nothing is wanted, wander on."""
+    text = spelt("pocket", "marks")
+    reader = Guides(text, "brief", GenerationConfig(constrained=True)).reader("refiner", QUESTION, schema)
+    lengths = [[len(drawn(text, reader, 160, seed, sure)) for seed in range(4)] for sure in (0.01, 30.0)]
+    assert max(lengths[1]) < min(lengths[0]), lengths
 
 
 def test_the_first_beam_that_gives_rows_is_taken(ferries, sandbox):

@@ -53,6 +53,14 @@ def test_refused(grammar, pair):
     assert read(grammar, pair["sql"], CopiedTexts([PROMPT])) is not None
 
 
+def test_the_last_table_of_a_from_leaves_no_column_without_its_own(grammar):
+    """Seven tables are the most: what could not be ended any more is refused before it is written."""
+    sql = "SELECT name, weather FROM " + ", ".join(f"vessel AS T{n}" for n in range(1, 8))
+    place = read(grammar, sql, CopiedTexts([PROMPT]))
+    assert place is not None
+    assert place < len(sql)
+
+
 def test_a_value_is_refused_where_it_leaves_the_prompt(grammar):
     sql = "SELECT name FROM vessel WHERE name = 'Oststern'"
     assert read(grammar, sql, CopiedTexts([PROMPT])) == sql.index("rn'")
@@ -133,7 +141,7 @@ def empty(schema: Schema) -> sqlite3.Connection:
 
 def test_what_the_grammar_completes_sqlite_prepares(grammar, schema):
     dice, texts = random.Random(0), CopiedTexts([PROMPT])
-    walks = [sql for _ in range(60) if (sql := walk(grammar, dice, texts)) is not None]
+    walks = [sql for _ in range(100) if (sql := walk(grammar, dice, texts)) is not None]
     assert len(walks) > 10
     with closing(empty(schema)) as connection:
         complaints = [(sql, told) for sql in walks if (told := prepared(connection, sql))]
