@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="measure anew what has been measured on this code")
     parser.add_argument("--small", action="store_true", help="sizes of seconds, to see that everything works")
     parser.add_argument("--out", type=Path, help="where results.csv and README.md are (with --small: mlruns/bench)")
+    parser.add_argument("--prepare", action="store_true", help="make what is compared on, and stop")
     given = parser.parse_args()
     parts = [part.strip() for part in given.only.split(",") if part.strip()]
     if unknown := [part for part in parts if part not in JOBS]:
@@ -52,6 +53,9 @@ def main() -> None:
     out = given.out or (root() / "small" if given.small else HERE)
     out.mkdir(parents=True, exist_ok=True)
     try:
+        if given.prepare:
+            made(root(), given.small)
+            return
         bench(parts, given.rounds, given.small, given.again, out)
     except UserError as error:
         sys.exit(str(error))

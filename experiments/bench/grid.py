@@ -1,4 +1,4 @@
-"""(a) The demo's grid: `macsql.sweep` beside a stock Hydra multirun, each as a whole command from nothing.
+"""(a) Six trials, the demo's grid from random weights: `macsql.sweep` beside a stock multirun, each a whole command.
 
 Ours makes its examples, trains two trials at once where there are two cores, records in MLflow and Optuna, scores and
 compares. The multirun is described in stock_multirun.py. Both end with answers to the same test questions; execution

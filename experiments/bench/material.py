@@ -1,4 +1,4 @@
-"""What all parts of the bench share: the demo's configuration, its examples as files, and models of three sizes.
+"""What all parts of the bench share: one configuration, its examples as files, and models of three sizes.
 
 Nothing here is timed. The files lie in mlruns/bench/ and are made once; those who are compared read the same ones.
 """
@@ -15,7 +15,7 @@ from macsql.config import Config, ModelConfig, to_yaml, validate
 from macsql.places import CONF, REPO
 from macsql.records import SPLITS, Example, read_jsonl, write_jsonl
 
-DEMO = ("+experiment=lr_bs", "+scale=pocket")  # what `make demo` runs
+DEMO = ("+experiment=lr_bs", "+scale=pocket")  # the demo's grid from random weights, which anybody can draw
 # of a run that only shows that it works
 SMALL = ("data.questions=20", "trainer.num_train_epochs=1", "trainer.max_steps=4", "generation.limit=2")
 LEARNT = 400  # optimizer steps of the model that is asked in (c)

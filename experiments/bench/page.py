@@ -13,7 +13,7 @@ BUSY = 3.0  # load from which on others must have been at work: a bench of ours 
 BUSY_WORDS = " (others were at work: only the ratios mean something, and little)"
 BEGIN, END = "<!-- written by make bench -->", "<!-- end of what is written -->"
 PARTS = {
-    "a": "the demo's grid",
+    "a": "the six-trial grid",
     "b": "training",
     "c": "answers",
     "d": "scores",

@@ -1,4 +1,4 @@
-"""What a second worker is worth: the demo's sweep, shortened, with one worker or with two, from nothing.
+"""What a second worker is worth: the six-trial grid, shortened, with one worker or with two, from nothing.
 
 `same` is a checksum of all that the trials measured: equal for one and for two, else the workers disturb each other.
 """
