@@ -16,6 +16,7 @@ from macsql.executors.threads import Way, best, settled, ways
 from macsql.factory.prepared import prepare
 from macsql.needs import check_numbers
 from macsql.system.room import all_memory
+from macsql.train import with_threads
 
 
 @pytest.mark.parametrize(
@@ -178,3 +179,21 @@ def test_the_machines_memory_is_what_a_container_may_use(tmp_path):
     assert all_memory(tmp_path) == 1000
     (tmp_path / "memory.max").write_text("max\n")
     assert all_memory(tmp_path) == all_memory(tmp_path / "none") > 2**20
+
+
+def test_one_fine_tune_is_measured_alone(auto, monkeypatch, capsys):
+    """Whatever executor.workers says, which is a sweep's."""
+    asked = []
+
+    def measure(*given):
+        asked.append(given[-1])
+        return {given[-1][-1]: 1.0}
+
+    monkeypatch.setattr(threads, "probed", measure)
+    config, prepared = auto
+    config.executor.workers = 2
+    found = with_threads(config, prepared)
+    assert asked == [[Way(1, 1), Way(2, 1)]]
+    assert found.executor.threads == 2
+    assert "CPU threads: 2 for each of 1 trial at a time" in capsys.readouterr().out
+    assert with_threads(found, prepared) is found
