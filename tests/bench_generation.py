@@ -1,28 +1,32 @@
-"""Ways to generate, on a model that is trained: greedy, beams, constrained, guided. Not a test: run by hand.
+"""Ways to generate, end to end: greedy, constrained, guided. Not a test: run by hand.
 
-    python tests/bench_generation.py OUT.csv TRIAL [TRIAL ...]
+    python tests/bench_generation.py OUT.csv seats.model=MODEL data=spider data.root=DIR data.limit=150 [...]
 
-TRIAL is the folder of a finished trial; its test questions are asked anew, each way with the same model, and a row per
-way and agent is written: how long it took, what could not be read or run, and what is right.
+The arguments behind OUT.csv are those of `python -m macsql.evaluate`. The model, with all three agents, answers the
+questions once per way, in this process and on one thread; a row per way is added to OUT.csv: what a question costs,
+what became of its SQL, and what is right. `WAYS=greedy,constrained` in the environment leaves the others out.
 """
 
 import csv
+import os
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from macsql.config import GenerationConfig
-from macsql.constraints.guides import Guides, for_examples
+from hydra import compose, initialize_config_dir
+
+import macsql.app  # noqa: F401  (tells Hydra of the schema)
+from macsql import corpora
+from macsql.config import Config, validate
 from macsql.database.sandbox import Limits, Sandbox
-from macsql.factory.prepared import prepare
-from macsql.metrics import score
-from macsql.models.decoding import predict, sample
-from macsql.models.families import load
-from macsql.train import asked_in
+from macsql.evaluate import Evaluation, check
+from macsql.evaluation.scoring import Scorer
+from macsql.pipeline.seating import Seating
+from macsql.places import CONF
 from macsql.training import stages
-from macsql.trials.folder import MODEL
 
 WAYS = {
     "greedy": {},
@@ -31,80 +35,60 @@ WAYS = {
     "guided, 4 beams": {"num_beams": 4, "guided": True},
     "constrained and guided, 4 beams": {"num_beams": 4, "constrained": True, "guided": True},
 }
-FIELDS = [
-    "data",
-    "codec",
-    "way",
-    "agent",
-    "answers",
-    "seconds",
-    "times_greedy",
-    "unreadable",
-    "invalid",
-    "truncated",
-    "unknown_tables",
-    "unknown_columns",
-    "right",
-    "execution_accuracy",
-]
+UNKNOWN = ("unknown table", "unknown column")
+INVALID = (*UNKNOWN, "no SQL found", "malformed structure", "syntax error", "other error")
+FIELDS = ["data", "questions", "way", "cpu_seconds", "times_greedy", "execution_accuracy", "invalid", "unknown", "rest"]
 
 
 def main() -> None:
     """See the module."""
-    out, *trials = map(Path, sys.argv[1:])
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS)
-        writer.writeheader()
-        for folder in trials:
-            for row in measured(folder):
-                writer.writerow(row)
-                file.flush()
-                print(row)
-
-
-def measured(folder: Path):
-    """The rows of one trial."""
-    config = asked_in(folder)
+    out, arguments = Path(sys.argv[1]), sys.argv[2:]
+    with initialize_config_dir(str(CONF), version_base=None):
+        config = validate(compose("config", arguments))
+    check(config)
     stages.begin(replace(config, executor=replace(config.executor, threads=1)))
-    prepared = prepare(config)
-    databases = prepared.databases
-    examples = sample(prepared.examples("test"), config.generation.limit)
-    model = load(folder / MODEL)
-    model.answer([examples[0].source], replace(config.generation, max_new_tokens=2))  # what is read once is read
-    greedy: dict[str, float] = {}
-    with Sandbox(1, Limits(seconds=config.metrics.time_limit)) as sandbox:
-        for way, changes in WAYS.items():
-            generation: GenerationConfig = replace(config.generation, **changes)
-            making = Guides(model.text, model.card.prompt_style, generation, sandbox)
-            for agent in config.agents.roles:
-                rows = [row for row in examples if row.agent == agent]
-                start = time.perf_counter()
-                guides = for_examples(making, rows, databases)
-                predictions = predict(model, rows, generation, guides=guides)
-                seconds = time.perf_counter() - start
-                greedy.setdefault(agent, seconds)
-                scored = score(predictions, databases, sandbox)
-                words = Counter(verdict.outcome for verdict in scored.verdicts)
-                bad = words["no SQL found"] + words["malformed structure"] + words["syntax error"]
-                bad += words["unknown table"] + words["unknown column"] + words["other error"]
-                cut = words["truncated by the token limit"]
-                ex = scored.metrics.get(f"{agent}/execution_accuracy")
-                yield {
-                    "data": config.data.format,
-                    "codec": config.codec.name,
-                    "way": way,
-                    "agent": agent,
-                    "answers": len(rows),
-                    "seconds": round(seconds, 1),
-                    "times_greedy": round(seconds / greedy[agent], 2),
-                    "unreadable": round(1 - scored.metrics[f"{agent}/readable"], 4),
-                    "invalid": round((bad + cut) / len(rows), 4),
-                    "truncated": cut,
-                    "unknown_tables": words["unknown table"],
-                    "unknown_columns": words["unknown column"],
-                    "right": words["right"],
-                    "execution_accuracy": "" if ex is None else round(ex, 4),
-                }
+    new = not out.exists()
+    with out.open("a", newline="", encoding="utf-8") as file, tempfile.TemporaryDirectory() as state:
+        writer = csv.DictWriter(file, FIELDS)
+        if new:
+            writer.writeheader()
+        for row in measured(replace(config, tracking=replace(config.tracking, state_dir=state))):
+            writer.writerow(row)
+            file.flush()
+            print(row)
+
+
+def measured(config: Config):
+    """The rows of one model and corpus."""
+    corpus = corpora.read(config.data, Path(config.tracking.state_dir))
+    wanted = os.environ.get("WAYS", "").split(",") if os.environ.get("WAYS") else list(WAYS)
+    first: float | None = None
+    for way in wanted:
+        changed = replace(config, generation=replace(config.generation, **WAYS[way]))
+        seating = Seating(changed.seats, changed.generation, Path(config.tracking.state_dir), config.tracking.uri)
+        evaluation = Evaluation(changed, seating, corpus)
+        with Sandbox(1, Limits(seconds=config.metrics.time_limit)) as sandbox:
+            questions, evaluation.questions = evaluation.questions, evaluation.questions[:1]
+            evaluation._answers(evaluation.cells[0], sandbox)  # what is read once is read
+            evaluation.questions = questions
+            start = time.process_time()
+            answers, _ = evaluation._answers(evaluation.cells[0], sandbox)
+            seconds = time.process_time() - start
+            scorer = Scorer(corpus.databases, sandbox, ["spider-ex"], evaluation.folder / "databases")
+            scores = scorer.score(answers)
+        words = Counter(verdict.outcome for verdict in scores.verdicts)
+        first = first or seconds
+        yield {
+            "data": config.data.format,
+            "questions": len(questions),
+            "way": way,
+            "cpu_seconds": round(seconds / len(questions), 3),
+            "times_greedy": round(seconds / first, 2),
+            "execution_accuracy": round(scores.share("spider-ex") or 0.0, 4),
+            "invalid": round(sum(words[word] for word in INVALID) / len(questions), 4),
+            "unknown": round(sum(words[word] for word in UNKNOWN) / len(questions), 4),
+            "rest": "; ".join(f"{word} {count}" for word, count in words.most_common()),
+        }
 
 
 if __name__ == "__main__":
