@@ -85,6 +85,7 @@ class Node:
                 self.words.append((stack[0], stack[1], env))
             else:
                 self.terminals.append((stack[0], stack[1], env))
+        self.pointed = not (self.end or self.terminals or self.texts or self.words or set(self.spelt) - {"."})
         self._begun = {word[:count] for word in self.spelt for count in range(1, len(word) + 1)}
         self._after: dict[str, Node | None] = {}
         self._quoted: Node | None = None  # behind a text
@@ -193,7 +194,7 @@ class Automaton:
             if after is None:
                 return None
             node, joined = after, part[-1]
-        if (spaces and char == ".") or (joined == "." and char in SPACES):  # a name and its column stand together
+        if (spaces and char == ".") or (char in SPACES and (joined == "." or node.pointed)):  # no space round a point
             return None
         if char in SPACES:
             if char == "\n" or spaces >= INDENTED:

@@ -44,8 +44,12 @@ class CopiedTexts:
 
     def begins(self, text: str) -> bool:
         """Whether a text that may be written begins so, its quote included."""
-        inner = self._inner(text)
-        return inner is not None and len(inner) <= MOST and self._copied(inner, whole=False)
+        inner, quote = self._inner(text), text[0]
+        if inner is None or len(inner) > MOST:
+            return False
+        if (len(text) - 1 - len(text[1:].rstrip(quote))) % 2:  # closed, or the first of two quotes
+            return self.holds(text) or self._copied(inner + quote, whole=False)
+        return self._copied(inner, whole=False)
 
     def holds(self, text: str) -> bool:
         """Whether this is a whole text, from quote to quote."""

@@ -141,7 +141,7 @@ def empty(schema: Schema) -> sqlite3.Connection:
 
 def test_what_the_grammar_completes_sqlite_prepares(grammar, schema):
     dice, texts = random.Random(0), CopiedTexts([PROMPT])
-    walks = [sql for _ in range(100) if (sql := walk(grammar, dice, texts)) is not None]
+    walks = [sql for _ in range(80) if (sql := walk(grammar, dice, texts)) is not None]
     assert len(walks) > 10
     with closing(empty(schema)) as connection:
         complaints = [(sql, told) for sql in walks if (told := prepared(connection, sql))]
@@ -156,3 +156,19 @@ def test_texts_are_those_of_the_prompt(text):
     quoted = "'" + plain(text).replace("'", "''") + "'"
     if texts.holds(quoted):
         assert all(texts.begins(quoted[:count]) for count in range(1, len(quoted)))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_way_leads_nowhere(grammar, data):
+    """Behind whatever may be written something may follow, or the query may end there."""
+    texts = CopiedTexts([PROMPT, "vessel_id = 'fog' or T1. x = 7"])
+    place = grammar.automaton.begin()
+    for char in "SELECT name" + data.draw(st.sampled_from(["", ", vessel", " FROM vessel WHERE name = '"])):
+        place = grammar.automaton.advance(place, char, texts)
+    for _ in range(40):
+        ways = [char for char in map(chr, range(32, 127)) if grammar.automaton.advance(place, char, texts)]
+        if not ways:
+            assert grammar.automaton.complete(place, texts)
+            return
+        place = grammar.automaton.advance(place, data.draw(st.sampled_from(ways)), texts)
