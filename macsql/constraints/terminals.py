@@ -81,7 +81,9 @@ class NewName:
         """Letters, digits and underscores up to 40; no word that SQL keeps for itself is refused while it grows."""
         if text[0] in '`"':
             inner = text[1:-1] if len(text) > 1 and text[-1] == text[0] else text[1:]
-            return self.quotes and text[0] not in inner and "\n" not in inner and len(text) <= MOST_LETTERS
+            if len(text) > 1 and text[-1] == text[0]:
+                return self.quotes and bool(inner) and text[0] not in inner
+            return self.quotes and text[0] not in inner and "\n" not in inner and len(text) < MOST_LETTERS
         return _is_word(text)
 
     def holds(self, env: Env, text: str) -> bool:  # noqa: ARG002
@@ -111,13 +113,18 @@ class NewWord:
 
     def begins(self, env: Env, text: str) -> bool:
         """Whether a name begins so."""
-        if not (self.usual.begins(text) if self.usual else _is_word(text)):
+        if not (self._open(env, text) if self.usual else _is_word(text)):
             return False
         if env not in self._here:
             if len(self._here) > MOST_KEPT:
                 self._here.clear()
             self._here[env] = self._free(env)
         return self._here[env]
+
+    def _open(self, env: Env, text: str) -> bool:
+        """Whether one of the usual names that are not taken begins so."""
+        assert self.usual is not None
+        return self.usual.begins(text) and any(not self._taken(env, name) for name in self.usual.beginning(text))
 
     def holds(self, env: Env, text: str) -> bool:
         """Whether it is a whole name that means nothing else yet."""

@@ -159,12 +159,13 @@ def test_texts_are_those_of_the_prompt(text):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_no_way_leads_nowhere(grammar, data):
     """Behind whatever may be written something may follow, or the query may end there."""
     texts = CopiedTexts([PROMPT, "vessel_id = 'fog' or T1. x = 7"])
+    begun = ["", ", vessel", " FROM vessel WHERE name = '", " FROM vessel AS T1, crossing AS T"]
     place = grammar.automaton.begin()
-    for char in "SELECT name" + data.draw(st.sampled_from(["", ", vessel", " FROM vessel WHERE name = '"])):
+    for char in "SELECT name" + data.draw(st.sampled_from(begun)):
         place = grammar.automaton.advance(place, char, texts)
     for _ in range(40):
         ways = [char for char in map(chr, range(32, 127)) if grammar.automaton.advance(place, char, texts)]
