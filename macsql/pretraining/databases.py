@@ -15,6 +15,8 @@ from macsql.pretraining import words
 from macsql.pretraining.words import CHOICES, SHORT, SYNONYMS, THINGS, TRAITS, Trait
 
 _TABLES = ((1, 24), (2, 32), (3, 22), (4, 11), (5, 5), (6, 3), (8, 2), (10, 1))  # number, weight
+# Words that no database replaces: the ones that say which column names a row, and those between two others.
+KEPT = frozenset("name title id code number key of in to for and the from by at".split())
 _KINDS = ("person", "place", "product", "event", "group", "work", "record", "nature")
 
 T = TypeVar("T")
@@ -78,12 +80,23 @@ class _Maker:
         self.lowered = rng.random() < 0.15  # text is in lower case
         self.id_word = rng.choice(("id", "id", "id", "ID", "code", "number", "key"))
         self.bare_key = rng.random() < 0.4  # `id`, not `singer_id`
+        self.foreign = rng.random() < 0.4  # has words of its own for most things
+        self.own: dict[str, str] = {}
 
     def identifier(self, spoken: str) -> str:
         parts = spoken.replace("-", " ").split()
         if self.short:
             parts = [SHORT.get(part, part) if self.rng.random() < 0.6 else part for part in parts]
         return self.style(parts)
+
+    def own_words(self, spoken: str) -> str:
+        """The words, or in a foreign database rare ones, the same for the same word: names that must be copied."""
+        if not self.foreign:
+            return spoken
+        for word in spoken.split():
+            if word not in self.own:
+                self.own[word] = word if word in KEPT or self.rng.random() < 0.25 else words.rare(self.rng)
+        return " ".join(self.own[word] for word in spoken.split())
 
     def called(self, spoken: str) -> str:
         """The words, or now and then others for the same."""
@@ -107,12 +120,12 @@ class _Maker:
         if draw < 0.12:
             thing = self.rng.choice(words.common())
         elif draw < 0.18:
-            thing = words.invented(self.rng)
+            thing = words.rare(self.rng)
         elif draw < 0.30:
             thing = (
                 f"{self.rng.choice(words.common() if draw < 0.24 else THINGS[self.rng.choice(_KINDS)].split())} {thing}"
             )
-        return kind, thing
+        return kind, self.own_words(thing)
 
     def _table(self, made: list[_Table]) -> _Table:
         rng = self.rng
@@ -129,6 +142,7 @@ class _Maker:
         if rng.random() < 0.8:
             chosen.insert(rng.randrange(2) if chosen else 0, traits[0])
         chosen += [self._odd() for _ in range(rng.choice((0, 0, 0, 1, 1, 2)))]
+        chosen = [dataclasses.replace(trait, name=self.own_words(trait.name)) for trait in chosen]
         named = next((trait for trait in chosen if trait.name in ("name", "title") and trait.fill == "text"), None)
         by_name = self.named_keys and named is not None
         if not by_name and rng.random() < 0.93:
@@ -145,7 +159,7 @@ class _Maker:
     def _odd(self) -> Trait:
         """A trait of a random word."""
         rng = self.rng
-        name = rng.choice(words.common()) if rng.random() < 0.75 else words.invented(rng)
+        name = rng.choice(words.common()) if rng.random() < 0.6 else words.rare(rng)
         if rng.random() < 0.3:
             name = f"{rng.choice(words.common())} {name}"
         fills: tuple[words.Fill, ...] = ("text", "choice", "choice", "whole", "real")

@@ -24,9 +24,9 @@ from macsql.pretraining.examples import make
 from macsql.records import SPLITS, Example, Split, json_lines, read_jsonl
 from macsql.system.files import write_whole
 
-VERSION = 1  # raise it when the same configuration makes other databases or questions than before
+VERSION = 2  # raise it when the same configuration makes other databases or questions than before
 SHARD = 25  # databases made together
-LONG, LONGEST, ONE_IN = 450, 900, 8  # characters: of longer training prompts one in eight is kept, none beyond
+LONG, LONGEST, ONE_IN = 500, 1000, 4  # characters: of longer training prompts one in four is kept, none beyond
 HELD_OUT = {"eval": 20, "test": 30}  # databases at most; a twentieth of those for training where that is less
 VALUE_EXAMPLES = (0, 0, 1, 1, 2)  # shown for a column, by turns of databases: fewer make prompts shorter
 

@@ -1,6 +1,7 @@
 """The words that random databases are made of: things, what is said of them, and lists of values (words.yaml)."""
 
 import random
+import string
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +45,7 @@ CHOICES = {name: _split(values) for name, values in _WORDS["choices"].items()}
 SYNONYMS = {name: _split(values) for name, values in _WORDS["synonyms"].items()}
 SHORT: dict[str, str] = _WORDS["short"]
 SYLLABLES: list[str] = _WORDS["syllables"].split()
+ENDINGS: list[str] = _WORDS["endings"].split()
 RESERVED = frozenset(_WORDS["reserved"].split())
 
 
@@ -86,6 +88,35 @@ def invented(rng: random.Random) -> str:
     return "".join(rng.choice(SYLLABLES) for _ in range(rng.randint(2, 4)))
 
 
+@lru_cache(maxsize=1)
+def wide() -> tuple[str, ...]:
+    """Tens of thousands of words of many languages: names of people and places, jobs, words of sentences."""
+    import importlib
+    import pkgutil
+
+    found: set[str] = set()
+    for kind in ("address", "job", "lorem", "person"):
+        package = importlib.import_module(f"faker.providers.{kind}")
+        for locale in pkgutil.iter_modules(package.__path__):
+            provider = importlib.import_module(f"faker.providers.{kind}.{locale.name}").Provider
+            lists = [value for _, value in sorted(vars(provider).items()) if isinstance(value, (tuple, list, dict))]
+            parts = (part for values in lists for value in values if isinstance(value, str) for part in value.split())
+            found.update(part.lower() for part in parts if part.isascii() and part.isalpha() and 3 <= len(part) <= 10)
+    return tuple(sorted(found))
+
+
+def rare(rng: random.Random) -> str:
+    """A word of which a training sees few others: one of many languages, a word with an ending, syllables or letters."""
+    draw = rng.random()
+    if draw < 0.45:
+        return rng.choice(wide())
+    if draw < 0.75:
+        return rng.choice(common()) + rng.choice(ENDINGS)
+    if draw < 0.9:
+        return invented(rng)
+    return "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(2, 4)))
+
+
 def text_value(rng: random.Random, source: str) -> str:
     """A value from one of the lists, or made from several of them."""
     lists = _lists()
@@ -94,7 +125,7 @@ def text_value(rng: random.Random, source: str) -> str:
         return rng.choice(lists[name])
 
     def word() -> str:
-        return (rng.choice(common()) if rng.random() < 0.8 else invented(rng)).capitalize()
+        return (rng.choice(common()) if rng.random() < 0.6 else rare(rng)).capitalize()
 
     match source:
         case "person":
