@@ -63,8 +63,8 @@ def check(config: ModelConfig) -> None:
     for name in POSITIVE:
         if name in sizes and (type(sizes[name]) not in (int, float) or not sizes[name] > 0):
             raise UserError(f"model.pocket.{name}={sizes[name]}: a number above 0 is needed.")
-    if sizes.get("copying_heads", False) and ("embedding_std" not in sizes or sizes["num_heads"] < 2):
-        raise UserError("model.pocket.copying_heads=true needs model.pocket.embedding_std and num_heads of at least 2.")
+    if sizes.get("copying_heads", False) and ("embedding_std" not in sizes or sizes["num_heads"] < 3):
+        raise UserError("model.pocket.copying_heads=true needs model.pocket.embedding_std and num_heads of at least 3.")
     if (kind := sizes.get("tokenizer", TOKENIZERS[0])) not in TOKENIZERS:
         raise UserError(f"model.pocket.tokenizer={kind}: choose {' or '.join(TOKENIZERS)}.")
     if (shape := sizes.get("feed_forward_proj", SHAPES[0])) not in SHAPES:

@@ -16,7 +16,7 @@ from macsql.pretraining.words import CHOICES, SHORT, SYNONYMS, THINGS, TRAITS, T
 
 _TABLES = ((1, 24), (2, 32), (3, 22), (4, 11), (5, 5), (6, 3), (8, 2), (10, 1))  # number, weight
 # Words that no database replaces: the ones that say which column names a row, and those between two others.
-KEPT = frozenset("name title id code number key of in to for and the from by at".split())
+KEPT = frozenset(("name", "title", "id", "code", "number", "key", "of", "in", "to", "for", "and", "the", "from", "by"))
 _KINDS = ("person", "place", "product", "event", "group", "work", "record", "nature")
 
 T = TypeVar("T")

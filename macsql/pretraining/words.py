@@ -106,7 +106,7 @@ def wide() -> tuple[str, ...]:
 
 
 def rare(rng: random.Random) -> str:
-    """A word of which a training sees few others: one of many languages, a word with an ending, syllables or letters."""
+    """A word that a training hardly meets twice: of many languages, with another ending, of syllables or of letters."""
     draw = rng.random()
     if draw < 0.45:
         return rng.choice(wide())

@@ -70,6 +70,6 @@ def test_copying_heads_look_behind_what_was_just_written():
 @pytest.mark.parametrize("without", [{"num_heads": 1, "embedding_std": 0.1}, {}])
 def test_copying_heads_need_two_heads_and_small_embeddings(without):
     with pytest.raises(
-        UserError, match=r"copying_heads=true needs model.pocket.embedding_std and num_heads of at least 2"
+        UserError, match=r"copying_heads=true needs model.pocket.embedding_std and num_heads of at least 3"
     ):
         pocket.check(ModelConfig(name="pocket", pocket={**SIZES, **without, "copying_heads": True}))
