@@ -49,26 +49,33 @@ def test_a_deviation_is_a_positive_number(value):
         pocket.check(ModelConfig(name="pocket", pocket={**SIZES, "embedding_std": value}))
 
 
-def places_looked_at(**more) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where the decoder's first head looks after each of 30 tokens of a prompt, and where those tokens stand."""
+def looks_at(prompt: torch.Tensor, written: torch.Tensor, **more) -> torch.Tensor:
+    """The place of the prompt that the decoder's first head looks at most, behind each row of what was written."""
     made = drawn(**SIZES | {"d_model": 128, "num_heads": 4}, embedding_std=0.1, **more)
     made.set_attn_implementation("eager")
-    prompt, places = torch.randperm(60)[:40] + 4, torch.arange(5, 35)
-    written = torch.stack([torch.zeros_like(places), prompt[places]], dim=1)  # the start, then that token
     with torch.no_grad():
-        out = made(input_ids=prompt.expand(30, -1), decoder_input_ids=written, output_attentions=True)
-    return out.cross_attentions[0][:, 0, -1].argmax(-1), places
+        out = made(input_ids=prompt.expand(len(written), -1), decoder_input_ids=written, output_attentions=True)
+    return out.cross_attentions[0][:, 0, -1].argmax(-1)
 
 
 def test_copying_heads_look_behind_what_was_just_written():
-    looked, places = places_looked_at(copying_heads=True)
-    assert (looked == places + 1).float().mean() > 0.8
-    looked, places = places_looked_at()
-    assert (looked == places + 1).float().mean() < 0.3
+    torch.manual_seed(1)
+    prompt, places = torch.randperm(60)[:40] + 4, torch.arange(5, 35)
+    written = torch.stack([torch.zeros_like(places), prompt[places - 1], prompt[places]], dim=1)  # behind the start
+    assert (looks_at(prompt, written, copying_heads=True) == places + 1).float().mean() > 0.8
+    assert (looks_at(prompt, written) == places + 1).float().mean() < 0.3
 
 
-@pytest.mark.parametrize("without", [{"num_heads": 1, "embedding_std": 0.1}, {}])
-def test_copying_heads_need_two_heads_and_small_embeddings(without):
+def test_copying_heads_tell_places_apart_that_stand_behind_the_same_mark():
+    torch.manual_seed(1)
+    mark, words = 4, torch.randperm(58)[:40] + 5
+    prompt = torch.stack([words[::2], torch.full((20,), mark), words[1::2]], dim=1).flatten()  # a _ b  c _ d  e _ f ...
+    written = torch.stack([torch.zeros(20, dtype=torch.long), words[::2], torch.full((20,), mark)], dim=1)
+    assert (looks_at(prompt, written, copying_heads=True) == torch.arange(2, 60, 3)).float().mean() > 0.7
+
+
+@pytest.mark.parametrize("without", [{"num_heads": 2, "embedding_std": 0.1}, {}])
+def test_copying_heads_need_three_heads_and_small_embeddings(without):
     with pytest.raises(
         UserError, match=r"copying_heads=true needs model.pocket.embedding_std and num_heads of at least 3"
     ):

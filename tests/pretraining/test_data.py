@@ -1,6 +1,7 @@
 """Random databases, their questions and examples: the same for the same seed, and true."""
 
 import random
+import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -113,3 +114,21 @@ def test_no_pocket_database_is_among_the_random_ones(tmp_path):
     for number in range(200):
         _, asked = databases.make(f"pocket-{number}", tmp_path / "x.sqlite")
         assert frozenset(table.name for table in asked.tables) not in pocket
+
+
+def test_many_names_are_words_that_no_list_has(tmp_path):
+    listed = {word for things in words.THINGS.values() for word in things.split()} | set(words.common())
+    names = [
+        word
+        for number in range(40)
+        for table in databases.make(f"names-{number}", tmp_path / f"{number}.sqlite")[1].tables
+        for word in re.findall("[a-z]+", words.singular(table.full_name).lower())
+    ]
+    assert 0.25 < sum(word not in listed for word in names) / len(names) < 0.75
+
+
+def test_rare_words_are_many_and_the_same_for_a_seed():
+    drawn = [words.rare(random.Random(number)) for number in range(2000)]
+    assert drawn == [words.rare(random.Random(number)) for number in range(2000)]
+    assert len(set(drawn)) > 1900
+    assert all(re.fullmatch("[a-z]{2,}", word) for word in drawn)
