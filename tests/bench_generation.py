@@ -1,10 +1,13 @@
 """Ways to generate, end to end: greedy, constrained, guided. Not a test: run by hand.
 
-    python tests/bench_generation.py OUT.csv seats.model=MODEL data=spider data.root=DIR data.limit=150 [...]
+    python tests/bench_generation.py                                                     # the shipped model
+    python tests/bench_generation.py seats.model=TRIAL data=text2sql data.root=DIR [...]  # any model and corpus
 
-The arguments behind OUT.csv are those of `python -m macsql.evaluate`. The model, with all three agents, answers the
-questions once per way, in this process and on one thread; a row per way is added to OUT.csv: what a question costs,
-what became of its SQL, and what is right. `WAYS=greedy,constrained` in the environment leaves the others out.
+Arguments are those of `python -m macsql.evaluate`; without any the shipped model answers the built-in test part, whose
+databases no training saw, and 150 questions of Spider dev where ../shared/data or MACSQL_SHARED has them. The three
+agents answer all questions once per way, in this process and on one thread. Rows go to experiments/bench/ways.csv, in
+the place of those of the same model, data and way, and from there to ways.md beside it. `WAYS=greedy,constrained` in
+the environment leaves the others out.
 """
 
 import csv
@@ -25,7 +28,8 @@ from macsql.database.sandbox import Limits, Sandbox
 from macsql.evaluate import Evaluation, check
 from macsql.evaluation.scoring import Scorer
 from macsql.pipeline.seating import Seating
-from macsql.places import CONF
+from macsql.places import CONF, REPO
+from macsql.revision import revision
 from macsql.training import stages
 
 WAYS = {
@@ -37,25 +41,56 @@ WAYS = {
 }
 UNKNOWN = ("unknown table", "unknown column")
 INVALID = (*UNKNOWN, "no SQL found", "malformed structure", "syntax error", "other error")
-FIELDS = ["data", "questions", "way", "cpu_seconds", "times_greedy", "execution_accuracy", "invalid", "unknown", "rest"]
+KEY = ("model", "data", "part", "questions", "way")
+FIELDS = (*KEY, "cpu_seconds", "times_greedy", "execution_accuracy", "invalid", "unknown", "rest", "code", "machine")
+FOLDER = REPO / "experiments" / "bench"
+HEAD = """# Ways to write an answer, end to end
+
+```
+python tests/bench_generation.py                                    # the shipped model
+python tests/bench_generation.py seats.model=TRIAL data=... [...]  # any model and corpus
+```
+
+The three agents answer every question; its SQL is the pipeline's last. Seconds are CPU time of answering on one thread,
+in batches as `macsql.evaluate` makes them, the database's work aside. Invalid is SQL that SQLite does not run, or none
+at all; unknown is the part of it that names a table or column that is not there. EX is `spider-ex`. One run each:
+[ways.csv](ways.csv) has the code, the machine and what became of the other answers.
+
+| model | data | questions | way | seconds per question | times greedy | EX | invalid | unknown names |
+|---|---|---|---|---|---|---|---|---|
+"""
 
 
 def main() -> None:
     """See the module."""
-    out, arguments = Path(sys.argv[1]), sys.argv[2:]
-    with initialize_config_dir(str(CONF), version_base=None):
-        config = validate(compose("config", arguments))
-    check(config)
-    stages.begin(replace(config, executor=replace(config.executor, threads=1)))
-    new = not out.exists()
-    with out.open("a", newline="", encoding="utf-8") as file, tempfile.TemporaryDirectory() as state:
-        writer = csv.DictWriter(file, FIELDS)
-        if new:
-            writer.writeheader()
-        for row in measured(replace(config, tracking=replace(config.tracking, state_dir=state))):
-            writer.writerow(row)
-            file.flush()
-            print(row)
+    shared = Path(os.environ.get("MACSQL_SHARED", REPO.parent / "shared")) / "data" / "spider_published"
+    own = f"seats.model={REPO / 'macsql' / 'weights' / 'pocket_base'}"
+    usual = [[own, "data=pocket"], *([[own, "data=spider", f"data.root={shared}", "data.limit=150"]] * shared.exists())]
+    for arguments in [sys.argv[1:]] if sys.argv[1:] else usual:
+        with initialize_config_dir(str(CONF), version_base=None):
+            config = validate(compose("config", arguments))
+        check(config)
+        stages.begin(replace(config, executor=replace(config.executor, threads=1)))
+        with tempfile.TemporaryDirectory() as state:
+            for row in measured(replace(config, tracking=replace(config.tracking, state_dir=state))):
+                print(row)
+                keep(row)
+
+
+def keep(row: dict) -> None:
+    """Put a row into its place in ways.csv, and all of them into ways.md."""
+    path = FOLDER / "ways.csv"
+    rows = list(csv.DictReader(path.open(encoding="utf-8"))) if path.exists() else []
+    row = {name: str(value) for name, value in row.items()}
+    same = [n for n, old in enumerate(rows) if all(old[name] == row[name] for name in KEY)]
+    rows = [*rows[: same[0]], row, *rows[same[0] + 1 :]] if same else [*rows, row]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    cells = ("questions", "way", "cpu_seconds", "times_greedy", "execution_accuracy", "invalid", "unknown")
+    lines = [[one["model"], f"{one['data']} {one['part']}", *(one[name] for name in cells)] for one in rows]
+    (FOLDER / "ways.md").write_text(HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
 
 
 def measured(config: Config):
@@ -77,18 +112,28 @@ def measured(config: Config):
             scorer = Scorer(corpus.databases, sandbox, ["spider-ex"], evaluation.folder / "databases")
             scores = scorer.score(answers)
         words = Counter(verdict.outcome for verdict in scores.verdicts)
-        first = first or seconds
+        first = seconds if way == "greedy" else first
         yield {
+            "model": Path(str(config.seats.model)).name,
             "data": config.data.format,
+            "part": "dev" if config.data.format == "spider" else config.evaluate.split,
             "questions": len(questions),
             "way": way,
             "cpu_seconds": round(seconds / len(questions), 3),
-            "times_greedy": round(seconds / first, 2),
+            "times_greedy": round(seconds / first, 2) if first else "",
             "execution_accuracy": round(scores.share("spider-ex") or 0.0, 4),
             "invalid": round(sum(words[word] for word in INVALID) / len(questions), 4),
             "unknown": round(sum(words[word] for word in UNKNOWN) / len(questions), 4),
             "rest": "; ".join(f"{word} {count}" for word, count in words.most_common()),
+            "code": revision(),
+            "machine": f"{machine()}, load {os.getloadavg()[0]:.1f}",
         }
+
+
+def machine() -> str:
+    """The processor's name."""
+    told = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").exists() else ""
+    return next((line.partition(": ")[2] for line in told.splitlines() if line.startswith("model name")), "unknown")
 
 
 if __name__ == "__main__":
