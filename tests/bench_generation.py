@@ -6,8 +6,8 @@
 Arguments are those of `python -m macsql.evaluate`; without any the shipped model answers the built-in test part, whose
 databases no training saw, and 150 questions of Spider dev where ../shared/data or MACSQL_SHARED has them. The three
 agents answer all questions once per way, in this process and on one thread. Rows go to experiments/bench/ways.csv, in
-the place of those of the same model, data and way, and from there to ways.md beside it. `WAYS=greedy,constrained` in
-the environment leaves the others out.
+the place of those of the same model, data and way, and from there to ways.md beside it. `WAYS='greedy;beams of 4'` in
+the environment measures these.
 """
 
 import csv
@@ -39,6 +39,7 @@ WAYS = {
     "guided, 4 beams": {"num_beams": 4, "guided": True},
     "constrained and guided, 4 beams": {"num_beams": 4, "constrained": True, "guided": True},
 }
+USUAL = ("greedy", "constrained", "guided, 4 beams")
 UNKNOWN = ("unknown table", "unknown column")
 INVALID = (*UNKNOWN, "no SQL found", "malformed structure", "syntax error", "other error")
 KEY = ("model", "data", "part", "questions", "way")
@@ -96,7 +97,7 @@ def keep(row: dict) -> None:
 def measured(config: Config):
     """The rows of one model and corpus."""
     corpus = corpora.read(config.data, Path(config.tracking.state_dir))
-    wanted = os.environ.get("WAYS", "").split(",") if os.environ.get("WAYS") else list(WAYS)
+    wanted = os.environ["WAYS"].split(";") if os.environ.get("WAYS") else USUAL
     first: float | None = None
     for way in wanted:
         changed = replace(config, generation=replace(config.generation, **WAYS[way]))

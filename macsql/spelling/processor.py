@@ -32,7 +32,8 @@ class Track:
     written: Written
     look: int = 0  # tokens behind which it is to be seen whether the limit is near
     forced: tuple[int, ...] | None = None  # all that is left to write
-    lost: float = 0.0  # logits between the tokens that the network wanted and those that it got
+    lost: float = 0.0  # logits between the tokens that the network wanted and the best that it could have had
+    gap: float = 0.0  # the same of the token to come
 
 
 Known = dict[tuple[int, ...], Track | None]
@@ -116,7 +117,7 @@ class Constrained:
         if before is None or written is None:
             return None
         forced = before.forced[1:] if before.forced and before.forced[0] == key[-1] else None
-        return Track(written, before.look, forced, before.lost)
+        return Track(written, before.look, forced, before.lost + before.gap)
 
     def _looked(self, place: int, reader: Reader, track: Track | None, length: int) -> Track | None:
         """The same, with when to look for the limit again: at once where it is near."""
@@ -169,37 +170,40 @@ class Constrained:
                     good.append(token)
                     if len(good) == wanted:
                         break
-            if wanted == 1 and not good:
-                good.append(self._first(scores, row, reader, written))
-            if len(good) == wanted:
-                if wanted == 1:
-                    track.lost += best_scores[0] - float(scores[row, good[0]])
-                _leave(scores, row, good)
-                return
+            if len(good) < wanted:
+                good = self._best(scores, row, reader, written, wanted)
+            track.gap = best_scores[0] - float(scores[row, good[0]])
+            _leave(scores, row, good)
+            return
         found = list(self.alphabet.pieces.acceptable(self.alphabet.spelling, reader, written))
         if self.alphabet.spelling.complete(reader, written):
             found.append(self.alphabet.end)
         _leave(scores, row, found or [self.alphabet.end])
 
-    def _first(self, scores: "torch.Tensor", row: int, reader: Reader, written: Written) -> int:
-        """The best token that may come next, the end where none may: pieces that begin alike are read once so far."""
+    def _best(self, scores: "torch.Tensor", row: int, reader: Reader, written: Written, wanted: int) -> list[int]:
+        """The best tokens that may come next, the end where none may: what pieces have in common is read once."""
         spelling, texts, end = self.alphabet.spelling, self.alphabet.pieces.texts, self.alphabet.end
         known: dict[str, Written | None] = {"": written}
+        good: list[int] = []
         for token in scores[row].argsort(descending=True).tolist():
-            if token == end and spelling.complete(reader, written):
-                return end
-            piece = (texts[token] if token < len(texts) else None) or ""
-            now: Written | None = written if piece else None
-            for count in range(1, len(piece) + 1):
-                if now is None:
+            if token == end:
+                may = spelling.complete(reader, written)
+            else:
+                piece = (texts[token] if token < len(texts) else None) or ""
+                now: Written | None = written if piece else None
+                for count in range(1, len(piece) + 1):
+                    if now is None:
+                        break
+                    begun = piece[:count]
+                    if begun not in known:
+                        known[begun] = spelling.advance(reader, now, begun[-1])
+                    now = known[begun]
+                may = now is not None
+            if may:
+                good.append(token)
+                if len(good) == wanted:
                     break
-                begun = piece[:count]
-                if begun not in known:
-                    known[begun] = spelling.advance(reader, now, begun[-1])
-                now = known[begun]
-            if now is not None:
-                return int(token)
-        return end
+        return good or [end]
 
     def _ended(
         self,
