@@ -37,21 +37,21 @@ KEPT := sweep.name sweep.dry_run tracking.state_dir
 # $(call experiment,NAME): the sweep NAME in mlruns/, then what came out of it into experiments/NAME. A failed trial (2)
 # hides the others from nobody, and still fails the target; after a mistake or Ctrl-C (1, 130) nothing is published.
 define experiment
-$(if $(strip $(foreach key,$(KEPT),$(findstring $(key)=,$(ARGS)))),$(error ARGS cannot set $(KEPT) here, where the sweep $(1) of mlruns/ is published: type python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS)))
-code=0; $(BIN)/python -m macsql.sweep +experiment=$(1) +scale=pocket $(ARGS) || code=$$?; \
+$(if $(strip $(foreach key,$(KEPT),$(findstring $(key)=,$(ARGS)))),$(error ARGS cannot set $(KEPT) here, where the sweep $(1) of mlruns/ is published: type python -m macsql.sweep +experiment=$(1) $(ARGS)))
+code=0; $(BIN)/python -m macsql.sweep +experiment=$(1) $(ARGS) || code=$$?; \
   case $$code in 0|2) $(BIN)/python -m macsql.compare $(1) --publish || exit;; esac; exit $$code
 endef
 
-exp1: $(READY)  ## the poster's experiment 1: the agents' real shares or equal ones, built-in scale
+exp1: $(READY)  ## the poster's experiment 1: the agents' real shares or equal ones, built-in data
 	$(call experiment,balance)
 
-exp2: $(READY)  ## the poster's experiment 2: batch size, built-in scale
+exp2: $(READY)  ## the poster's experiment 2: batch size, built-in data
 	$(call experiment,batch_size)
 
-exp3: $(READY)  ## the poster's experiment 3: learning rate x batch size, built-in scale
+exp3: $(READY)  ## the poster's experiment 3: learning rate x batch size, built-in data
 	$(call experiment,lr_bs)
 
-exp4: $(READY)  ## the poster's experiment 4: are the answers right?, built-in scale
+exp4: $(READY)  ## the poster's experiment 4: are the answers right?, built-in data
 	$(call experiment,generation)
 
 poster: $(READY)  ## all four experiments, one after the other; each leaves its row in experiments/README.md

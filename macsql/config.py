@@ -307,7 +307,6 @@ class ScaleConfig:
 
     name: str = "full"
     learning_rate_factor: float = 1.0  # the Trainer gets trainer.learning_rate times this
-    agent_ratio: dict[str, float] = field(default_factory=dict)  # agent -> rows, for experiment=balance
     note: str = ""  # said in the plan and in the comparison
 
 

@@ -97,7 +97,7 @@ def make(tmp_path):
 
 
 def ran(name, arguments=""):
-    sweep = f"-m macsql.sweep +experiment={name} +scale=pocket {arguments}".strip()
+    sweep = f"-m macsql.sweep +experiment={name} {arguments}".strip()
     return [sweep, f"-m macsql.compare {name} --publish"]
 
 
@@ -137,7 +137,7 @@ def test_the_demo_publishes_nothing(make):
 def test_what_is_published_is_the_sweep_of_that_name_in_mlruns(make, argument):
     code, error, lines = make("exp2", f"ARGS={argument}")
     assert (code, lines) == (2, [])
-    assert f"type python -m macsql.sweep +experiment=batch_size +scale=pocket {argument}" in error
+    assert f"type python -m macsql.sweep +experiment=batch_size {argument}" in error
 
 
 @pytest.mark.parametrize("scale", [(), ("+scale=pocket",), ("+scale=pocket_brief",)])
@@ -227,15 +227,17 @@ def test_a_scale_says_what_it_sets(config, scale, questions):
     assert "1 epochs (the poster's 10), a batch of 2 (the poster's 1)" in said
 
 
-def test_balance_thins_equal_agents_to_the_posters_counts_and_leaves_real_data_alone(config):
+@pytest.mark.parametrize("name", ["balance", "mixtures"])
+def test_data_is_thinned_to_the_posters_counts_which_leaves_the_posters_own_data_whole(config, name):
+    mixture = replace(config(f"+experiment={name}").mixture, name="real", steps=None, resample=False)
+    counts = {"selector": 1009, "decomposer": 2029, "refiner": 337}
     rows = [agent for _ in range(560) for agent in AGENTS]
-    taken = [rows[index] for index in epoch_indices(rows, config("+experiment=balance", "+scale=pocket").mixture, 0)]
+    taken = [rows[index] for index in epoch_indices(rows, mixture, 0)]
     shares = {agent: taken.count(agent) / len(taken) for agent in AGENTS}
-    assert shares == pytest.approx(
-        {"selector": 1009 / 3375, "decomposer": 2029 / 3375, "refiner": 337 / 3375}, abs=2e-3
-    )
-    assert len(epoch_indices(rows, config("+experiment=balance").mixture, 0)) == len(rows)
-    assert config("+experiment=lr_bs", "+scale=pocket").mixture.ratio == {}
+    assert shares == pytest.approx({agent: count / 3375 for agent, count in counts.items()}, abs=2e-3)
+    posters = [agent for agent, count in counts.items() for _ in range(count)]
+    assert sorted(epoch_indices(posters, mixture, 0)) == list(range(3375))
+    assert config("+experiment=lr_bs").mixture.ratio == {}
 
 
 @pytest.mark.parametrize("scale", [(), ("+scale=pocket",)])
