@@ -20,7 +20,7 @@ $(READY): pyproject.toml
 setup: $(READY)  ## create .venv with the pinned dependencies, nothing else
 
 demo: $(READY)  ## the main job on the built-in data: a sweep that ends with its comparison
-	$(BIN)/python -m macsql.sweep +experiment=lr_bs sweep.name=demo $(ARGS)
+	$(BIN)/python -m macsql.sweep +experiment=lr_bs sweep.name=demo data.limit=50 $(ARGS)
 
 test: $(READY)  ## the tests that fit in minutes
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest $(ARGS)

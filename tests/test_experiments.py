@@ -129,7 +129,7 @@ def test_the_demo_publishes_nothing(make):
     assert make("demo", f"ARGS={arguments}") == (
         0,
         "",
-        [f"-m macsql.sweep +experiment=lr_bs sweep.name=demo {arguments}"],
+        [f"-m macsql.sweep +experiment=lr_bs sweep.name=demo data.limit=50 {arguments}"],
     )
 
 
