@@ -191,8 +191,8 @@ def _seats(arguments: argparse.Namespace) -> SeatsConfig:
         raise UserError("--json and --csv are two forms of the same rows: choose one.")
     if arguments.server is None:
         return SeatsConfig(model=arguments.model, style=arguments.style)
-    if flag := next((flag for flag in ("constrained", "guided") if getattr(arguments, flag)), None):
-        raise UserError(f"A server's answers cannot be constrained or guided: leave out --{flag}, or --server.")
+    if flag := next((flag for flag in ("unconstrained", "guided") if getattr(arguments, flag)), None):
+        raise UserError(f"A server's answers are never constrained or guided: leave out --{flag}, or --server.")
     if arguments.model is None:
         raise UserError("--server needs --model: what the server calls the model, as in --model gpt-4.")
     api = ApiConfig(model=arguments.model, base_url=arguments.server, style=arguments.style or "mac_sql")
@@ -201,7 +201,9 @@ def _seats(arguments: argparse.Namespace) -> SeatsConfig:
 
 def _generation(arguments: argparse.Namespace) -> GenerationConfig:
     return GenerationConfig(
-        num_beams=BEAMS if arguments.guided else 1, constrained=arguments.constrained, guided=arguments.guided
+        num_beams=BEAMS if arguments.guided else 1,
+        constrained=not arguments.unconstrained and arguments.server is None,
+        guided=arguments.guided,
     )
 
 
@@ -212,7 +214,7 @@ def _parser() -> Flags:
     add("--db", type=Path, metavar="FILE", help="the SQLite file, which is only read")
     add("--model", metavar="REF", help="who answers, see below")
     add("--server", metavar="URL", help="a server that speaks as OpenAI's does, as in http://127.0.0.1:8000/v1")
-    add("--constrained", action="store_true", help="write only well-formed SQL with this schema's names")
+    add("--unconstrained", action="store_true", help="let the model write more than SQL with this schema's names")
     add("--guided", action="store_true", help=f"of {BEAMS} answers take the best whose SQL gives rows")
     add("--evidence", default="", metavar="TEXT", help="what words of the question mean in this database")
     add("--trace", action="store_true", help="also what each agent reads and writes")

@@ -225,7 +225,7 @@ def test_an_interactive_prompt(said, monkeypatch, tmp_path):
         (["--json", "--csv", "What?"], "choose one"),
         (["--server", "http://127.0.0.1:1/v1", "What?"], "--server needs --model"),
         (["--server", "ftp://x", "--model", "m", "What?"], "is no address"),
-        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--constrained", "What?"], "leave out --constrained"),
+        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--unconstrained", "What?"], "leave out --unconstrained"),
         (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--guided", "What?"], "leave out --guided, or --server"),
         (["--nonsense", "What?"], "see `python -m macsql.ask --help`"),
     ],
@@ -270,7 +270,7 @@ def test_a_model_of_random_weights_answers_from_its_folder(tiny_model, ferries, 
     assert told["turns"][1]["read"].startswith("decompose: Names? | schema: ")
 
 
-@pytest.mark.parametrize("flags", [["--constrained"], ["--guided"], ["--constrained", "--guided"]])
+@pytest.mark.parametrize("flags", [[], ["--guided"], ["--unconstrained"], ["--unconstrained", "--guided"]])
 def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, ferries, capsys, monkeypatch, flags):
     """Unconstrained it writes no SQL; guided, of as many answers as generation=guided has."""
     seen = []
@@ -281,12 +281,12 @@ def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, f
         ask.main()
     told = json.loads(capsys.readouterr().out)
     assert stop.value.code == (0 if told["answered"] else 3)
-    if "--constrained" in flags:
+    if "--unconstrained" not in flags:
         begun = told["turns"][1]["wrote"].replace("```sql", "").strip()[:6]
         assert "SELECT".startswith(begun.upper()), told
     beams = yaml.safe_load((CONF / "generation" / "guided.yaml").read_text(encoding="utf-8"))["num_beams"]
     assert [(g.constrained, g.guided, g.num_beams) for g in seen] == [
-        ("--constrained" in flags, "--guided" in flags, beams if "--guided" in flags else 1)
+        ("--unconstrained" not in flags, "--guided" in flags, beams if "--guided" in flags else 1)
     ]
 
 
