@@ -225,7 +225,7 @@ def test_an_interactive_prompt(said, monkeypatch, tmp_path):
         (["--json", "--csv", "What?"], "choose one"),
         (["--server", "http://127.0.0.1:1/v1", "What?"], "--server needs --model"),
         (["--server", "ftp://x", "--model", "m", "What?"], "is no address"),
-        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--unconstrained", "What?"], "leave out --unconstrained"),
+        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--unconstrained", "What?"], "out --unconstrained"),
         (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--guided", "What?"], "leave out --guided, or --server"),
         (["--nonsense", "What?"], "see `python -m macsql.ask --help`"),
     ],

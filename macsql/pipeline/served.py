@@ -40,7 +40,9 @@ class Served:
         config = SeatsConfig(model=str(folder))
         self.sandbox = Sandbox(1, LIMITS)
         atexit.register(self.sandbox.close)
-        self.asker = Asker(Seating(config, GenerationConfig(constrained=True), folder).whole(), self.sandbox, rules_of(config))
+        self.asker = Asker(
+            Seating(config, GenerationConfig(constrained=True), folder).whole(), self.sandbox, rules_of(config)
+        )
         self._turn = threading.Lock()
 
     def predict(self, model_input: "DataFrame", params: dict[str, Any] | None = None) -> "DataFrame":  # noqa: ARG002
