@@ -39,8 +39,9 @@ RENAMED: dict[str, str] = {
     "codec.name=compact": "codec.name=marks",
 }
 
-# What a value must be, in words.
 AUTO = "auto"  # executor.threads: measured on this machine
+
+# What a value must be, in words.
 NEEDED: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
