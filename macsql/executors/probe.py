@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -25,6 +24,7 @@ from macsql.executors.threads import ORDER, RATES
 from macsql.executors.warm import import_all
 from macsql.factory.prepared import Prepared
 from macsql.trials.folder import CONFIG
+from macsql.trials.stopping import signal_of_death
 
 BATCHES = 4  # different ones; steps take them in turn, the same for every way
 WAIT = 600.0  # seconds that a copy waits for the others
@@ -95,7 +95,7 @@ def timed(take: Callable[[], None], steps: int, seconds: float, clock: Callable[
 
 def _begin(folder: str, gates: list[Barrier]) -> None:
     """In a copy: remember what it is to work on."""
-    _die_with_parent()
+    signal_of_death(signal.SIGKILL)
     _copy.update(folder=Path(folder), gates=gates)
 
 
@@ -123,14 +123,6 @@ def raise_first(errors: Iterable[BaseException | None]) -> None:
     found = sorted(filter(None, errors), key=lambda error: isinstance(error, BrokenBarrierError))
     if found:
         raise found[0]
-
-
-def _die_with_parent() -> None:
-    import ctypes
-
-    with suppress(AttributeError, OSError):
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 if __name__ == "__main__":

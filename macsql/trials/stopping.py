@@ -49,15 +49,20 @@ class StopRequest:
         self.requested = True
 
 
+def signal_of_death(number: int) -> None:
+    """Let the kernel send this process a signal when its parent dies (Linux only; elsewhere nothing happens)."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, number)
+
+
 def stop_with_parent(stop: StopRequest) -> None:
     """Ask the kernel for a signal when the parent dies, so that no trial outlives its sweep unseen (Linux only).
 
     A parent that died before the kernel was asked is told by its process id, which whoever starts a trial leaves in
     the environment.
     """
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, PARENT_DIED)
+    signal_of_death(PARENT_DIED)
     expected = os.environ.get(PARENT)
     if expected and os.getppid() != int(expected):
         stop.requested = True
