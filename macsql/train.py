@@ -95,15 +95,17 @@ def run_process(folder: Path) -> int:
 @command
 def train(config: Config) -> int:
     """Check, prepare, fine-tune, record, show; run again, it goes on from where it was or shows its result."""
+    from macsql.models import families
     from macsql.tracking.addresses import check_uri
     from macsql.tracking.registry import check_register
     from macsql.training.check import check, examined, notes, uses
 
     check(config)  # before what is slow to import
-    from macsql.training.arguments import bind
-
     check_uri(config.tracking.uri)
     check_register(config)
+    from macsql.training.arguments import bind
+
+    families.check(config.model)
     bind(config)
     prepared = prepare(config)
     for line in prepared.left_out:

@@ -4,26 +4,29 @@ import dataclasses
 import gc
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from macsql.config import AUTO, Config, ExecutorConfig, flatten
+from macsql.config import AUTO, Config, ExecutorConfig, ModelConfig, flatten
 from macsql.coordination.database_lock import check_storage
 from macsql.counts import counted
 from macsql.errors import UserError, first_line, with_type
 from macsql.executors import Executor, executor
+from macsql.executors.local import visible_gpus
 from macsql.executors.supervise import TRIAL
 from macsql.factory.prepared import Prepared, prepare
+from macsql.models import families, sources
 from macsql.records import AGENTS, Agent
 from macsql.search import estimate, study
 from macsql.search.footprint import Footprint, Longest, check_disk, check_memory, footprint, longest, shown
 from macsql.search.objectives import check_losses, check_objectives
-from macsql.search.plan import PlannedTrial, Planner, sweep_identity
+from macsql.search.plan import PlannedTrial, Planner, identity, sweep_identity
 from macsql.search.sizes import Sizes, sizes
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
+from macsql.system.once import once
 from macsql.system.room import all_memory
 from macsql.tracking.addresses import check_uri
 from macsql.tracking.registry import check_register
@@ -32,6 +35,7 @@ from macsql.trials.process import lock_of
 
 REHEARSED = 300_000_000  # parameters of the largest model that is loaded here
 SHOWN = 24  # trials of the plan that are listed
+T = TypeVar("T")
 OF_THE_SWEEP = ("sweep", "search", "tracking", "executor", "build", "audit", "out", "experiment", "scale")
 
 
@@ -128,13 +132,41 @@ class Preflight:
         others = [{**first, key: value} for key, axis in self.space.items() for value in _values(axis)[1:]]
         return [self.planner.trial(0, setting, 0) for setting in [first, *others]]
 
-    def bind_arguments(self) -> None:
-        """Make of every known trial's configuration what the Trainer makes of it: what is wrong dies now (imports
-        torch)."""
-        from macsql.training.arguments import bind
+    def _once(self, what: str, hangs_on: object, models: Iterable[ModelConfig], find: Callable[[], T]) -> T:
+        """What `find` gives, or gave an earlier call for the same things, models and machine (macsql.system.once).
 
-        for trial in self.trials:
-            bind(trial.config)
+        So the plan of a sweep that has been looked at before needs no torch.
+        """
+        folders = [sources.local(model) for model in models if not families.made_here(model)]
+        here = [folder for folder in folders if folder is not None]
+        if len(here) < len(folders):  # what the hub has may be another model tomorrow
+            return find()
+        return once(Path(self.config.tracking.state_dir) / "known", [what, hangs_on, self._gpus], here, find)
+
+    @cached_property
+    def _gpus(self) -> list[str]:
+        return visible_gpus()
+
+    @property
+    def _models(self) -> list[ModelConfig]:
+        """Each model of the known trials once."""
+        return list({repr(trial.config.model): trial.config.model for trial in self.trials}.values())
+
+    def bind_arguments(self) -> None:
+        """Load each tokenizer, and make of every known trial's configuration what the Trainer makes of it: what is
+        wrong dies now."""
+
+        def bound() -> bool:
+            from macsql.training.arguments import bind
+
+            for model in self._models:
+                families.check(model)
+            for trial in self.trials:
+                bind(trial.config)
+            return True
+
+        asked = [identity(trial.config) for trial in self.trials]
+        self._once("arguments", asked, self._models, bound)
 
     def rehearse(self) -> None:
         """Take one step and give one answer for each kind of trial: what still dies of its configuration dies now.
@@ -142,8 +174,6 @@ class Preflight:
         Raises UserError; where trials run on a GPU or another machine the same is a warning, because this is a CPU.
         Left out for a model that is too large to be loaded here beside the trials.
         """
-        from macsql.training.rehearsal import ROWS, rehearse
-
         local = self.config.executor.name == "local" and not self.executor.gpu
         options = self.config.executor.options
         if options.get("module", TRIAL) != TRIAL or (self.parameters or 0) > REHEARSED:
@@ -156,17 +186,14 @@ class Preflight:
             kinds[trial.index] = kind
             if kind in a_row:
                 continue
-            prepared = self.prepared(trial.config)
             config = trial.config
             if local:
                 config = dataclasses.replace(
                     config, executor=dataclasses.replace(config.executor, threads=self.executor.threads)
                 )
+            hangs_on = [kind, config.executor.threads, self.prepared(config).folder.name]
             try:
-                train = prepared.examples("train")
-                a_row[kind] = rehearse(config, train, prepared.examples("eval"), prepared.fingerprint)
-                gc.collect()  # the model and Adam's moments, which the trials need the memory of
-                a_row[kind] *= estimate.tokens_a_row(train) / estimate.tokens_a_row(train[:ROWS])
+                a_row[kind] = self._once("rehearsal", hangs_on, [config.model], partial(self._rehearsed, config))
             except UserError:
                 raise
             except Exception as error:
@@ -183,6 +210,16 @@ class Preflight:
                 alone.append(rows * a_row[kinds[like.index]])
             seconds = estimate.side_by_side(alone, self.executor.slots)
             self.say(f"Rehearsed: by a step on this machine, training will take about {_duration(seconds)}.")
+
+    def _rehearsed(self, config: Config) -> float:
+        """Seconds of a row of training of a trial's configuration, by a step. Raises whatever a trial would raise."""
+        from macsql.training.rehearsal import ROWS, rehearse
+
+        prepared = self.prepared(config)
+        train = prepared.examples("train")
+        seconds = rehearse(config, train, prepared.examples("eval"), prepared.fingerprint)
+        gc.collect()  # the model and Adam's moments, which the trials need the memory of
+        return seconds * estimate.tokens_a_row(train) / estimate.tokens_a_row(train[:ROWS])
 
     def prepared(self, config: Config) -> Prepared:
         """The examples for a trial's configuration, made when first asked for."""
@@ -268,9 +305,14 @@ class Preflight:
 
     def _precision(self) -> str:
         """The precision of each kind of trial among the known ones."""
-        from macsql.training.precision import precision
 
-        found = "; ".join(dict.fromkeys(str(precision(trial.config)) for trial in self.trials))
+        def told() -> str:
+            from macsql.training.precision import precision
+
+            return "; ".join(dict.fromkeys(str(precision(trial.config)) for trial in self.trials))
+
+        asked = [(trial.config.trainer, trial.config.model) for trial in self.trials]
+        found = self._once("precision", asked, self._models, told)
         local = self.config.executor.name == "local"
         return found if local else f"{found}, seen from here; each trial decides on its own machine"
 
@@ -320,7 +362,10 @@ class Preflight:
             key = repr((config.data, config.agents, config.codec, config.model, config.generation.max_new_tokens))
             if key not in seen:
                 seen.add(key)
-                said.update(dict.fromkeys(examined(config, self.prepared(config))))
+                prepared = self.prepared(config)
+                hangs_on = [key, config.audit.fail_below, prepared.folder.name]
+                find = partial(examined, config, prepared)
+                said.update(dict.fromkeys(self._once("audit", hangs_on, [config.model], find)))
         return list(said)
 
     @property
@@ -338,8 +383,7 @@ class Preflight:
         best = f"{config.sweep.objectives[0]} ({config.sweep.direction[0]})"
         trials = counted(self.size, "trial")
         self.say(f"Sweep {config.sweep.name}: {trials} ({config.search.sampler}{repeats}), best by {best}.")
-        models = {repr(trial.config.model): trial.config.model for trial in self.trials}.values()
-        told = ", ".join(dict.fromkeys(f"model {model.name} ({sizes(model)})" for model in models))
+        told = ", ".join(dict.fromkeys(f"model {model.name} ({sizes(model)})" for model in self._models))
         self.say(f"Data {config.data.format} (fingerprint {prepared.fingerprint}), {told},")
         self.say(f"  agents={config.agents.style}, codec={config.codec.name}, mixture={config.mixture.name}")
         self.say(f"  precision: {self._precision()}")

@@ -32,10 +32,19 @@ KNOWN_SIZES = {  # where only the hub could say
 
 
 def check(config: ModelConfig, weights: bool = True) -> None:
-    """Raise UserError, before any cost, where the model cannot be had or is of no family here.
+    """Raise UserError where the model cannot be had, is of no family here, or its tokenizer or adapters are of no use.
 
-    `weights` is false where the tokenizer alone is asked for.
+    `weights` is false where the tokenizer alone is asked for. Takes seconds: it imports transformers.
     """
+    check_files(config, weights)
+    if not made_here(config):
+        _check_text(_family(sources.shape(config), sources.name(config)).reader, sources.source(config), config)
+    if config.lora.r:
+        trained(config)
+
+
+def check_files(config: ModelConfig, weights: bool = True) -> None:
+    """What `check` finds in the configuration and the folder's files, before any cost."""
     for key in ("max_source_length", "max_target_length"):
         if getattr(config, key) < 2:
             raise UserError(f"model.{key}={getattr(config, key)}: a window has at least 2 tokens.")
@@ -45,13 +54,10 @@ def check(config: ModelConfig, weights: bool = True) -> None:
     if made_here(config):
         pocket.check(config)
     else:
-        family = _family(sources.shape(config), sources.name(config))
+        _family(sources.shape(config), sources.name(config))
         sources.check_tokenizer(config)
         if weights:
             sources.check_weights(config)
-        _check_text(family.reader, sources.source(config), config)
-    if config.lora.r:
-        trained(config)
 
 
 def _check_text(reader: type[Text], place: str, config: ModelConfig) -> None:

@@ -291,11 +291,11 @@ class Study:
 
 def exists(name: str, storage: str) -> bool:
     """Whether a study of that name has been begun; asking makes no file. Raises UserError where nothing answers."""
-    import optuna
-
     file = sqlite_file(storage, "tracking.storage")
     if file is not None and not file.exists():
         return False
+    import optuna
+
     try:
         return name in optuna.get_all_study_names(storage)
     except Exception as error:

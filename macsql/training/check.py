@@ -24,7 +24,7 @@ def check(config: Config) -> None:
     mixture.check(config.mixture)
     check_numbers(config, "generation", "trainer", "metrics", "executor", "scale", "seed")
     _check_trainer(config)
-    families.check(config.model)
+    families.check_files(config.model)
     _check_liger(config)
 
 

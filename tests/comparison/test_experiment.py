@@ -20,6 +20,7 @@ from macsql.comparison.statistics import mcnemar
 from macsql.report.conclusion import conclusion, ours_in_words, poster_in_words
 from macsql.report.csv_files import write_results
 from macsql.report.notes import notes
+from macsql.report.tables.trials import results_table
 
 
 def test_the_poster_beside_ours(balance):
@@ -159,6 +160,20 @@ def test_provenance_is_of_every_trial_and_of_the_newest_command(sweeps):
         ("0123", "4 cores"),
         ("feedbeeffeedbeef", "2 cores"),
     ]
+    assert [(row["data"], row["data_format"]) for row in rows] == [("pocket", "pocket"), ("spider", "spider")]
+
+
+def test_an_axis_has_a_column_of_its_own_whatever_it_is_called(sweeps):
+    """`model`, `data` and `seed` are axes, and what a trial was trained on and with is told as well."""
+    sweeps.prepare({})
+    for index, model in enumerate(("one", "other")):
+        sweeps.trial("rates", index, {"model": model, "data": "pocket", "seed": 0}, verdicts({1}))
+    table = results_table(compare("rates", sweeps.state))
+    keys = [column.key for column in table.columns]
+    assert len(set(keys)) == len(keys)
+    told = [dict(zip(keys, (cell.value for cell in row.cells), strict=True)) for row in table.rows]
+    named = [(row["model"], row["model_name"], row["seed"]) for row in told]
+    assert named == [("one", "pocket", 0), ("other", "pocket", 0)]
 
 
 def test_a_trial_of_an_earlier_version_is_read(balance):

@@ -1,6 +1,9 @@
 """What a sweep refuses before it costs anything."""
 
 import dataclasses
+import re
+import subprocess
+import sys
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -11,6 +14,7 @@ from macsql.coordination.preflight import Preflight
 from macsql.errors import UserError
 from macsql.places import CONF
 from macsql.search.plan import Planner
+from macsql.sweep import look_ahead
 
 
 @pytest.fixture
@@ -117,6 +121,32 @@ def test_what_dies_in_the_first_step_is_refused_by_the_plan(composed):
     composed(*SMALL).rehearse()
     with pytest.raises(UserError, match=r"A trial of seed=0 fails in its first step.*num_workers"):
         composed(*SMALL, "+trainer.dataloader_num_workers=-1").rehearse()
+
+
+def test_a_plan_that_is_known_says_the_same_and_imports_no_torch(composed, tmp_path, capsys):
+    words = [*SMALL, "sweep.name=twice"]
+    look_ahead(composed(*words))
+    said = capsys.readouterr().out
+    assert "precision: " in said
+    assert "Rehearsed: by a step on this machine" in said
+    command = [sys.executable, "-X", "importtime", "-m", "macsql.sweep", *words, f"tracking.state_dir={tmp_path}"]
+    again = subprocess.run([*command, "sweep.dry_run=true"], capture_output=True, text=True, check=True)
+    free = re.compile(r"[\d.]+ GiB are free")  # a moment later
+    assert free.sub("", again.stdout).split() == free.sub("", said).split()
+    imported = {line.rpartition("|")[2].strip() for line in again.stderr.splitlines()}
+    assert "macsql.coordination.preflight" in imported
+    assert not imported & {"torch", "transformers", "mlflow", "optuna"}
+
+
+def test_a_plan_with_another_model_or_other_words_is_looked_at_anew(composed, monkeypatch):
+    """What is kept belongs to one configuration alone."""
+    asked = []
+    monkeypatch.setattr("macsql.coordination.preflight.examined", lambda config, _: [f"{config.codec.name}, {asked}"])
+    assert composed(*SMALL).warnings() == composed(*SMALL).warnings()
+    asked.append("later")
+    assert composed(*SMALL).warnings()[0].endswith("[]")
+    assert composed(*SMALL, "codec=marks").warnings()[0] == "marks, ['later']"
+    assert "later" in composed(*SMALL, "data.limit=7").warnings()[0]
 
 
 def test_where_trials_run_elsewhere_it_is_a_warning(composed, monkeypatch, capsys):

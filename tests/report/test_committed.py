@@ -192,8 +192,8 @@ def test_what_is_committed_was_written_by_this_code(name, sweeps, tmp_path):
     write_results(now, tmp_path / "results.csv")
     fixed = [title for title in columns(tmp_path / "results.csv") if "/" not in title and title != "x"]
     kept = columns(EXPERIMENTS / name / "results.csv")
-    kept = kept[:3] + kept[kept.index("status") :]  # without the axes, of which one may be `model`
     assert [title for title in kept if title in fixed] == fixed
+    assert len(set(kept)) == len(kept)
     text = written(EXPERIMENTS / name / "README.md")
     report = html.unescape((EXPERIMENTS / name / "report.html").read_text(encoding="utf-8"))
     assert f" code {lines(EXPERIMENTS / name / 'results.csv')[0]['code']}, data " in text

@@ -21,7 +21,8 @@ COLUMNS = {  # group -> figure -> heading
 }
 OBJECTIVE = "objective"  # the group of what the sweep was decided by, where that is none of the above
 IN_SHORT = ("all/rouge_l", "all/exact_match", "all/execution_accuracy", "decomposer/execution_accuracy", "eval_loss")
-ABOUT = ("data", "data_fingerprint", "model", "scale", "machine", "code", "command", "notes")
+# No key of a search space, which may be `data` or `model`, has any of these names.
+ABOUT = ("data_format", "data_fingerprint", "model_name", "scale", "machine", "code", "command", "notes")
 
 
 def trials_table(comparison: Comparison, most: int | None = None) -> Table:
@@ -81,7 +82,7 @@ def settings_in_short(comparison: Comparison) -> Table:
 
 def results_table(comparison: Comparison) -> Table:
     """A row per trial: what was asked, by what command, on what; how it ended; every figure, derived again."""
-    keys = sorted({key for each in comparison.trials for key in each.trial.setting})
+    keys = sorted({key for each in comparison.trials for key in each.trial.setting} - {"seed"})  # which has a column
     names = sorted({name for each in comparison.trials for name in each.figures})
     heads = ["trial", "repeat", "seed", *keys, "status", "reason", "steps", "seconds", *ABOUT, *names]
     rows = [_result(each, keys, names) for each in comparison.trials]
