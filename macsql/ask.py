@@ -28,10 +28,10 @@ HISTORY = Path("~/.macsql_history")
 UNANSWERED = 3  # exit code
 BEAMS = 4  # answers among which --guided takes one, as in conf/generation/guided.yaml
 MODELS = """REF is a model's or a trial's folder, a trial's key, a sweep (its best trial), a run's id in MLflow,
-models:/NAME@ALIAS or OWNER/NAME on the hub. Without --model the best trial in the state directory answers: the one with
-the highest execution accuracy on eval questions where a sweep measured it, else with the lowest eval_loss; where there
-is no trial, the model that ships with macsql. With --server, REF is what the server calls its model, and the key is
-taken from the environment variable OPENAI_API_KEY.
+models:/NAME@ALIAS, OWNER/NAME on the hub, or pocket, which ships with macsql. Without --model the best trial in the
+state directory answers: the one with the highest execution accuracy on eval questions where a sweep measured it, else
+with the lowest eval_loss; where there is no trial, pocket. With --server, REF is what the server calls its model, and
+the key is taken from the environment variable OPENAI_API_KEY.
 Exit code 3: the question could not be answered."""
 COMMANDS = "Type a question, or .schema, .trace, .help, .quit (or Ctrl-D)."
 

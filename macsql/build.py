@@ -53,6 +53,8 @@ def _build(config: Config, out: Path, started: float) -> int:
     questions = _wanted(corpus.questions, config.build.splits)
     with Sandbox(config.metrics.workers) as sandbox, making(len(questions)) as progress:
         made = make_examples(questions, corpus.databases, config.agents, sandbox, progress=progress)
+    if not made.examples:
+        raise UserError(f"No row can be made for out={out}: {_nothing(made, len(questions))}.")
     count = write_output("out", out, json_lines(_rows(made, questions)))
     _report(made, corpus, config)
     of = Counter[str](question.split for question in corpus.questions)
@@ -101,6 +103,16 @@ def _rows(made: "AgentExamples", questions: Sequence[Question]) -> Iterator[dict
         if example.id in made.corruptions:
             row["corruption"] = made.corruptions[example.id]
         yield row
+
+
+def _nothing(made: "AgentExamples", asked: int) -> str:
+    """Why there is not a single example, agent by agent."""
+    by_why: dict[str, list[str]] = {}
+    for agent, reasons in made.skipped.items():
+        why = "; ".join(f"{reason}: {count}" for reason, count in sorted(reasons.items()))
+        by_why.setdefault(why, []).append(agent)
+    told = " and ".join(f"{', '.join(agents)}: {why}" for why, agents in by_why.items() if why)
+    return f"of {counted(asked, 'question')} none gives one ({told})" if told else "there is nothing to make it of"
 
 
 def _report(made: "AgentExamples", corpus: "Corpus", config: Config) -> None:

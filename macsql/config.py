@@ -292,7 +292,7 @@ class SeatsConfig:
     selector: str = "model"  # model | chat_api | oracle (the gold SQL) | none
     decomposer: str = "model"
     refiner: str = "model"
-    model: str | None = None  # folder, trial, sweep, run id, models:/NAME@ALIAS or OWNER/NAME; null: the best there is
+    model: str | None = None  # folder, trial, sweep, run id, models:/NAME@ALIAS, OWNER/NAME, pocket; null: the best
     models: dict[str, str] = field(default_factory=dict)  # agent -> a model of its own, or what the server calls it
     style: str | None = None  # prompt style of a model without card.json; null: its card's
     api: ApiConfig = field(default_factory=ApiConfig)

@@ -161,16 +161,17 @@ class Evaluation:
 
     def _evaluated(self, cell: "Cell", names: dict[str, str], scores: "Scores", scorer: "Scorer") -> "Evaluated":
         from macsql.comparison.evaluated import Evaluated
+        from macsql.evaluation.cells import benchmark_of
         from macsql.revision import revision
 
         shares = {name: share for name in scorer.names if (share := scores.share(name)) is not None}
-        parts = {question.id.split("/")[1] for question in self.questions if question.id.count("/") > 1}
+        corpus, part = benchmark_of(self.corpus, self.config, self.questions)
         return Evaluated(
             key=self.key,
             cell=cell.name,
             seats=names,
-            corpus=self.config.data.format,
-            part=parts.pop() if len(parts) == 1 else self.config.evaluate.split,
+            corpus=corpus,
+            part=part,
             questions=len(self.questions),
             limited=self.config.data.limit is not None,
             scores=shares,
@@ -223,24 +224,14 @@ class Evaluation:
     def _show(self, found: "list[Evaluated]", scores: "dict[str, Scores]", scorer: "Scorer") -> None:
         from rich.console import Console
 
-        from macsql.comparison.published import systems
-        from macsql.comparison.systems import systems_with_ours
-        from macsql.evaluation import tables
         from macsql.evaluation.cells import BASE
-        from macsql.evaluation.matrix import worths
-        from macsql.report.tables.answers import systems_table
-        from macsql.report.terminal import write
+        from macsql.report import seats
+        from macsql.report.tables.seats import outcomes
 
-        console = Console(width=None if sys.stdout.isatty() else 160, markup=False)
-        console.print(tables.end_to_end(found, scorer.names))
-        console.print(tables.scoreboard(scores[BASE]))
-        main = scorer.names[0]
-        if self.config.seats.matrix:
-            console.print(tables.matrix(worths({name: one.protocols[main] for name, one in scores.items()}), main))
-        own = found[0]
-        known = [system for system in systems() if system.on_poster or own.corpus in {b.corpus for b in system.figures}]
-        write(systems_table(systems_with_ours(known, None, [own])), console)
-        say(f"Answers: {tables.outcomes(scores[BASE])}")
+        tables = seats.tables_of(found, scores, scorer.names)
+        seats.show(tables, Console(width=None if sys.stdout.isatty() else 160, markup=False))
+        seats.leave(self.folder, tables, self.questions, scores, scorer.names)
+        say(f"Answers: {outcomes(scores[BASE])}")
         if skipped := int(scores[BASE].agents.get("selector/turns/skipped", 0)):
             asked = counted(skipped, "question")
             say(f"The Selector was skipped for {asked} on small schemas: seats.skip_small=false asks it all the same.")

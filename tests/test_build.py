@@ -207,6 +207,19 @@ def test_a_set_that_does_not_fit_its_database_is_said_first(tmp_path, make_sqlit
     assert (code, "Warning" in out) == (0, False)
 
 
+def test_a_corpus_that_gives_no_row_is_an_error_and_leaves_no_file(tmp_path, write_json):
+    """As with a database that is there but empty."""
+    asked = {"db_id": "sea", "question": "Which?", "query": "SELECT name FROM port"}
+    write_json(tmp_path / "train_spider.json", [asked])
+    (tmp_path / "database" / "sea").mkdir(parents=True)
+    (tmp_path / "database" / "sea" / "sea.sqlite").touch()
+    out = tmp_path / "rows.jsonl"
+    code, _, err = build("data=spider", f"data.root={tmp_path}", f"out={out}")
+    assert code == 1
+    assert err.splitlines()[-1].startswith(f"No row can be made for out={out}: of 1 question none gives one (")
+    assert not out.exists()
+
+
 def test_no_worker_at_all_is_named_by_its_key(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
     code, _, error = build("data=spider", f"data.root={root}", f"out={out}", "metrics.workers=0")

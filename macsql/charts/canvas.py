@@ -1,6 +1,7 @@
 """What every chart is drawn with: elements that escape what they are given, scales with round ticks, axes, marks."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,10 @@ FAINT = "#b5bcc6"
 INK = "#1f2933"
 SHAPES = ("circle", "square", "triangle", "diamond")
 LOG_FROM = 8.0  # highest over lowest value from which on an axis is logarithmic
+STYLE = (  # what a file of its own needs of the report's style sheet
+    "text{font-family:sans-serif;fill:#1f2933}.tick{font-size:11px;fill:#52606d}.title{font-size:12px;fill:#52606d}"
+    ".label{font-size:13px}.grid{stroke:#e8ecf0}.axis{stroke:#9aa5b1}.line{fill:none}"
+)
 SMALLEST = 1e-100  # below it a ratio of two values may not be a number any more; no loss is that small
 Attribute = str | float | int | None
 Mark = tuple[float, float]  # x, y in values
@@ -33,6 +38,17 @@ def picture(width: float, height: float, label: str, *children: object, css: str
     """A whole chart; `label` is what a screen reader says."""
     box = f"0 0 {_short(width)} {_short(height)}"
     return element("svg", *children, viewBox=box, class_=css, role="img", aria_label=label)
+
+
+def as_file(drawing: Markup) -> str:
+    """A whole chart as an SVG file of its own, on white."""
+    found = re.search(r'viewBox="0 0 (\S+) (\S+)"', drawing)
+    assert found is not None
+    size = f'width="{found[1]}" height="{found[2]}"'
+    begin, end, rest = drawing.partition(">")
+    background = Markup(f'<rect {size} fill="#ffffff"/>')
+    style = element("style", Markup(STYLE))
+    return f'{begin} xmlns="http://www.w3.org/2000/svg" {size}{end}{style}{background}{rest}\n'
 
 
 @dataclass(frozen=True)

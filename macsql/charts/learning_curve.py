@@ -14,10 +14,6 @@ ROWS = "mixture.rows"
 METRICS = ("decomposer/execution_accuracy", "decomposer/exact_match", "selector/accuracy", "refiner/execution_accuracy")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 360, 56, 560, 30, 318
 NEAREST = 15  # pixels between the names of two lines
-STYLE = (  # what a file of its own needs of the report's style sheet
-    "text{font-family:sans-serif;fill:#1f2933}.tick{font-size:11px;fill:#52606d}.title{font-size:12px;fill:#52606d}"
-    ".label{font-size:13px}.grid{stroke:#e8ecf0}.axis{stroke:#9aa5b1}.line{fill:none}"
-)
 
 
 def learning_curve(settings: Sequence[TriedSetting]) -> Markup | None:
@@ -84,16 +80,6 @@ def curve(settings: Sequence[TriedSetting], metric: str) -> list[tuple[float, In
             ends = exact_interval(round(found.mean * answers), answers)
             points.append((_rows(one), Interval(found.mean, ends.low, ends.high)))
     return points
-
-
-def as_file(drawing: Markup) -> str:
-    """The drawing as an SVG file of its own, on white."""
-    background = element("rect", width=WIDTH, height=HEIGHT, fill="#ffffff")
-    begin, end, rest = drawing.partition(">")
-    style = element("style", Markup(STYLE))
-    return (
-        f'{begin} xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}"{end}{style}{background}{rest}\n'
-    )
 
 
 def _rows(setting: TriedSetting) -> float:

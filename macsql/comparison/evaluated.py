@@ -23,8 +23,8 @@ class Evaluated:
     key: str  # folder under evaluations/
     cell: str  # "model", or which seat somebody else took
     seats: Mapping[str, str]  # agent -> who sat there
-    corpus: str  # data.format
-    part: str  # dev | test | ...
+    corpus: str  # data.format, or as published figures name it: geoquery
+    part: str  # dev | test | question | ...
     questions: int
     limited: bool  # data.limit left some out
     scores: Mapping[str, float]  # protocol -> share of full marks, over the questions with a verdict

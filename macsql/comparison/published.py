@@ -74,8 +74,8 @@ class Published:
     notes: tuple[str, ...] = ()
 
 
-CORPORA = {"bird": "BIRD", "spider": "Spider", "geoquery": "GeoQuery"}
-PARTS = {"dev": "dev", "question": "question split", "query": "query split"}
+CORPORA = {"bird": "BIRD", "spider": "Spider", "geoquery": "GeoQuery", "pocket": "built-in data"}
+PARTS = {"dev": "dev", "test": "test", "question": "question split", "query": "query split"}
 RULES = {"ex": "execution_accuracy", "ves": "ves", "spider_em": "spider_em", "exact_match": "exact_match"}  # -> metric
 
 

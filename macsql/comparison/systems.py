@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from macsql.comparison.evaluated import Evaluated
-from macsql.comparison.published import Benchmark, System
+from macsql.comparison.published import CORPORA, PARTS, Benchmark, System
 from macsql.comparison.reasons import POSTER_BASE
 from macsql.comparison.settings import TriedSetting
 from macsql.comparison.side_by_side import Figure, Origin, measured_figure
@@ -37,6 +37,8 @@ END_TO_END = {  # (corpus, rule) -> our protocol
     ("spider", "spider_em"): "spider-em",
     ("bird", "ex"): "bird-ex",
     ("bird", "ves"): "bird-ves",
+    ("geoquery", "ex"): "spider-ex",
+    ("pocket", "ex"): "spider-ex",
 }
 QUESTIONS = {("spider", "dev"): 1034, ("bird", "dev"): 1534}  # of a benchmark's part as it is published
 
@@ -48,6 +50,8 @@ def systems_with_ours(
     our best setting where it was tested on one of these benchmarks.
     """
     benchmarks = list(dict.fromkeys(benchmark for system in systems for benchmark in system.figures))
+    if systems:
+        benchmarks += dict.fromkeys(own for one in evaluated for own in _own_benchmark(one) if own not in benchmarks)
     rows = []
     for system in systems:
         figures = {
@@ -67,6 +71,12 @@ def systems_with_ours(
     if systems and best is not None:
         rows = _with_own(rows, benchmarks, best)
     return [*rows, *(_end_to_end(benchmarks, one) for one in evaluated)] if systems else rows
+
+
+def _own_benchmark(one: Evaluated) -> list[Benchmark]:
+    """What an evaluation was asked, scored by EX, where that has a name; nobody else need have published it."""
+    known = one.corpus in CORPORA and one.part in PARTS and (one.corpus, "ex") in END_TO_END
+    return [Benchmark(one.corpus, one.part, "ex")] if known else []
 
 
 def on_benchmarks(evaluated: Sequence[Evaluated], systems: Sequence[System]) -> list[Evaluated]:

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from macsql.comparison.systems import GEOQUERY
 from macsql.config import Config, SeatsConfig, flatten
+from macsql.corpora import Corpus
 from macsql.pipeline.seating import Seating, weights_of
-from macsql.records import AGENTS, Agent
+from macsql.records import AGENTS, Agent, Question
 
 BASE = "model"  # the cell of the configuration itself
 # What changes no answer: how fast a server is asked, and what it costs.
@@ -38,6 +40,16 @@ def cells_of(config: SeatsConfig) -> list[Cell]:
             if own[agent] != who
         ]
     return cells
+
+
+def benchmark_of(corpus: Corpus, config: Config, questions: Sequence[Question]) -> tuple[str, str]:
+    """The corpus that is asked and its part, as published figures name them where there are any."""
+    split = config.evaluate.split
+    if corpus.name == GEOQUERY and split == "test":
+        return "geoquery", "query" if config.data.split_by == "query" else "question"
+    published = config.data.format in ("spider", "bird")
+    parts = {question.id.split("/")[1] for question in questions} if published else set()  # spider/dev/00017
+    return config.data.format, parts.pop() if len(parts) == 1 else split
 
 
 def key_of(config: Config, seating: Seating, fingerprint: str) -> str:

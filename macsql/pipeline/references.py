@@ -4,6 +4,7 @@
     NAME                     a trial's key under mlruns/trials, a run's id in MLflow, or a sweep: its best trial
     models:/NAME@ALIAS       a registered model
     OWNER/NAME               a model on the hub, or in its local cache
+    pocket                   the model that ships with macsql, whatever else there is
     (none)                   the best trial there is, else the model that ships with macsql
 
 The best trial is the one whose Decomposer has the highest execution accuracy on the eval questions, where a sweep asked
@@ -25,6 +26,7 @@ from macsql.trials.result import read_result
 
 SHIPPED = WEIGHTS / "pocket_base"  # what answers where nothing has been trained
 MEASURES = ("eval/decomposer/execution_accuracy", "eval_loss")  # the first one that any trial has decides
+BUILT_IN = "pocket"  # as in model=pocket
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -62,6 +64,8 @@ def find(reference: str | None, state_dir: Path, tracking_uri: str | None = None
         return _of_run(reference, state_dir, tracking_uri)
     if ranked := _ranked(state_dir, reference):
         return ranked
+    if reference == BUILT_IN:
+        return Found(SHIPPED, BUILT_IN)
     if HUB_ID.fullmatch(reference):
         return Found(_from_hub(reference), reference)
     raise UserError(

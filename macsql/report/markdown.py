@@ -11,7 +11,7 @@ def markdown(table: Table) -> str:
     heads = [f"{column.group}, {column.heading}" if column.group else column.heading for column in table.columns]
     rows = []
     for row in table.rows:
-        cells = [_cell(cell) for cell in row.cells]
+        cells = [_cell(cell, table.usual) for cell in row.cells]
         rows.append([f"{cells[0]}{' *' if row.best else ''}", *cells[1:]])
     return lines(heads, rows)
 
@@ -34,7 +34,9 @@ def lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, usual: str) -> str:
+    """A value with what belongs to it; where most cells are of one origin, another one is said."""
     if cell.value is None and cell.origin:
         return cell.origin
-    return " ".join(filter(None, (shown(cell), cell.note)))
+    origin = f"({cell.origin})" if usual and cell.origin not in ("", usual) else ""
+    return " ".join(filter(None, (shown(cell), cell.note, origin)))

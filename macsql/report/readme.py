@@ -4,7 +4,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from macsql.charts.learning_curve import as_file, learning_curve
+from macsql.charts.canvas import as_file
+from macsql.charts.learning_curve import learning_curve
 from macsql.comparison.experiment import Comparison
 from macsql.comparison.published import systems
 from macsql.comparison.systems import systems_with_ours

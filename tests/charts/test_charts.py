@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from macsql.charts import answers, learning_curve, losses, search
-from macsql.charts.canvas import Plot, element, number, picture, scale, shortened, thinned
+from macsql.charts.canvas import Plot, as_file, element, number, picture, scale, shortened, thinned
 from macsql.comparison.experiment import compare
 from macsql.comparison.generation import AgentAnswers
 from macsql.comparison.statistics import Interval
@@ -161,7 +161,7 @@ def test_a_learning_curve_has_its_shares_and_intervals_by_rows(curved):
 
 
 def test_a_learning_curve_is_a_file_of_its_own(curved):
-    whole = ElementTree.fromstring(learning_curve.as_file(learning_curve.learning_curve(curved.settings)))
+    whole = ElementTree.fromstring(as_file(learning_curve.learning_curve(curved.settings)))
     assert whole.tag == "{http://www.w3.org/2000/svg}svg"
     assert (whole[0].tag, whole[1].get("fill")) == ("{http://www.w3.org/2000/svg}style", "#ffffff")
 

@@ -45,6 +45,19 @@ def test_an_evaluation_stands_beside_the_published_systems_cell_by_cell():
     assert all(figure.value is None for key, figure in own.figures.items() if key not in measured)
 
 
+def test_what_nobody_has_published_a_figure_of_is_a_column_of_its_own():
+    """GeoQuery's EX: others report exact match, which is not the same."""
+    own = dataclasses.replace(
+        ONE, corpus="geoquery", part="question", scores={"spider-ex": 0.5}, judged={"spider-ex": 48}
+    )
+    rows = systems_with_ours(systems(), None, [own])
+    benchmark = Benchmark("geoquery", "question", "ex")
+    assert benchmark.title == "GeoQuery question split, EX"
+    assert rows[-1].figures[benchmark].text == "50 (n = 48)"
+    assert {row.figures[benchmark].origin for row in rows[:-1]} == {Origin.NONE}
+    assert not [row for row in systems_with_ours(systems(), None, [ONE]) if benchmark in row.figures]
+
+
 @pytest.mark.parametrize(
     ("changes", "kept"),
     [

@@ -1,5 +1,6 @@
 """The pipeline on a benchmark: a model of random weights, the gold SQL or nobody in the seats; kills in between."""
 
+import csv
 import json
 import os
 import random
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,19 @@ from omegaconf import OmegaConf
 
 from macsql import corpora
 from macsql.comparison.evaluated import FOLDER, evaluations
-from macsql.config import Config, validate
+from macsql.config import Config, DataConfig, validate
+from macsql.corpora import Corpus
 from macsql.errors import UserError
 from macsql.evaluate import Evaluation, check
-from macsql.evaluation.cells import cells_of
+from macsql.evaluation.cells import benchmark_of, cells_of
 from macsql.evaluation.matrix import worths
 from macsql.pipeline.memory import Journal
 from macsql.pipeline.seating import Seating
 from macsql.pipeline.turns import Ending, Reply
 from macsql.protocols.bench import Score
+from macsql.records import Question
 
+WHOSE_SEATS = ("Selector", "Decomposer", "Refiner")
 GOLD = ["SELECT name FROM vessel", "SELECT count(*) FROM landing", "SELECT max(built) FROM vessel"]
 
 
@@ -75,8 +80,8 @@ def left(folder: Path) -> dict[str, str]:
     """What an evaluation left that does not hang on the clock."""
     return {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*.jsonl")) + sorted(folder.rglob("*.sql"))
-        if path.name != "answers.jsonl"
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in (".jsonl", ".sql", ".csv", ".md", ".svg") and path.name != "answers.jsonl"
     }
 
 
@@ -150,7 +155,19 @@ def test_the_matrix_says_what_each_agent_is_worth(spider, tiny_model, tmp_path, 
     assert cells["selector oracle"].seats["selector"] == "oracle"
     said = capsys.readouterr().out
     assert "What each agent is worth" in said
-    assert "+100.0 (+100.0 to +100.0)" in said
+    assert "+100.0 (+100.0 to +100.0; 12 : 0)" in said
+    assert "+0.0 (no question differs)" in said
+    [folder] = (tmp_path / FOLDER).iterdir()
+    assert "| Decomposer | +0.0 (no question differs) | 1 | +100.0 (+100.0 to +100.0; 12 : 0) | 0.0029 | 12 |" in (
+        folder / "evaluation.md"
+    ).read_text(encoding="utf-8")
+    with (folder / "questions.csv").open(encoding="utf-8") as file:
+        marks = list(csv.DictReader(file))
+    assert list(marks[0]) == ["id", *cells]
+    assert {(row["model"], row["decomposer oracle"]) for row in marks} == {("0", "1")}
+    drawn = ElementTree.parse(folder / "seats.svg").getroot()
+    told = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {f"{who}: {what}" for who in WHOSE_SEATS for what in ("nobody", "the gold SQL")} <= set(told)
 
 
 def test_points_are_taken_question_by_question():
@@ -161,15 +178,42 @@ def test_points_are_taken_question_by_question():
         "refiner oracle": [right, right, right, right],
     }
     [row] = worths(scores)
-    assert (row.agent, row.questions) == ("refiner", 3)
-    assert row.gains.value == pytest.approx(1 / 3)
-    assert row.loses.value == pytest.approx(1 / 3)
-    assert row.gains.low <= 1 / 3 <= row.gains.high
+    assert row.agent == "refiner"
+    assert [(c.questions, c.better, c.worse, c.told_apart) for c in (row.gains, row.loses)] == [(3, 1, 0, False)] * 2
+    assert row.gains.points.value == row.loses.points.value == pytest.approx(1 / 3)
+    assert row.gains.points.low <= 1 / 3 <= row.gains.points.high
+
+
+def test_the_tests_of_one_matrix_are_adjusted_for_their_number():
+    """8 of 8 questions: McNemar's exact p is 2 / 2**8; two tests double it (Holm)."""
+    right, wrong = [Score(True)] * 8, [Score(False)] * 8
+    assert worths({"model": right, "decomposer none": wrong})[0].gains.p == pytest.approx(2 / 2**8)
+    [row] = worths({"model": right, "decomposer none": wrong, "decomposer oracle": right})
+    assert (row.gains.p, row.loses.p) == (pytest.approx(4 / 2**8), 1.0)
+    assert (row.gains.told_apart, row.loses.told_apart) == (True, False)
 
 
 def test_a_seat_that_is_as_configured_is_no_row_of_the_matrix(spider, tmp_path):
     cells = cells_of(configured(spider, tmp_path, matrix=True, refiner="none").seats)
     assert [cell.name for cell in cells if "refiner" in cell.name] == ["refiner oracle"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "split", "expected"),
+    [
+        ("geography", {"format": "text2sql"}, "test", ("geoquery", "question")),
+        ("geography", {"format": "text2sql", "split_by": "query"}, "test", ("geoquery", "query")),
+        ("geography", {"format": "text2sql"}, "eval", ("text2sql", "eval")),
+        ("restaurants", {"format": "text2sql"}, "test", ("text2sql", "test")),
+        ("spider", {"format": "spider"}, "test", ("spider", "dev")),
+        ("pocket", {"format": "pocket"}, "test", ("pocket", "test")),
+    ],
+)
+def test_a_part_is_called_as_published_figures_call_it(name, data, split, expected):
+    asked = [Question(f"{name}/dev/{number:05d}", "d", "how many?", "SELECT 1") for number in range(2)]
+    config = Config(data=DataConfig(**data))
+    config.evaluate.split = split
+    assert benchmark_of(Corpus(name, tuple(asked), {}, {}, ()), config, asked) == expected
 
 
 def test_test_suite_scores_stand_beside(spider, tmp_path, monkeypatch):

@@ -175,6 +175,10 @@ def test_the_model_that_ships_is_taken_where_there_is_no_trial(tmp_path):
     assert set(read_card(found.folder).agents) == set(AGENTS)
 
 
+def test_the_model_that_ships_has_a_name_for_those_who_have_trained_others(state):
+    assert find("pocket", state) == references.Found(references.SHIPPED, "pocket")
+
+
 def test_a_model_without_a_card_needs_a_style(tmp_path, tiny_model):
     bare = tmp_path / "bare"
     shutil.copytree(tiny_model, bare)
