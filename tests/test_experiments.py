@@ -24,6 +24,8 @@ PRETRAINED = "pocket_base"  # is made by macsql.pretrain: no sweep
 NAMES = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml") if path.stem != PRETRAINED)
 REAL = (
     "geoquery",
+    "geoquery_pocket",
+    "geoquery_pocket_query",
     "geoquery_query",
     "learning_curve",
     "learning_curve_geoquery",
@@ -289,8 +291,9 @@ def test_representation_has_the_model_as_a_third_axis(config):
         )
 
 
-def test_both_splits_of_geoquery_have_one_recipe(config):
-    question, query = (config(f"+experiment={name}", *NEEDS[name]) for name in ("geoquery", "geoquery_query"))
+@pytest.mark.parametrize("name", ["geoquery", "geoquery_pocket"])
+def test_both_splits_of_geoquery_have_one_recipe(config, name):
+    question, query = (config(f"+experiment={each}", *NEEDS[each]) for each in (name, f"{name}_query"))
     assert (question.data.split_by, query.data.split_by) == ("question", "query")
-    same = replace(query, data=replace(query.data, split_by="question"), sweep=replace(query.sweep, name="geoquery"))
+    same = replace(query, data=replace(query.data, split_by="question"), sweep=replace(query.sweep, name=name))
     assert same == question

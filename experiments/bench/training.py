@@ -134,7 +134,7 @@ def _ours(material: Material, size: str, rows: list[Any], folder: Path, changes:
     from macsql.trials.stopping import StopRequest
 
     config = material.asked(size)
-    executor = config.executor if size == "pocket" else dataclasses.replace(config.executor, threads=None)
+    executor = dataclasses.replace(config.executor, threads=None)  # all of them, as the other side has
     trainer = dataclasses.replace(config.trainer, **changes, load_best_model_at_end=False)
     config = dataclasses.replace(config, trainer=trainer, executor=executor)
     stages.begin(config)

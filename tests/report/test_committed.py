@@ -19,8 +19,11 @@ from macsql.report.csv_files import write_comparison, write_results
 from macsql.report.tables.poster import WHY
 
 EXPERIMENTS = REPO / "experiments"
-ALL = sorted(path.parent.name for path in EXPERIMENTS.glob("*/results.csv"))
-REAL = ("geoquery", "geoquery_query", "learning_curve", "learning_curve_geoquery", "real_weights")  # hours on a CPU
+ALL = sorted({path.parent.name for path in EXPERIMENTS.glob("*/results.csv")} - {"bench"})  # bench: no sweep
+REAL = (  # need data of one's own, and most of them hours on a CPU
+    *("geoquery", "geoquery_pocket", "geoquery_pocket_query", "geoquery_query"),
+    *("learning_curve", "learning_curve_geoquery", "real_weights"),
+)
 RUN = sorted(path.parent.name for path in EXPERIMENTS.glob("*/comparison.csv"))
 HEAD = ["figure", "setting", "poster", "ours", "difference"]
 
