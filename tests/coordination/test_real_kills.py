@@ -16,7 +16,8 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 SWEEP = [
     *("data.questions=8", "data.test_fraction=0.2", "data.eval_fraction=0.2"),
-    *("model.pocket.vocab_size=600", "model.pocket.d_model=16", "model.pocket.d_ff=32", "model.pocket.num_layers=1"),
+    *("model=pocket_scratch", "codec=marks", "model.pocket.vocab_size=600", "model.pocket.d_model=16"),
+    *("model.pocket.d_ff=32", "model.pocket.num_layers=1"),
     *("trainer.per_device_train_batch_size=2", "trainer.num_train_epochs=4", "trainer.bf16=false"),
     *("generation.max_new_tokens=8", "generation.limit=2"),
     *("sweep.name=killed", "trainer.learning_rate=1e-3,3e-3", "executor.workers=2", "executor.threads=1"),
