@@ -89,6 +89,14 @@ def _last(words: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _engine() -> "engine":
-    import inflect  # a second: its module checks its own types as it is read
+    import typeguard
 
+    # While inflect is read typeguard rewrites each of its methods, so that they check what they are given: more than a
+    # second, and they are given nothing but words here.
+    rewriting = typeguard.typechecked
+    typeguard.typechecked = lambda method: method  # type: ignore[assignment]
+    try:
+        import inflect
+    finally:
+        typeguard.typechecked = rewriting
     return inflect.engine()
