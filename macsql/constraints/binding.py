@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from functools import partial
 
 from macsql.constraints.names import NameSet, lower, plain
-from macsql.constraints.scopes import MOST_SOURCES, Scope, Source, reachable, suits
+from macsql.constraints.scopes import MOST_SOURCES, NAMED, Scope, Source, reachable, suits
 from macsql.constraints.terminals import Env, Name, NewWord, put
-from macsql.constraints.vocabulary import DERIVED
+from macsql.constraints.vocabulary import DERIVED, DERIVED_TABLE
 from macsql.database.schema import Schema
 
 SHORTEST = 3  # letters that an alias takes from the front of a table's name
@@ -24,9 +24,8 @@ class Binding:
         self.by_name = {table.name: table for table in self.tables}
         self.columns = frozenset().union(*(table.columns for table in self.tables))
         named = [table.name for table in schema.tables] + [c.name for table in schema.tables for c in table.columns]
-        self.spelt = {lower(plain(name)): plain(name) for name in named}
-        fresh = frozenset(_aliases(self.by_name))
-        self._before_from = fresh | frozenset(self.by_name)
+        self.spelt = {lower(plain(name)): plain(name) for name in [*DERIVED, *named]}
+        self._fresh = frozenset(_aliases(self.by_name)) - frozenset(self.by_name)
         self._sets: dict[tuple[frozenset[str], bool], NameSet] = {}
         self._words: dict[object, frozenset[str]] = {}
         bare, quoted = self.set_of, partial(self.set_of, quoted=True)
@@ -37,7 +36,8 @@ class Binding:
         self.table = Name(lambda env: quoted(self.table_names(env)), self.named_table)
         self.alias = Name(lambda env: bare(self.alias_names(env)), self.bind)
         self.sole_alias = Name(lambda env: bare(self.sole_aliases(env)), self.bind)
-        self.usual_alias = NewWord(self.may_name, self.taken, self.bind, NameSet(fresh, {name: name for name in fresh}))
+        spelt = {name: name for name in self._fresh}
+        self.usual_alias = NewWord(self.may_name, self.taken, self.bind, NameSet(self._fresh, spelt))
         self.any_alias = NewWord(self.may_name, self.taken, self.bind)
         self.output = Name(lambda env: bare(frozenset(env[-1].first) - {""}), lambda env, name: env)  # noqa: ARG005
         self.shared = Name(lambda env: bare(env[-1].shared()), self.merge)
@@ -60,6 +60,10 @@ class Binding:
     def reaches(self, scope: Scope) -> bool:
         """Whether FROM can still give every pending name its owner."""
         return reachable(scope, self.known(scope), DERIVED)
+
+    def speaks(self, env: Env) -> bool:
+        """Whether any column may be named."""
+        return bool(self.bare.names(env).names or self.qualifier.names(env).names)
 
     def bare_names(self, env: Env) -> frozenset[str]:
         """Columns that may be named without their table."""
@@ -85,6 +89,7 @@ class Binding:
     def named_bare(self, env: Env, name: str) -> Env:
         """A column without its table: pending before FROM."""
         scope = env[-1]
+        env = put(env, subject=NAMED)
         return put(env, pending=scope.pending | {("", name)}, item=name) if scope.unbound() else env
 
     def qualifiers(self, env: Env) -> frozenset[str]:
@@ -94,12 +99,11 @@ class Binding:
             waiting = frozenset(q for q, _ in scope.pending if q)
             if len(waiting) >= MOST_SOURCES:
                 return waiting
-            return self._before_from.union(table.name for table in scope.ctes) if scope.ctes else self._before_from
-        names = scope.aliases() - {""}
-        if not scope.late:
-            for outer in env[:-1]:
-                names |= outer.aliases() - {""} if not outer.open else frozenset()
-        return names
+            tables = frozenset(table.name for table in self.known(scope))
+            owned = frozenset(name for name in tables - waiting if self.qualified_names(put(env, qualifier=name)))
+            return waiting | owned | (self._fresh if self.qualified_names(put(env, qualifier="\0")) else frozenset())
+        outer = () if scope.late else tuple(one for one in env[:-1] if not one.open)
+        return frozenset(a for one in (scope, *outer) for a, source in one.sources if a and source.columns)
 
     def qualified_names(self, env: Env) -> frozenset[str]:
         """Columns behind a qualifier."""
@@ -109,9 +113,10 @@ class Binding:
             key = (scope.pending, alias, scope.ctes)
             if key not in self._words:
                 named = {table.name: table for table in self.known(scope)}
-                own = named[alias].columns if alias in named else self.columns | DERIVED
+                own = named[alias].columns if alias in named else self.columns
                 if alias not in named:
                     own = own.union(*(table.columns for table in scope.ctes))
+                    own |= DERIVED if alias.startswith(DERIVED_TABLE) else frozenset()
                 self._words[key] = frozenset(
                     c for c in own if self.reaches(scope._replace(pending=scope.pending | {(alias, c)}))
                 )
@@ -125,9 +130,8 @@ class Binding:
     def named_qualified(self, env: Env, name: str) -> Env:
         """A column with its table: pending before FROM."""
         scope = env[-1]
-        if not scope.unbound():
-            return put(env, qualifier="")
-        return put(env, pending=scope.pending | {(scope.qualifier, name)}, item=name, qualifier="")
+        env = put(env, qualifier="", subject=NAMED)
+        return put(env, pending=scope.pending | {(scope.qualifier, name)}, item=name) if scope.unbound() else env
 
     def starred(self, env: Env, name: str) -> Env:
         """`name.*` in a SELECT list."""
@@ -224,7 +228,7 @@ def _aliases(tables: Iterable[str]) -> Iterable[str]:
     for letter in string.ascii_lowercase:
         yield letter
         yield from (f"{letter}{digit}" for digit in range(10))
-    for name in (*tables, "derived_table"):
+    for name in (*tables, DERIVED_TABLE):
         yield from (f"{name}alias{digit}" for digit in range(6))
     for name in tables:
         words = [word for word in name.replace("-", "_").replace(" ", "_").split("_") if word]

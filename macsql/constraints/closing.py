@@ -5,7 +5,7 @@ from the names that still wait for their FROM; the guess steers the search and i
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from macsql.constraints.automaton import TEXT, Node, Place, Stack, Terminal, Texts, Words, runs_on
@@ -14,11 +14,12 @@ from macsql.constraints.scopes import Scope
 from macsql.constraints.terminals import Env, Name, NewName, NewWord, Number
 
 GUESSED = {  # characters of what a rule needs at least, where that is not nothing
-    **{"Query": 8, "Core": 8, "Item": 1, "From": 10, "Source": 5, "Cte": 20, "CteQuery": 15, "Ordering": 1},
+    **{"Query": 18, "Core": 18, "Item": 1, "From": 10, "Source": 5, "Cte": 30, "CteQuery": 25, "Ordering": 1},
     **{"Cond": 3, "Predicate": 3, "Test": 2, "Expr": 1, "Sum": 1, "Left": 1, "Factor": 1, "Among": 1, "Value": 1},
     **{"Whens": 16, "Whens2": 14, "Type": 4, "Window": 10, "Exprs": 1, "Join": 4},
 }
 WAITS = 30  # characters that a table needs whose name waits for it
+GREED = 3  # an end is wanted, not the shortest: a character that is missing counts more than one that is written
 MOST_TRIED = 400  # tokens
 SUGGESTED = 12  # names of one kind
 
@@ -58,8 +59,8 @@ def _searched(start: Node, texts: Texts) -> str | None:
     todo: list[tuple[int, int, Node, str, str, str]] = []
 
     def push(node: Node, written: str, last: str) -> None:
-        for far, _, token in _tokens(node, "", texts):
-            heapq.heappush(todo, (len(written) + far, next(number), node, written, last, token))
+        for far, _, token in reversed(list(_tokens(node, "", texts))):  # of equals the usual one comes out first
+            heapq.heappush(todo, (len(written) + GREED * far, -next(number), node, written, last, token))  # deep first
 
     push(start, "", "")
     for _ in range(MOST_TRIED):
@@ -107,7 +108,7 @@ def _suggested(terminal: Terminal, env: Env, part: str) -> Iterator[str]:
                 yield token
                 return
     elif isinstance(terminal, Name):
-        yield from _names(terminal.names(env), part)
+        yield from _names(terminal.names(env), part, lambda name: _waiting(terminal.named(env, name)))
     elif isinstance(terminal, NewName):
         wanted = sorted(env[-1].wanted - {*env[-1].outputs})
         quote = part[0] if part[:1] in ('"', "`") else ""
@@ -116,19 +117,22 @@ def _suggested(terminal: Terminal, env: Env, part: str) -> Iterator[str]:
                 yield token
                 return
     elif isinstance(terminal, NewWord):
-        found = _names(terminal.usual, part) if terminal.usual else ()
+        found = _names(terminal.usual, part, lambda _: 0) if terminal.usual else ()
         for token in (*((part,) if part else ()), *found, *(f"{part}x{n}" for n in range(9))):
             if terminal.holds(env, token):
                 yield token
                 return
 
 
-def _names(names: NameSet, part: str) -> Iterator[str]:
-    """Some ways to write names that begin with `part`, the shortest first."""
+def _names(names: NameSet, part: str, behind: Callable[[str], int]) -> Iterator[str]:
+    """Ways to write some names that begin with `part`: those that need the fewest characters, with what is `behind`."""
     quote = part[0] if part[:1] in ('"', "`", "[") else ""
     closing = {"[": "]"}.get(quote, quote)
     begun = part[1:] if quote and not (len(part) > 1 and part[-1] == closing) else part.strip('"`[]')
-    for name in sorted(names.beginning(begun), key=len)[:SUGGESTED]:
+    known = list(names.beginning(begun))
+    if len(known) > SUGGESTED:
+        known = sorted(known, key=lambda name: len(name) + behind(name))[:SUGGESTED]
+    for name in known:
         for rest in (name[len(begun) :], name[len(begun) :].upper(), names.spelt.get(name, name)[len(begun) :]):
             bare = begun + rest
             written = [quote + bare + closing] if quote else [bare, f'"{bare}"' if not part else bare, f"`{bare}`"]

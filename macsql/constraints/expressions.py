@@ -1,9 +1,10 @@
 """Conditions and values: the rules that know what a query has named so far, or change it."""
 
+from macsql.constraints.automaton import TEXT
 from macsql.constraints.binding import Binding
-from macsql.constraints.scopes import Scope
+from macsql.constraints.scopes import DUE, NAMED, Scope
 from macsql.constraints.terminals import Alternatives, Env, Number, put
-from macsql.constraints.vocabulary import AGGREGATED, CALLS, CONJUNCTIONS, SIGNS
+from macsql.constraints.vocabulary import AGGREGATED, CALLS, CONJUNCTIONS, SIGNS, TESTS
 
 MOST_TERMS = 60  # operators, commas and brackets of one SELECT: a model that goes round in circles is stopped
 CALL = 1  # terms that a function counts for
@@ -23,7 +24,7 @@ class Expressions:
 
     def Close(self, env: Env) -> Alternatives:  # noqa: N802
         """The end of a subquery in an expression."""
-        yield (), put(env[:-1], item="")
+        yield (), put(env[:-1], item="", subject=NAMED)
 
     def Term(self, env: Env) -> Alternatives:  # noqa: N802
         """One more operator or bracket, as long as there may be more."""
@@ -33,6 +34,10 @@ class Expressions:
     def NoName(self, env: Env) -> Alternatives:  # noqa: N802
         """The result column under way is more than a column."""
         yield (), put(env, item="") if env[-1].item else env
+
+    def Cond(self, env: Env) -> Alternatives:  # noqa: N802
+        """A condition. It begins with something of the database: 1 = 1 and FALSE IN (2) say nothing about it."""
+        yield ("Negation", "Predicate", "MoreCond"), put(env, subject=DUE if self.names.speaks(env) else NAMED)
 
     def MoreCond(self, env: Env) -> Alternatives:  # noqa: N802
         """AND, OR."""
@@ -46,6 +51,16 @@ class Expressions:
         yield ("(", "Term", "Cond", ")"), env
         if len(env) < MOST_NESTED:
             yield ("exists", "(", "Query", "Close", ")"), inner(env)
+
+    def Test(self, env: Env) -> Alternatives:  # noqa: N802
+        """What a value that names something is compared with."""
+        if env[-1].subject == NAMED:
+            yield (TESTS,), env
+
+    def Text(self, env: Env) -> Alternatives:  # noqa: N802
+        """A text in quotes."""
+        if _room(env[-1]):
+            yield (TEXT, "NoName", "MoreSum"), env
 
     def Among(self, env: Env) -> Alternatives:  # noqa: N802
         """What IN looks through."""
@@ -63,7 +78,8 @@ class Expressions:
         """A value, a column, a function, something in brackets."""
         scope = env[-1]
         unnamed = put(env, item="") if scope.item else env
-        yield (self.number,), env
+        if _room(scope):
+            yield (self.number,), env
         yield (self.names.bare,), unnamed
         yield (self.names.qualifier, ".", self.names.qualified), unnamed
         if scope.terms >= MOST_TERMS:
@@ -72,14 +88,20 @@ class Expressions:
         yield ("(", "Expr", "NoName", ")"), unnamed
         if len(env) < MOST_NESTED:
             yield ("(", "Query", "Close", ")"), inner(unnamed, need=1)
-        yield (CALLS, "NoName"), put(unnamed, terms=scope.terms + CALL)
+        if _room(scope, CALL):
+            yield (CALLS, "NoName"), put(unnamed, terms=scope.terms + CALL)
         if scope.aggregates and (scope.open or scope.late):
             yield (AGGREGATED, "NoName"), unnamed
 
     def Inside(self, env: Env) -> Alternatives:  # noqa: N802
         """No aggregate function stands inside of another."""
-        yield (), put(env, aggregates=False, aggregated=True)
+        yield (), put(env, aggregates=False, aggregated=True, subject="")
 
     def Aggregated(self, env: Env) -> Alternatives:  # noqa: N802
         """Behind an aggregate function there may be another one."""
-        yield (), put(env, aggregates=True, item="")
+        yield (), put(env, aggregates=True, item="", subject=NAMED)
+
+
+def _room(scope: Scope, terms: int = 0) -> bool:
+    """Whether a literal may stand: what a condition begins with needs one more operator then, and a name behind it."""
+    return scope.subject != DUE or scope.terms + terms < MOST_TERMS

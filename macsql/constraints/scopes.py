@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 MOST_SOURCES = 7  # of one FROM
+DUE, NAMED = "due", "named"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Scope(NamedTuple):
     stars: tuple[str, ...] = ()  # qualifier of each star, "" for a bare one
     width: int = 0  # result columns beside the stars
     item: str = ""  # the column that the result column under way consists of
+    subject: str = ""  # NAMED: the expression under way names something; DUE: what a condition begins with still has to
     outputs: tuple[str, ...] = ()  # names of the result columns, as far as they have one
     first: tuple[str, ...] = ()  # in a set operation: the names of its first member, which ORDER BY may use
     qualifier: str = ""  # read, its column yet to come

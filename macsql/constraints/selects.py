@@ -43,7 +43,7 @@ class Selects:
 
     def Item(self, env: Env) -> Alternatives:  # noqa: N802
         """A result column, or a star."""
-        scope = env[-1]._replace(item="")
+        scope = env[-1]._replace(item="", subject="")
         env = (*env[:-1], scope)
         yield ("Left", "Named"), env
         if not scope.need or scope.compound:
@@ -127,7 +127,13 @@ class Selects:
         """FROM is complete: every pending name has its owner, and a star does not make the result too wide."""
         scope = env[-1]
         if not scope.unmet() and (not scope.need or scope.total() == scope.need):
-            yield (), put(env, pending=frozenset(), open=False, aggregates=False)
+            yield (), put(env, pending=frozenset(), open=False, aggregates=False, subject="")
+
+    def Where(self, env: Env) -> Alternatives:  # noqa: N802
+        """WHERE, where there is something to speak of."""
+        yield (), env
+        if self.names.speaks(env):
+            yield ("where", "Cond"), env
 
     def Group(self, env: Env) -> Alternatives:  # noqa: N802
         """GROUP BY and HAVING."""
@@ -143,7 +149,7 @@ class Selects:
 
     def Ordinal(self, env: Env) -> Alternatives:  # noqa: N802
         """A number alone would be the place of a result column."""
-        yield (), put(env, item="#")
+        yield (), put(env, item="#", subject="")
 
     def Tail(self, env: Env) -> Alternatives:  # noqa: N802
         """Set operations, then ORDER BY and LIMIT."""

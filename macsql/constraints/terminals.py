@@ -59,6 +59,10 @@ class Name:
         """What is known behind it."""
         name = self.names(env).read(text)
         assert name is not None
+        return self.named(env, name)
+
+    def named(self, env: Env, name: str) -> Env:
+        """What is known behind a name, however it is written."""
         return self._after(env, name)
 
     def names(self, env: Env) -> NameSet:

@@ -17,7 +17,8 @@ FUNCTIONS = {  # name -> numbers of arguments
 }
 TYPES = ("integer", "int", "real", "float", "text", "numeric", "double", "decimal", "date", "varchar", "char")
 CONSTANTS = ("null", "true", "false", "current_timestamp", "current_date", "current_time")
-DERIVED = frozenset(f"derived_fieldalias{n}" for n in range(4))  # what text2sql-data calls a subquery's columns
+DERIVED_TABLE = "derived_table"  # so begin the names that text2sql-data gives to subqueries,
+DERIVED = frozenset(f"derived_fieldalias{n}" for n in range(4))  # and these are their columns
 Alternative = tuple[Symbols, ...]
 
 _AFTER_NOT: dict[str, Alternative] = {
@@ -66,7 +67,6 @@ def fixed_rules(number: Terminal, new: Terminal, word: Terminal, more_shared: Te
         "Core": (("select", "Distinct", "Item", "Items", "From", "Where", "Group"),),
         "Distinct": (("distinct",), ()),
         "Named": (("as", new, "Done"), ("Unnamed", word, "Done"), ("Done",)),
-        "Where": (("where", "Cond"), ()),
         "HavingPart": (("HavingOn", "having", "Cond"), ()),
         "Join": (("join",), ("inner", "join"), ("left", "join"), ("left", "outer", "join"), ("cross", "join")),
         "MoreShared": ((",", more_shared, "MoreShared"), ()),
@@ -77,11 +77,9 @@ def fixed_rules(number: Terminal, new: Terminal, word: Terminal, more_shared: Te
         "Direction": (("asc",), ("desc",), ()),
         "MoreOrderings": ((",", "Ordering", "MoreOrderings"), ()),
         "Negation": (("not",), ()),
-        "Cond": (("Negation", "Predicate", "MoreCond"),),
-        "Test": ((TESTS,),),
-        "Expr": (("Left", "ExprTail"), (TEXT, "NoName", "MoreSum")),
+        "Expr": (("Left", "ExprTail"), ("Text",)),
         "ExprTail": ((), ("Test", "MoreCond", "NoName")),
-        "Sum": (("Left",), (TEXT, "NoName", "MoreSum")),
+        "Sum": (("Left",), ("Text",)),
         "Left": (("Factor", "MoreSum"), ("-", "Factor", "MoreSum", "NoName")),
         "Whens": (("when", "Cond", "then", "Sum", "MoreWhens"),),
         "MoreWhens": (("when", "Cond", "then", "Sum", "MoreWhens"), ()),

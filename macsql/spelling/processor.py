@@ -5,7 +5,7 @@ few characters of reading per token. Only where they are not, the tree of all to
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _QUOTE = re.compile("['\"]")
 KEPT = 200_000  # ways from one state to the next
 TRIED = 16  # of the network's best tokens, before all tokens are searched
+SORTED = (256, 4096)  # tokens that are sorted first: to sort 49,000 takes longer than to read what most answers need
 MOST_LOST = 40.0  # a network that had to leave its way by so much does not find back: its answer is ended
 LAST_TRIED = 4  # of them, where the limit is near: each is looked at for whether it can still be ended
 
@@ -185,7 +186,7 @@ class Constrained:
         spelling, texts, end = self.alphabet.spelling, self.alphabet.pieces.texts, self.alphabet.end
         known: dict[str, Written | None] = {"": written}
         good: list[int] = []
-        for token in scores[row].argsort(descending=True).tolist():
+        for token in _ranked(scores[row]):
             if token == end:
                 may = spelling.complete(reader, written)
             else:
@@ -244,6 +245,16 @@ class Constrained:
         if token == self.alphabet.end:
             return self.alphabet.spelling.complete(reader, written)
         return self.alphabet.after(reader, written, token) is not None
+
+
+def _ranked(scores: "torch.Tensor") -> Iterator[int]:
+    """Tokens, the best first. Equal scores have no order of their own, so that no place in it can be counted on."""
+    seen: set[int] = set()
+    for most in (*(most for most in SORTED if most < len(scores)), len(scores)):
+        for token in scores.topk(most).indices.tolist():
+            if token not in seen:
+                seen.add(token)
+                yield token
 
 
 def _leave(scores: "torch.Tensor", row: int, tokens: Sequence[int]) -> None:

@@ -15,6 +15,7 @@ class Run(NamedTuple):
 
     alnum: bool = False  # a letter or digit of ASCII stands before, or did before a `CAPITAL`
     capital: bool = False  # the next letter is one
+    idle: bool = False  # the last mark has changed nothing
 
 
 @lru_cache(maxsize=1 << 14)
@@ -24,11 +25,11 @@ def spoken(run: Run, piece: str) -> tuple[str, Run]:
     for char in piece:
         if char == WORD:
             text += " " if run.alnum else ""
-            run = Run(False, run.capital)
+            run = Run(False, run.capital, not run.alnum)
         elif char == JOIN:
-            run = Run(False, run.capital)
+            run = Run(False, run.capital, not run.alnum)
         elif char == CAPITAL:
-            run = Run(run.alnum and not run.capital, True)
+            run = Run(run.alnum and not run.capital, True, run.capital)
         else:
             text += char.upper() if run.capital and char.isascii() else char
             run = Run(char.isascii() and char.isalnum())

@@ -48,6 +48,8 @@ class Spelling:
         if not self.runs:
             return self._written(reader, written, piece)
         text, run = spoken(written.run, piece)
+        if not text and run == written.run:  # another mark that changes nothing: an answer of these would never end
+            return None
         after = self._written(reader, written, text)
         if after is None or (run.capital and not any(True for _ in self._capitals(reader, after, run))):
             return None

@@ -145,3 +145,22 @@ def test_pieces_are_read_as_the_tokenizer_decodes_them(shipped, data):
         more, run = spoken(run, names[index])
         text += more
     assert text == shipped.decode(ids)
+
+
+@pytest.mark.parametrize("mark", ["▁", "‿", "⇧"])
+def test_marks_that_spell_nothing_come_to_an_end(shipped, mark):
+    """A network that writes one after the other would spend all its tokens on them."""
+    text = Text(shipped, codec("verbatim"), 512, 512)
+    alphabet = alphabet_of(text)
+    schema = Schema("made", (Table("name", (Column("Id", "TEXT"),)),))
+    reader = Guides(text, "brief", GenerationConfig(constrained=True)).reader("refiner", "Which?", schema)
+    token = shipped.convert_tokens_to_ids(mark)
+    for begun in ("```sql\nSELECT ", "```sql\nSELECT T1.", "```sql\nSELECT Id FROM name"):
+        written = alphabet.spelling.begin(reader)
+        for index in text.ids([begun])[0][:-1]:
+            written = alphabet.after(reader, written, index)
+            assert written is not None
+        count = 0
+        while written is not None and count < 20:
+            written, count = alphabet.after(reader, written, token), count + 1
+        assert count < 7, begun

@@ -21,6 +21,7 @@ DATA = Path(__file__).parent / "data"
 PROMPT = "Which ships of Oststeg, the Blue Heron say, sailed in fog or rain?"
 LETTERS = "abcdefghijklmnopqrstuvwxyzT ().,*=<>'123_"
 SHARED_CORPORA = {"text2sql": "geoquery", "spider": "spider_published", "bird": "bird"}
+ACCEPTED = {"text2sql": 1.0, "spider": 0.9979, "bird": 0.9908}  # shares of the gold queries, at least
 
 
 def pairs(name: str) -> list[dict[str, str]]:
@@ -92,18 +93,19 @@ def test_gold_queries_are_accepted(shared, tmp_path, format, every):
 
 
 @pytest.mark.slow
-def test_of_all_gold_queries_that_sqlite_reads_at_most_one_in_five_hundred_is_refused(shared, tmp_path):
-    """What is left: another table than T1 first, a query's own names before FROM, an outer alias in a SELECT list."""
-    count = wrong = 0
-    for name, folder in SHARED_CORPORA.items():
-        corpus = corpora.read(DataConfig(format=name, root=str(shared / "data" / folder)), tmp_path)
-        count += len(corpus.questions)
-        for db_id, sql in refused(corpus, 1):
-            with closing(empty(corpus.databases[db_id].schema)) as connection:
-                unreadable = bool(prepared(connection, sql))
-            count, wrong = count - unreadable, wrong + (not unreadable)
-    assert count > 9000
-    assert wrong <= count / 500
+@pytest.mark.parametrize("name", SHARED_CORPORA)
+def test_of_all_gold_queries_hardly_one_is_refused(shared, tmp_path, name):
+    """What is left: another table than T1 first, a query's own names before FROM, an outer alias in a SELECT list,
+    and SQL that SQLite does not read either."""
+    corpus = corpora.read(DataConfig(format=name, root=str(shared / "data" / SHARED_CORPORA[name])), tmp_path)
+    out = refused(corpus, 1)
+    assert len(corpus.questions) > 800
+    assert 1 - len(out) / len(corpus.questions) >= ACCEPTED[name]
+    unreadable = 0
+    for db_id, sql in out:
+        with closing(empty(corpus.databases[db_id].schema)) as connection:
+            unreadable += bool(prepared(connection, sql))
+    assert len(out) - unreadable <= len(corpus.questions) / 500
 
 
 def walk(grammar: SqlGrammar, dice: random.Random, texts) -> str | None:
