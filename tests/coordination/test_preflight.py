@@ -1,6 +1,7 @@
 """What a sweep refuses before it costs anything."""
 
 import dataclasses
+import json
 import re
 import subprocess
 import sys
@@ -136,6 +137,21 @@ def test_a_plan_that_is_known_says_the_same_and_imports_no_torch(composed, tmp_p
     imported = {line.rpartition("|")[2].strip() for line in again.stderr.splitlines()}
     assert "macsql.coordination.preflight" in imported
     assert not imported & {"torch", "transformers", "mlflow", "optuna"}
+
+
+def test_a_tokenizer_that_cannot_be_loaded_is_refused_before_the_data_is_read(composed, tmp_path, monkeypatch):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    sizes = {"d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 4, "vocab_size": 64}
+    (folder / "config.json").write_text(json.dumps({"model_type": "t5", **sizes}))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "model.safetensors").touch()
+    monkeypatch.setattr("macsql.coordination.preflight.prepare", None)
+    asked = composed("model=t5_small", f"model.path={folder}", axis("seed", "0,1"))
+    asked.check()
+    for _ in range(2):  # a refusal is not kept
+        with pytest.raises(UserError, match=f"model.path={folder} could not be loaded"):
+            look_ahead(asked)
 
 
 def test_a_plan_with_another_model_or_other_words_is_looked_at_anew(composed, monkeypatch):

@@ -2,16 +2,18 @@
 
 import random
 import sqlite3
+import sys
 from contextlib import closing
 
 import pytest
+import typeguard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from macsql.corpora.pocket import make_database
 from macsql.corpora.splits import normal_text
 from macsql.database.schema import Database, read_sqlite_schema
-from macsql.grammar import TEMPLATES, read_facts
+from macsql.grammar import TEMPLATES, plurals, read_facts
 from macsql.grammar.draft import literal, spoken
 from macsql.grammar.plurals import a, many, one
 
@@ -59,6 +61,17 @@ def test_any_name_has_a_singular_and_a_plural(name):
     assert one(one(name)) == one(name)
     assert many(name) == many(one(name))
     assert bool(one(name)) == bool(many(name)) == bool(name)
+
+
+def test_reading_inflect_leaves_typeguard_as_it_was(monkeypatch):
+    before = typeguard.typechecked
+    monkeypatch.delitem(sys.modules, "inflect", raising=False)
+    plurals._engine.__wrapped__()
+    assert typeguard.typechecked is before
+    monkeypatch.setitem(sys.modules, "inflect", None)
+    with pytest.raises(ImportError):
+        plurals._engine.__wrapped__()
+    assert typeguard.typechecked is before
 
 
 def test_words_for_values():
