@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.question is not None:
             return shown.answer(arguments.question)
         if not sys.stdin.isatty():
-            codes = [shown.answer(line) for line in sys.stdin if line.strip()]
+            codes = [shown.piped(line.strip()) for line in sys.stdin if line.strip()]
             if not codes:
                 raise UserError('No question is given: write it in quotes behind the file, as in "How many rows?"')
             return max(codes)
@@ -86,6 +86,26 @@ class Shown:
     json: bool
     csv: bool
     trace: bool
+
+    def piped(self, line: str) -> int:
+        """The same for one of several, which is shown because nobody sees it typed; one that is none stops no other."""
+        from macsql.pipeline import shown
+        from macsql.pipeline.asking import as_typed
+        from macsql.pipeline.turns import Answered
+        from macsql.records import Question
+
+        if not self.json:
+            print(f"? {shown.clean(line)}", file=sys.stderr if self.csv else sys.stdout, flush=True)
+        try:
+            as_typed(line)
+        except UserError as error:
+            if not self.json:
+                print(error, file=sys.stderr)
+                return 1
+            asked = Question("asked", self.database.id, line, "", self.evidence)
+            say(json.dumps(shown.as_json(Answered(asked, problem=str(error)), None, False, self.trace)))
+            return 1
+        return self.answer(line)
 
     def answer(self, text: str) -> int:
         """Ask and show; returns the exit code."""

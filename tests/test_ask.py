@@ -203,6 +203,14 @@ def test_questions_from_a_pipe_are_answered_line_by_line(said, monkeypatch):
     code, out, _ = said("SELECT 1 AS a", "--json")
     assert code == 0
     assert [json.loads(line)["question"] for line in out.splitlines()] == ["One?", "Two?"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("One?\n\nTwo?\n"))
+    _, out, _ = said("SELECT 1 AS a")
+    assert [line for line in out.splitlines() if line.startswith("? ")] == ["? One?", "? Two?"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("One?\nTwo?\n"))
+    assert said("SELECT 1 AS a", "--csv") == (0, "a\n1\na\n1\n", "? One?\n? Two?\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("One?\n?!\nTwo?\n"))
+    code, out, _ = said("SELECT 1 AS a", "--json")
+    assert (code, [json.loads(line)["answered"] for line in out.splitlines()]) == (1, [True, False, True])
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     assert said("SELECT 1")[0] == 1
 

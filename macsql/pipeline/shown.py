@@ -28,7 +28,7 @@ def table(outcome: Outcome) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(shown)
     more = len(outcome.rows) - ROWS
-    print(f"{counted(len(outcome.rows), 'row')}{f', {more} of them not shown: --csv has all' if more > 0 else ''}")
+    print(f"{counted(len(outcome.rows), 'row')}{f', {more} of them not shown: --csv has them' if more > 0 else ''}")
 
 
 def csv_lines(outcome: Outcome) -> Iterator[str]:
