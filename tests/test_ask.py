@@ -19,6 +19,7 @@ from macsql.database.sandbox import Sandbox, Status
 from macsql.database.schema import Database
 from macsql.errors import UserError
 from macsql.models.card import Card
+from macsql.pipeline import shown
 from macsql.pipeline.asking import LIMITS, LONGEST, Asker, as_typed, open_database
 from macsql.pipeline.prompts import prompt_of
 from macsql.pipeline.seating import Seating
@@ -33,7 +34,7 @@ whole = Seating.whole
 class Fixed:
     """A seat that writes the same whatever it is asked, and remembers what it read."""
 
-    name, draws = "fixed", False
+    name, draws, overruled = "fixed", False, 0
 
     def __init__(self, *texts: str) -> None:
         self.texts, self.asked = list(texts), []
@@ -43,7 +44,8 @@ class Fixed:
 
     def answer(self, asks, *_):
         self.asked += asks
-        return [Reply(wrote=self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]) for _ in asks]
+        wrote = (self.texts.pop(0) if len(self.texts) > 1 else self.texts[0] for _ in asks)
+        return [Reply(wrote=text, overruled=self.overruled) for text in wrote]
 
 
 def sql(text: str) -> str:
@@ -105,6 +107,17 @@ def test_what_was_tried_is_told_with_exit_code_3(said):
     first, *rest = err.splitlines()
     assert first == "The question could not be answered: no query ran, the last said `no such column: nome`."
     assert rest == ["Tried:", "  Decomposer: SELECT nome FROM vessel -> no such column: nome"]
+
+
+@pytest.mark.parametrize(("count", "doubted"), [(0, False), (shown.DOUBTED, False), (shown.DOUBTED + 1, True)])
+def test_sql_that_the_model_did_not_want_is_doubted(said, monkeypatch, count, doubted):
+    monkeypatch.setattr(Fixed, "overruled", count)
+    code, out, err = said("SELECT 1 AS one", "One?")
+    assert code == 0
+    assert ("Check the SQL" in err) == doubted
+    code, out, err = said("SELECT 1 AS one", "One?", "--json")
+    assert (json.loads(out)["overruled"], err) == (count, "")
+    assert ("overruled: " in said("SELECT 1 AS one", "One?", "--trace")[1]) == (count > 0)
 
 
 def test_no_sql_at_all(said, monkeypatch):
@@ -234,7 +247,7 @@ def test_an_interactive_prompt(said, monkeypatch, tmp_path):
         (["--server", "http://127.0.0.1:1/v1", "What?"], "--server needs --model"),
         (["--server", "ftp://x", "--model", "m", "What?"], "is no address"),
         (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--unconstrained", "What?"], "out --unconstrained"),
-        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--guided", "What?"], "leave out --guided, or --server"),
+        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--unguided", "What?"], "leave out --unguided, or"),
         (["--nonsense", "What?"], "see `python -m macsql.ask --help`"),
     ],
 )
@@ -278,9 +291,9 @@ def test_a_model_of_random_weights_answers_from_its_folder(tiny_model, ferries, 
     assert told["turns"][1]["read"].startswith("decompose: Names? | schema: ")
 
 
-@pytest.mark.parametrize("flags", [[], ["--guided"], ["--unconstrained"], ["--unconstrained", "--guided"]])
+@pytest.mark.parametrize("flags", [[], ["--unguided"], ["--unconstrained"], ["--unconstrained", "--unguided"]])
 def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, ferries, capsys, monkeypatch, flags):
-    """Unconstrained it writes no SQL; guided, of as many answers as generation=guided has."""
+    """Unconstrained it writes no SQL; usually of as many answers as generation=guided has."""
     seen = []
     monkeypatch.setattr(Seating, "whole", lambda self: seen.append(self.generation) or whole(self))
     command = ["macsql ask", "--db", str(ferries.path), "--model", str(tiny_model), "--json", "--trace", *flags]
@@ -292,9 +305,12 @@ def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, f
     if "--unconstrained" not in flags:
         begun = told["turns"][1]["wrote"].replace("```sql", "").strip()[:6]
         assert "SELECT".startswith(begun.upper()), told
+        assert max(turn["overruled"] for turn in told["turns"]) > 0
+    else:
+        assert {turn["overruled"] for turn in told["turns"]} == {0}
     beams = yaml.safe_load((CONF / "generation" / "guided.yaml").read_text(encoding="utf-8"))["num_beams"]
     assert [(g.constrained, g.guided, g.num_beams) for g in seen] == [
-        ("--unconstrained" not in flags, "--guided" in flags, beams if "--guided" in flags else 1)
+        ("--unconstrained" not in flags, "--unguided" not in flags, 1 if "--unguided" in flags else beams)
     ]
 
 

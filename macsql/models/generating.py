@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -73,19 +74,11 @@ class Generating(ABC):
             shown = {name: tensor.to(network.device) for name, tensor in self._padded(batch).items()}
             length = shown["input_ids"].size(1)
             readers = [given[place].reader for place in places]
-            limits: dict[str, Any] = {}
+            begun = self._repeated(length) or 1
+            bound: Constrained | None = None
             if any(readers):
-                begun = self._repeated(length) or 1
-                limits["logits_processor"] = [
-                    Constrained(
-                        self._alphabet,
-                        readers,
-                        generation.num_beams,
-                        begun,
-                        generation.max_new_tokens,
-                        every=generation.do_sample,
-                    )
-                ]
+                most, every = generation.max_new_tokens, generation.do_sample
+                bound = Constrained(self._alphabet, readers, generation.num_beams, begun, most, every)
             with torch.inference_mode():
                 written = network.generate(
                     **shown,
@@ -96,9 +89,12 @@ class Generating(ABC):
                     **self._ends(),
                     **drawn,
                     **loop,
-                    **limits,
-                )
-            answers = [self._answer(ids) for ids in written[:, self._repeated(length) :].tolist()]
+                    **({"logits_processor": [bound]} if bound else {}),
+                ).tolist()
+            answers = [self._answer(ids[self._repeated(length) :]) for ids in written]
+            if bound:
+                counts = [bound.overruled(n // several, ids[begun:]) for n, ids in enumerate(written)]
+                answers = [replace(one, overruled=count) for one, count in zip(answers, counts, strict=True)]
             return [_chosen(given[p], answers[n * several : (n + 1) * several]) for n, p in enumerate(places)]
 
         return by_length(self.prompts(prompts), generation.batch_size, write, progress)

@@ -30,6 +30,7 @@ class Answer:
     truncated: bool  # it ended at the token limit, not where the model ends an answer
     tokens: int  # that the model wrote, the one that ends the answer included
     read_tokens: int = 0  # of the prompt, where a server tells
+    overruled: int = 0  # tokens in the place of one that the model wanted more, but that was not allowed
 
 
 class Model(Protocol):

@@ -227,7 +227,8 @@ def batches(prompts: Sequence[str], size: int) -> list[list[int]]:
 
 def reply_of(prompt: str, answer: Answer) -> Reply:
     """A model's answer as a reply."""
-    return Reply(prompt, answer.text, answer.truncated, answer.read_tokens, answer.tokens)
+    told = (answer.text, answer.truncated, answer.read_tokens, answer.tokens)
+    return Reply(prompt, *told, overruled=answer.overruled)
 
 
 def identity(card: Card, generation: GenerationConfig, weights: str) -> str:

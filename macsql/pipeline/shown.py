@@ -13,6 +13,9 @@ from macsql.pipeline.turns import Answered, Attempt, Ending, Turn
 
 ROWS = 50  # of a table on a terminal
 CELL = 60  # letters of its cells
+# An answer that was overruled more often is doubted. Of 475 questions of Spider dev, answered greedily by the shipped
+# model, 292 were: 10 % of their answers were right, of the other 183 43 %.
+DOUBTED = 3
 TITLES = {"selector": "Selector", "decomposer": "Decomposer", "refiner": "Refiner"}
 
 
@@ -52,6 +55,7 @@ def as_json(answered: Answered, outcome: Outcome | None, cut: bool, trace: bool)
         "rows": [[plain(value) for value in row] for row in outcome.rows] if outcome is not None else [],
         "only_first_rows": cut,
         "message": "" if outcome is not None else reason(answered),
+        "overruled": answered.overruled,
     }
     if trace:
         told["turns"] = turns_json(answered)
@@ -85,6 +89,14 @@ def reason(answered: Answered) -> str:
     return "The question could not be answered: what the model wrote holds no SQL."
 
 
+def doubt(answered: Answered) -> str | None:
+    """One sentence, where the constraint has overruled the model so often that its SQL is rarely right."""
+    if answered.overruled <= DOUBTED:
+        return None
+    places = counted(answered.overruled, "place")
+    return f"Check the SQL: in {places} the model wanted to write something that this database does not have."
+
+
 def tried(answered: Answered) -> list[str]:
     """A line for each query or answer that led nowhere."""
     lines = []
@@ -105,6 +117,8 @@ def trace(answered: Answered) -> list[str]:
         for what, text in (("reads", turn.reply.read), ("writes", turn.reply.wrote)):
             if text:
                 lines += [f"{what}:", *(f"  {clean(line)}" for line in text.splitlines())]
+        if turn.reply.overruled:
+            lines.append(f"overruled: {counted(turn.reply.overruled, 'token')}")
         if attempt is not None and attempt.outcome is not None:
             ok = attempt.outcome.ok
             result = counted(len(attempt.outcome.rows), "row") if ok else attempt.outcome.message
@@ -149,6 +163,7 @@ def _turn_json(turn: Turn, attempt: Attempt | None) -> dict[str, Any]:
         "message": turn.message,
         "read": turn.reply.read,
         "wrote": turn.reply.wrote,
+        "overruled": turn.reply.overruled,
         "sql": attempt.sql if attempt is not None else None,
         "status": outcome.status.value if outcome is not None else None,
         "error": outcome.message if outcome is not None else "",

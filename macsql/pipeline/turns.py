@@ -54,6 +54,7 @@ class Reply:
     wrote_tokens: int = 0
     ending: Ending = Ending.ANSWERED  # or NO_ANSWER, EMPTY
     message: str = ""  # why there is no answer
+    overruled: int = 0  # tokens in the place of one that the model wanted more, but that was not allowed
 
 
 @dataclass(frozen=True)
@@ -119,3 +120,8 @@ class Answered:
     def sql(self) -> str | None:
         """The SQL that answers the question; None where no agent wrote any."""
         return self.chosen.sql if self.chosen else None
+
+    @property
+    def overruled(self) -> int:
+        """How often whoever wrote that SQL wanted to write something that was not allowed."""
+        return self.chosen.turn.reply.overruled if self.chosen else 0

@@ -35,6 +35,8 @@ class Track:
     forced: tuple[int, ...] | None = None  # all that is left to write
     lost: float = 0.0  # logits between the tokens that the network wanted and the best that it could have had
     gap: float = 0.0  # the same of the token to come
+    overruled: int = 0  # tokens in the place of one that the network wanted more and could not have
+    refused: bool = False  # whether the token to come is one of them
 
 
 Known = dict[tuple[int, ...], Track | None]
@@ -87,6 +89,7 @@ class Constrained:
         self.alphabet, self.readers, self.beams, self.start, self.every = alphabet, list(readers), beams, start, every
         self.most = most
         self._known: list[Known] = [{} for _ in readers]
+        self._overruled: list[dict[tuple[int, ...], int]] = [{} for _ in readers]  # with the token to come
         self._paths: list[dict[Written, tuple[int, ...] | None]] = [{} for _ in readers]
 
     def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
@@ -106,9 +109,18 @@ class Constrained:
             key = tuple(ids)
             if key not in now[place]:  # beams may be alike
                 now[place][key] = self._looked(place, reader, self._track(place, reader, key), len(key))
-            self._mask(scores, row, reader, now[place][key], best[row], best_scores[row], wanted, self.most - len(key))
+            track = now[place][key]
+            self._mask(scores, row, reader, track, best[row], best_scores[row], wanted, self.most - len(key))
+            if track is not None:
+                track.refused = float(scores[row, best[row][0]]) == float("-inf")
+                self._overruled[place][key] = track.overruled + track.refused
         self._known = now
         return scores
+
+    def overruled(self, place: int, ids: Sequence[int]) -> int:
+        """How many tokens of an answer to a prompt stand where the network wanted another one more."""
+        before = ids.index(self.alphabet.end) if self.alphabet.end in ids else len(ids) - 1  # the last token
+        return self._overruled[place].get(tuple(ids[:before]), 0)
 
     def _track(self, place: int, reader: Reader, key: tuple[int, ...]) -> Track | None:
         if not key:
@@ -118,7 +130,8 @@ class Constrained:
         if before is None or written is None:
             return None
         forced = before.forced[1:] if before.forced and before.forced[0] == key[-1] else None
-        return Track(written, before.look, forced, before.lost + before.gap)
+        overruled = before.overruled + before.refused
+        return Track(written, before.look, forced, before.lost + before.gap, overruled=overruled)
 
     def _looked(self, place: int, reader: Reader, track: Track | None, length: int) -> Track | None:
         """The same, with when to look for the limit again: at once where it is near."""

@@ -167,6 +167,22 @@ def test_a_network_that_finds_no_way_is_ended_early(spelt, schema):
     assert max(lengths[1]) < min(lengths[0]), lengths
 
 
+def test_tokens_that_were_refused_are_counted(spelt, schema):
+    text = spelt("pocket", "marks")
+    reader = Guides(text, "brief", GenerationConfig(constrained=True)).reader("refiner", QUESTION, schema)
+    alphabet = Alphabet(text.tokenizer, text.codec.texts, text.tokenizer.eos_token_id)
+    constrained, dice = Constrained(alphabet, [reader], 1, 0, 60), torch.Generator().manual_seed(1)
+    ids, refused = [], 0
+    while alphabet.end not in ids:
+        scores = torch.randn(1, len(text.tokenizer), generator=dice)
+        if len(ids) < 4:  # nothing is refused that the answer begins with
+            scores[0, text.ids([refiner.write(SQL)])[0][len(ids)]] = 9.0
+        wanted = int(scores.argmax())
+        ids.append(int(constrained(torch.tensor([ids], dtype=torch.long), scores)[0].argmax()))
+        refused += ids[-1] != wanted
+    assert constrained.overruled(0, ids) == refused > 0
+
+
 def test_the_first_beam_that_gives_rows_is_taken(ferries, sandbox):
     nothing = "SELECT name FROM vessel WHERE name = 'nobody'"
     assert choose([None, "SELECT nme FROM vessel", nothing, "SELECT name FROM vessel"], ferries.path, sandbox) == 3
