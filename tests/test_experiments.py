@@ -31,6 +31,7 @@ REAL = (
     "learning_curve_geoquery",
     "real_weights",
     "representation_geoquery",
+    "spider_pocket",
 )
 NEEDS = {name: ["data.root=somewhere"] for name in REAL}  # data of one's own
 TARGETS = {"balance": "exp1", "batch_size": "exp2", "lr_bs": "exp3", "generation": "exp4"}

@@ -22,7 +22,7 @@ EXPERIMENTS = REPO / "experiments"
 ALL = sorted({path.parent.name for path in EXPERIMENTS.glob("*/results.csv")} - {"bench"})  # bench: no sweep
 REAL = (  # need data of one's own, and most of them hours on a CPU
     *("geoquery", "geoquery_pocket", "geoquery_pocket_query", "geoquery_query"),
-    *("learning_curve", "learning_curve_geoquery", "real_weights"),
+    *("learning_curve", "learning_curve_geoquery", "real_weights", "spider_pocket"),
 )
 RUN = sorted(path.parent.name for path in EXPERIMENTS.glob("*/comparison.csv"))
 HEAD = ["figure", "setting", "poster", "ours", "difference"]
