@@ -24,7 +24,7 @@ from macsql.pipeline.asking import LIMITS, LONGEST, Asker, as_typed, open_databa
 from macsql.pipeline.prompts import prompt_of
 from macsql.pipeline.seating import Seating
 from macsql.pipeline.seats import Nobody
-from macsql.pipeline.turns import Ask, Reply
+from macsql.pipeline.turns import Ask, Ending, Reply
 from macsql.records import Question
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -126,6 +126,18 @@ def test_no_sql_at_all(said, monkeypatch):
     assert code == 3
     assert "holds no SQL" in err
     assert "(no SQL found) I do not know." in err
+
+
+def test_a_server_that_does_not_answer_is_told_in_what_was_tried(ferries, sandbox):
+    class Away(Nobody):
+        name = "away"
+
+        def answer(self, asks, *_):
+            return [Reply("read", ending=Ending.NO_ANSWER, message="host: Connection error.") for _ in asks]
+
+    answered = Asker(dict.fromkeys(("selector", "decomposer", "refiner"), Away()), sandbox).ask(ferries, "Names?")
+    assert shown.tried(answered) == ["  Decomposer: (no answer) host: Connection error."]
+    assert shown.reason(answered) == "The question could not be answered: host: Connection error."
 
 
 def test_the_trace_shows_what_each_agent_read_and_wrote(said):

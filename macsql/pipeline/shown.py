@@ -103,7 +103,7 @@ def tried(answered: Answered) -> list[str]:
     for turn, attempt in turns(answered):
         if attempt is None or turn.ending is Ending.EMPTY:
             continue
-        what = attempt.sql if attempt.sql is not None else f"({turn.ending}) {turn.reply.wrote}"
+        what = attempt.sql if attempt.sql is not None else f"({turn.ending}) {turn.reply.wrote or turn.message}"
         said = f" -> {attempt.outcome.message}" if attempt.outcome is not None and not attempt.outcome.ok else ""
         lines.append(f"  {_name(turn)}: {_cut(clean(what), 300)}{clean(said)}")
     return lines
