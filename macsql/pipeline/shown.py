@@ -85,7 +85,7 @@ def reason(answered: Answered) -> str:
         return f"The question could not be answered: {said}."
     last = answered.attempts[-1].turn if answered.attempts else None
     if last is not None and last.ending is Ending.NO_ANSWER:
-        return f"The question could not be answered: {last.message}."
+        return f"The question could not be answered: {last.message.rstrip('.')}."
     return "The question could not be answered: what the model wrote holds no SQL."
 
 
