@@ -75,9 +75,11 @@ class EncoderDecoder(Generating):
 
     def collator(self) -> Callable[[list[Row]], Mapping[str, "torch.Tensor"]]:
         """Pads prompts and labels on the right, and makes what the decoder reads: the labels one step later."""
+        import torch
         from transformers import DataCollatorForSeq2Seq
 
-        collator: Any = DataCollatorForSeq2Seq(self.text.tokenizer, model=self.network, pad_to_multiple_of=8)
+        multiple = 8 if torch.cuda.is_available() else None  # what a GPU's kernels like costs a CPU a tenth of a step
+        collator: Any = DataCollatorForSeq2Seq(self.text.tokenizer, model=self.network, pad_to_multiple_of=multiple)
         return collator
 
     def loss(

@@ -25,6 +25,14 @@ def made(request, tiny):
     return family, dict(family.collator()(family.rows(sources, targets)))
 
 
+@pytest.mark.parametrize(("card", "width"), [(False, 11), (True, 16)])
+def test_only_a_gpu_has_batches_rounded_up_to_a_multiple_of_8(tiny, monkeypatch, card, width):
+    family = model_of(tiny, text_of(tiny, prepare(tiny).examples("train")[:2]), "")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: card)
+    batch = family.collator()([{"input_ids": [5] * 11, "labels": [6]}, {"input_ids": [5], "labels": [6] * 3}])
+    assert batch["input_ids"].shape == (2, width)
+
+
 def test_an_evaluation_in_parts_has_the_loss_of_the_whole_batch(made, monkeypatch):
     family, batch = made
     family.network.eval()
