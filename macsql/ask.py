@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STATE = Path(TrackingConfig().state_dir)
 HISTORY = Path("~/.macsql_history")
 UNANSWERED = 3  # exit code
-BEAMS = 4  # answers of which the best is taken whose SQL gives rows, as in conf/generation/guided.yaml
+BEAMS = 4  # answers among which --guided takes one, as in conf/generation/guided.yaml
 MODELS = """REF is a model's or a trial's folder, a trial's key, a sweep (its best trial), a run's id in MLflow,
 models:/NAME@ALIAS, OWNER/NAME on the hub, or pocket, which ships with macsql. Without --model the best trial in the
 state directory answers: the one with the highest execution accuracy on eval questions where a sweep measured it, else
@@ -213,7 +213,7 @@ def _seats(arguments: argparse.Namespace) -> SeatsConfig:
         raise UserError("--json and --csv are two forms of the same rows: choose one.")
     if arguments.server is None:
         return SeatsConfig(model=arguments.model, style=arguments.style)
-    if flag := next((flag for flag in ("unconstrained", "unguided") if getattr(arguments, flag)), None):
+    if flag := next((flag for flag in ("unconstrained", "guided") if getattr(arguments, flag)), None):
         raise UserError(f"A server's answers are never constrained or guided: leave out --{flag}, or --server.")
     if arguments.model is None:
         raise UserError("--server needs --model: what the server calls the model, as in --model gpt-4.")
@@ -223,10 +223,9 @@ def _seats(arguments: argparse.Namespace) -> SeatsConfig:
 
 def _generation(arguments: argparse.Namespace) -> GenerationConfig:
     local = arguments.server is None
-    guided = local and not arguments.unguided
-    return GenerationConfig(
-        num_beams=BEAMS if guided else 1, constrained=local and not arguments.unconstrained, guided=guided
-    )
+    if arguments.guided:  # not constrained too: beams that are cost seconds per question
+        return GenerationConfig(num_beams=BEAMS, guided=True)
+    return GenerationConfig(constrained=local and not arguments.unconstrained)
 
 
 def _parser() -> Flags:
@@ -237,7 +236,7 @@ def _parser() -> Flags:
     add("--model", metavar="REF", help="who answers, see below")
     add("--server", metavar="URL", help="a server that speaks as OpenAI's does, as in http://127.0.0.1:8000/v1")
     add("--unconstrained", action="store_true", help="let the model write more than SQL with this schema's names")
-    add("--unguided", action="store_true", help=f"the model's first answer, not of {BEAMS} the best that gives rows")
+    add("--guided", action="store_true", help=f"of {BEAMS} unconstrained answers take the best whose SQL gives rows")
     add("--evidence", default="", metavar="TEXT", help="what words of the question mean in this database")
     add("--trace", action="store_true", help="also what each agent reads and writes")
     add("--json", action="store_true", help="the answer as a JSON object, one line for each question")

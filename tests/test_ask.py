@@ -259,7 +259,7 @@ def test_an_interactive_prompt(said, monkeypatch, tmp_path):
         (["--server", "http://127.0.0.1:1/v1", "What?"], "--server needs --model"),
         (["--server", "ftp://x", "--model", "m", "What?"], "is no address"),
         (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--unconstrained", "What?"], "out --unconstrained"),
-        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--unguided", "What?"], "leave out --unguided, or"),
+        (["--server", "http://127.0.0.1:1/v1", "--model", "m", "--guided", "What?"], "leave out --guided, or"),
         (["--nonsense", "What?"], "see `python -m macsql.ask --help`"),
     ],
 )
@@ -303,9 +303,9 @@ def test_a_model_of_random_weights_answers_from_its_folder(tiny_model, ferries, 
     assert told["turns"][1]["read"].startswith("decompose: Names? | schema: ")
 
 
-@pytest.mark.parametrize("flags", [[], ["--unguided"], ["--unconstrained"], ["--unconstrained", "--unguided"]])
+@pytest.mark.parametrize("flags", [[], ["--guided"], ["--unconstrained"]])
 def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, ferries, capsys, monkeypatch, flags):
-    """Unconstrained it writes no SQL; usually of as many answers as generation=guided has."""
+    """Free it writes no SQL; guided, of as many answers as generation=guided has."""
     seen = []
     monkeypatch.setattr(Seating, "whole", lambda self: seen.append(self.generation) or whole(self))
     command = ["macsql ask", "--db", str(ferries.path), "--model", str(tiny_model), "--json", "--trace", *flags]
@@ -314,7 +314,7 @@ def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, f
         ask.main()
     told = json.loads(capsys.readouterr().out)
     assert stop.value.code == (0 if told["answered"] else 3)
-    if "--unconstrained" not in flags:
+    if not flags:
         begun = told["turns"][1]["wrote"].replace("```sql", "").strip()[:6]
         assert "SELECT".startswith(begun.upper()), told
         assert max(turn["overruled"] for turn in told["turns"]) > 0
@@ -322,7 +322,7 @@ def test_a_model_of_random_weights_writes_within_what_is_asked_for(tiny_model, f
         assert {turn["overruled"] for turn in told["turns"]} == {0}
     beams = yaml.safe_load((CONF / "generation" / "guided.yaml").read_text(encoding="utf-8"))["num_beams"]
     assert [(g.constrained, g.guided, g.num_beams) for g in seen] == [
-        ("--unconstrained" not in flags, "--unguided" not in flags, 1 if "--unguided" in flags else beams)
+        (not flags, "--guided" in flags, beams if "--guided" in flags else 1)
     ]
 
 
