@@ -95,7 +95,9 @@ class NameSet:
             yield self.names[place]
 
     def _quotable(self, name: str, quote: str) -> bool:
-        return name in self.spelt and (quote != '"' or self.quoted or not _is_bare(name))
+        if name not in self.spelt or _CLOSING[quote] in name:  # it would end inside the name
+            return False
+        return quote != '"' or self.quoted or not _is_bare(name)
 
     def _cased(self, text: str, name: str) -> bool:
         spelt = self.spelt.get(name)

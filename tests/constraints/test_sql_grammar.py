@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from macsql import corpora
 from macsql.config import DataConfig
-from macsql.constraints.names import plain
+from macsql.constraints.names import NameSet, plain
 from macsql.constraints.sql_grammar import SqlGrammar
 from macsql.constraints.values import AnyTexts, CopiedTexts
 from macsql.database.schema import Schema
@@ -144,6 +144,15 @@ def test_what_the_grammar_completes_sqlite_prepares(grammar, schema):
         complaints = [(sql, told) for sql in walks if (told := prepared(connection, sql))]
     assert not [pair for pair in complaints if pair[1].startswith(("no such", "ambiguous", "near"))]
     assert len(complaints) <= len(walks) / 100, complaints
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [('"say "hi""', None), ('`say "hi"`', 'say "hi"'), ('[say "hi"]', 'say "hi"')]
+)
+def test_a_name_stands_in_no_quotes_that_end_inside_it(written, read):
+    names = NameSet(['say "hi"'], {'say "hi"': 'say "hi"'})
+    assert names.read(written) == read
+    assert names.begins(written[:5]) == (read is not None)
 
 
 @given(st.text(alphabet="abc XY%_'é", max_size=12))
