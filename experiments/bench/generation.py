@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bench.material import Material, texts
-from experiments.bench.measure import Job, as_a_trial, python
+from experiments.bench.measure import Job, python
 
 CONTENDERS = ("ours", "batched", "one_by_one")
 PROMPTS = {"pocket": 192, "t5_small": 64, "smollm2": 64}
@@ -24,7 +24,7 @@ def jobs(material: Material) -> list[Job]:
     """Every size with everyone who answers."""
     words = ["--material", str(material.folder), *(["--small"] if material.small else [])]
     return [
-        Job("c", size, contender, python("generation", contender, size, *words), as_a_trial(contender))
+        Job("c", size, contender, python("generation", contender, size, *words))
         for size in ON_A_CPU
         for contender in CONTENDERS
     ]

@@ -10,14 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from macsql.places import REPO
 from macsql.revision import revision
-from macsql.system.allocator import reusing
 from macsql.system.files import replacing
 
 QUIET = 0.5  # load of the machine's other work up to which a measurement counts as quiet
@@ -31,7 +30,6 @@ class Job:
     case: str  # what is compared on
     contender: str  # "ours", or what a user would write instead
     command: tuple[str, ...]  # its process; the last line that it prints is a JSON object: figure -> value
-    variables: Mapping[str, str] = field(default_factory=dict)  # of its environment, on top of the bench's own
 
 
 @dataclass(frozen=True)
@@ -54,11 +52,6 @@ class Row:
 def python(module: str, *words: str) -> tuple[str, ...]:
     """The command of a module of this package."""
     return (sys.executable, "-m", f"experiments.bench.{module}", *words)
-
-
-def as_a_trial(contender: str) -> dict[str, str]:
-    """The variables that a sweep gives to its trials' processes; none for what a user would write instead."""
-    return reusing(os.environ) if contender == "ours" else {}
 
 
 def read(path: Path) -> list[Row]:
@@ -89,8 +82,7 @@ def run(job: Job, turn: int, where: str | None = None, patience: float | None = 
     process = subprocess.Popen(
         job.command,
         cwd=REPO,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPO), "MLFLOW_DISABLE_TELEMETRY": "true"}
-        | dict(job.variables),
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(REPO), "MLFLOW_DISABLE_TELEMETRY": "true"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

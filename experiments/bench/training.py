@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bench.material import Material, texts
-from experiments.bench.measure import Job, as_a_trial, python
+from experiments.bench.measure import Job, python
 
 CONTENDERS = ("ours", "dynamic", "max_length")
 ROWS = {"pocket": 8, "t5_small": 8, "smollm2": 4}  # of a batch
@@ -30,7 +30,7 @@ def jobs(material: Material) -> list[Job]:
     """Every size with everyone who trains it."""
     words = ["--material", str(material.folder), *(["--small"] if material.small else [])]
     return [
-        Job("b", size, contender, python("training", contender, size, *words), as_a_trial(contender))
+        Job("b", size, contender, python("training", contender, size, *words))
         for size in ROWS
         for contender in CONTENDERS
     ]

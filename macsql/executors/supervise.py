@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from macsql.config import ExecutorConfig
 from macsql.errors import UserError
-from macsql.system.allocator import reusing
 from macsql.trials.folder import LOG
 from macsql.trials.process import EXIT_STOPPED
 from macsql.trials.stopping import PARENT
@@ -59,7 +58,7 @@ def environment(task: Task, more: Mapping[str, str] = {}) -> dict[str, str]:
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         PARENT: str(os.getpid()),
     }
-    return os.environ | reusing(os.environ) | numbers | dict(more)
+    return os.environ | numbers | dict(more)
 
 
 def launch(task: Task, more: Mapping[str, str] = {}) -> "subprocess.Popen[bytes]":

@@ -20,7 +20,6 @@ another order: its result differs in the last bits, as between two machines, and
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -36,7 +35,6 @@ from macsql.errors import first_line
 from macsql.executors.local import usable_cores, visible_gpus
 from macsql.executors.supervise import TRIAL
 from macsql.factory.prepared import Prepared
-from macsql.system.allocator import reusing
 from macsql.system.files import write_whole
 from macsql.system.processor import processor
 from macsql.trials.folder import CONFIG
@@ -127,7 +125,6 @@ def probed(config: Config, prepared: Prepared, found: Sequence[Way]) -> dict[Way
         (folder / ORDER).write_text(json.dumps(order), encoding="utf-8")
         done = subprocess.run(
             [sys.executable, "-m", "macsql.executors.probe", name],
-            env=os.environ | reusing(os.environ),  # as a trial has it
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
