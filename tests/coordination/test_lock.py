@@ -62,6 +62,19 @@ def test_a_file_system_without_locks_is_named_and_not_taken_for_a_held_one(tmp_p
         FileLock(tmp_path / "x").acquire()
 
 
+@pytest.fixture
+def in_a_terminal():
+    """The signals as a terminal leaves them; under nohup or behind `&` some are ignored before the tests begin."""
+    before = {
+        signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("in_a_terminal")
 def test_a_terminal_that_goes_away_twice_is_one_request():
     with Interrupts() as interrupts:
         for _ in range(3):
