@@ -300,6 +300,8 @@ class SeatsConfig:
     rounds: int = 3  # of the Refiner, at most
     refine: str = "all"  # all: on errors, no rows and None among the first rows; errors: on errors alone
     skip_small: bool = True  # the Selector is skipped on a small schema, as in MAC-SQL
+    bf16: str = "auto"  # in which numbers models compute: auto | true | false
+    use_cpu: bool = False  # true: models compute on the CPU of a machine that has a GPU
 
 
 @dataclass

@@ -102,6 +102,8 @@ class Evaluation:
         self.seating.memory = journal
         data = f"{counted(len(self.questions), 'question')} of {self.corpus.name} ({self.config.evaluate.split})"
         say(f"Evaluation {self.key}: {data}, {counted(len(self.cells), 'set')} of seats.")
+        for told in self.seating.precisions():
+            say(told)
         if len(journal):
             say(f"Going on: {counted(len(journal), 'reply', 'replies')} are there already.")
         try:
@@ -207,7 +209,13 @@ class Evaluation:
         folder = self.folder / cell.name.replace(" ", "_")
         metrics = {f"pipeline/{name}": value for name, value in found.scores.items()}
         params = {**{f"seats.{agent}": name for agent, name in found.seats.items()}, "questions": found.questions}
-        tags = {"macsql.data_fingerprint": self.fingerprint, "macsql.code": found.code, "macsql.corpus": found.corpus}
+        computes = " ".join(self.seating.precisions())
+        tags = {
+            "macsql.data_fingerprint": self.fingerprint,
+            "macsql.code": found.code,
+            "macsql.corpus": found.corpus,
+            "macsql.precision": computes,
+        }
         try:
             record_evaluation(
                 self.config.tracking.uri,

@@ -76,6 +76,24 @@ def write_json():
 
 
 @pytest.fixture
+def machine(monkeypatch):
+    """Pretend to be a machine with a GPU (whether it has bf16) or a CPU of some kind."""
+    import torch
+
+    from macsql.system.precision import cpu_instruction
+
+    def make(cpu: tuple[str, ...] = (), gpu: bool | None = None):
+        cpu_instruction.cache_clear()
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(cpu, True))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bool(gpu))
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+    yield make
+    cpu_instruction.cache_clear()
+
+
+@pytest.fixture
 def tiny(tmp_path_factory) -> Config:
     """A configuration whose whole trial takes a few seconds; the state directory is shared by a module's tests."""
     state = tmp_path_factory.getbasetemp() / "state"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from macsql.comparison.systems import GEOQUERY
 from macsql.config import Config, SeatsConfig, flatten
 from macsql.corpora import Corpus
-from macsql.pipeline.seating import Seating, weights_of
+from macsql.pipeline.seating import Seating
 from macsql.records import AGENTS, Agent, Question
 
 BASE = "model"  # the cell of the configuration itself
@@ -55,13 +55,14 @@ def benchmark_of(corpus: Corpus, config: Config, questions: Sequence[Question]) 
 def key_of(config: Config, seating: Seating, fingerprint: str) -> str:
     """The name of an evaluation's folder: the same for the same questions, models, prompts and rules."""
     free = tuple(f"seats.api.{name}" for name in FREE)
+    words = ("seats.bf16", "seats.use_cpu")  # what they come to on this machine is told with the weights
     kept = {
         name: value
         for name, value in flatten(config).items()
         if name.startswith(("data.", "seats.", "generation.", "evaluate.split", "metrics.time_limit", "seed"))
-        and not name.startswith((*free, "data.root", "data.database_root"))
+        and not name.startswith((*free, *words, "data.root", "data.database_root"))
     }
     models = [agent for agent in AGENTS if getattr(config.seats, agent) == "model"]
-    weights = {agent: weights_of(seating.found(agent).folder) for agent in models}
+    weights = {agent: seating.weights(seating.found(agent)) for agent in models}
     told = json.dumps([kept, weights, fingerprint], sort_keys=True, default=str)
     return f"{config.data.format}-{config.evaluate.split}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"

@@ -84,6 +84,12 @@ def parameters(config: ModelConfig, ask: bool = False) -> int | None:
     return _counted(_family(shape, sources.name(config)), json.dumps(shape, default=str))
 
 
+def parameters_in(folder: Path, card: Card) -> int:
+    """About how many parameters the model in a folder has, without loading it. Raises UserError as `load` does."""
+    weights = folder / lora.BASE if lora.kept(card.lora) else folder
+    return parameters(ModelConfig(name=folder.name, path=str(weights))) or 0
+
+
 def trained(config: ModelConfig) -> int | None:
     """About how many parameters are trained: all of them, or those of the adapters; None where only the hub knows.
 

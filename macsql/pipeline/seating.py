@@ -1,6 +1,7 @@
 """From a configuration to the three seats: each model is found once and loaded once, whoever shares it."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from macsql.config import ApiConfig, GenerationConfig, SeatsConfig
@@ -14,6 +15,7 @@ from macsql.pipeline.pipeline import TRIGGERS, Rules
 from macsql.pipeline.references import Found, find
 from macsql.pipeline.seats import ApiSeat, ModelSeat, Nobody, Oracle, Seat
 from macsql.records import AGENTS, Agent
+from macsql.system.precision import PAYS_IN_ANSWERS, Precision, check_bf16, device_of, precision_of
 
 STYLES = ("mac_sql", "brief")
 SMALL = 20_000_000  # parameters; below, a second thread costs more than it brings
@@ -40,6 +42,7 @@ def check_seats(config: SeatsConfig) -> None:
         raise UserError(f"seats.refine={config.refine}: choose one of {', '.join(TRIGGERS)}.")
     if not 0 <= config.rounds <= 20:
         raise UserError(f"seats.rounds={config.rounds}: write a number from 0 to 20.")
+    check_bf16("seats.bf16", config.bf16)
 
 
 def rules_of(config: SeatsConfig, kept_rows: int | None = None) -> Rules:
@@ -76,6 +79,25 @@ class Seating:
                 f"or leave its seat empty with seats.{agent}=none."
             )
         return found
+
+    def precision(self, found: Found) -> Precision:
+        """In which numbers a model that was found computes here; nothing is loaded."""
+        from macsql.models.families import parameters_in
+
+        device = device_of(self.config.use_cpu)
+        size = partial(parameters_in, found.folder, card_of(found, self.config.style))
+        return precision_of("seats.bf16", self.config.bf16, device, size, PAYS_IN_ANSWERS)
+
+    def precisions(self) -> list[str]:
+        """A sentence for each model that has been found: where it computes, in which numbers, and why."""
+        device = device_of(self.config.use_cpu)
+        place = "the CPU" if device == "cpu" else f"the GPU ({device})"
+        found = {one.folder: one for one in self.models.values()}.values()
+        return [f"{one.name} computes on {place} in {self.precision(one)}." for one in found]
+
+    def weights(self, found: Found) -> str:
+        """What changes when a model's weights or tokenizer do, or the numbers that it computes in."""
+        return f"{_weights_of(found.folder)}{' bf16' if self.precision(found).bf16 else ''}"
 
     def seat(self, agent: Agent, who: str | None = None) -> Seat:
         """Who the configuration says plays an agent, or `who`. Raises UserError where that cannot be."""
@@ -115,9 +137,11 @@ class Seating:
             chatter.disable_progress_bar()  # bars of moments
             chatter.set_verbosity_error()
             model = load(found.folder, card=card_of(found, self.config.style))
-            if model.network.num_parameters() < SMALL:
+            computes, device = self.precision(found), device_of(self.config.use_cpu)
+            model.to(device, bf16=computes.bf16)
+            if device == "cpu" and model.network.num_parameters() < SMALL:
                 torch.set_num_threads(1)
-            weights = "" if isinstance(self.memory, Forgetful) else weights_of(found.folder)
+            weights = "" if isinstance(self.memory, Forgetful) else self.weights(found)
             self.seats[found.folder] = ModelSeat(found.name, model, self.generation, weights, self.memory)
         return self.seats[found.folder]
 
@@ -144,7 +168,7 @@ def card_of(found: Found, style: str | None, named: str = "seats.style") -> Card
     return described(found.folder, style)
 
 
-def weights_of(folder: Path) -> str:
+def _weights_of(folder: Path) -> str:
     """What changes when a model's weights or tokenizer do, wherever they lie."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != CARD)
     return " ".join(f"{path.name} {file_digest(path).hex()}" for path in files)

@@ -242,6 +242,7 @@ def test_test_suite_scores_stand_beside(spider, tmp_path, monkeypatch):
         ("seats.models", {"planner": "x"}, "the agents are selector"),
         ("seats.rounds", 99, "from 0 to 20"),
         ("seats.refine", "never", "choose one of all, errors"),
+        ("seats.bf16", "half", "seats.bf16=half: write true, false or auto"),
         ("seats.style", "old", "choose one of mac_sql, brief"),
         ("data.format", "chat", "holds examples of single agents"),
     ],

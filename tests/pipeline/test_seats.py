@@ -10,6 +10,7 @@ import pytest
 from macsql.config import ApiConfig, GenerationConfig, SeatsConfig
 from macsql.errors import UserError
 from macsql.models.card import Card, read_card
+from macsql.models.generating import Generating
 from macsql.models.model import Answer
 from macsql.pipeline import references
 from macsql.pipeline.chat_api import NoAnswerError
@@ -223,6 +224,41 @@ def test_a_seat_writes_within_the_generation_that_is_asked_for(tmp_path, tiny_mo
     ]
     if generation.constrained:
         assert "SELECT".startswith(reply.wrote.replace("```sql", "").strip()[:6].upper()), reply.wrote
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpu", "use_cpu", "went", "said"),
+    [
+        ("auto", False, False, ("cpu", False), "the CPU in fp32 (this CPU has neither amx_bf16 nor avx512_bf16)."),
+        ("true", False, False, ("cpu", True), "the CPU in bf16 (seats.bf16=true)."),
+        ("auto", True, False, ("cuda", True), "the GPU (cuda) in bf16 (the GPU has bf16)."),
+        ("False", True, False, ("cuda", False), "the GPU (cuda) in fp32 (seats.bf16=false)."),
+        ("auto", True, True, ("cpu", False), "the CPU in fp32 (this CPU has neither amx_bf16 nor avx512_bf16)."),
+    ],
+)
+def test_a_model_computes_where_and_in_what_the_machine_is_fast(
+    tmp_path, tiny_model, machine, monkeypatch, asked, gpu, use_cpu, went, said
+):
+    machine(gpu=gpu or None)
+    moved = []
+    monkeypatch.setattr(Generating, "to", lambda _, device, bf16=False: moved.append((device, bf16)))
+    seating = Seating(SeatsConfig(model=str(tiny_model), bf16=asked, use_cpu=use_cpu), GenerationConfig(), tmp_path)
+    seating.whole()
+    assert moved == [went]
+    assert seating.precisions() == [f"{seating.found('decomposer').name} computes on {said}"]
+
+
+def test_a_cpu_answers_in_bf16_where_the_model_is_large(tmp_path, tiny_model, machine, monkeypatch):
+    machine(("avx512_bf16",))
+    seating = Seating(SeatsConfig(model=str(tiny_model)), GenerationConfig(), tmp_path)
+    found = seating.found("decomposer")
+    assert str(seating.precision(found)) == "fp32 (0.0 M parameters gain little from this CPU's avx512_bf16)"
+    exact = seating.weights(found)
+    monkeypatch.setattr("macsql.pipeline.seating.PAYS_IN_ANSWERS", 10)
+    assert str(seating.precision(found)) == "bf16 (this CPU has avx512_bf16)"
+    assert seating.weights(found) != exact, "what was answered in fp32 is not taken for an answer in bf16"
+    seat = seating.seat("decomposer")
+    assert str(seat.model.network.dtype) == "torch.bfloat16"
 
 
 def test_a_t5_and_a_server_sit_side_by_side(tmp_path, tiny_model, monkeypatch):

@@ -3,32 +3,17 @@
 import dataclasses
 
 import pytest
-import torch
 from trials import StopAt, folder_of, outcome, with_trainer
 
 from macsql.errors import UserError
+from macsql.system.precision import PAYS
 from macsql.train import run_folder
 from macsql.training.arguments import training_arguments
-from macsql.training.precision import PAYS, cpu_instruction, precision
+from macsql.training.precision import precision
 from macsql.trials.result import read_result
 from macsql.trials.stopping import Interrupted
 
 LARGE = {"vocab_size": 2000, "d_model": 256, "d_ff": 1024, "num_layers": 4, "num_heads": 4}
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    """Pretend to be a machine with a GPU or a CPU of some kind."""
-
-    def make(cpu: tuple[str, ...] = (), gpu: bool | None = None):
-        cpu_instruction.cache_clear()
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(cpu, True))
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bool(gpu))
-        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-
-    yield make
-    cpu_instruction.cache_clear()
 
 
 def asked(config, bf16="auto", large=True, **options):
