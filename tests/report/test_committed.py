@@ -182,6 +182,20 @@ def test_what_each_axis_does_follows_from_the_trials():
         assert cells == [worth(metric, weights) for metric in ("all/exact_match", "all/execution_accuracy")], words
 
 
+def test_what_the_base_makes_of_representation_follows_from_its_trials():
+    trials = lines(EXPERIMENTS / "representation" / "base_results.csv")
+    text = (EXPERIMENTS / "representation" / "README.md").read_text(encoding="utf-8")
+    heads = ["prompt style", "codec", "EM (string), all agents"]
+    rows = table(text, heads)[:6]
+    assert len({(style, codec) for style, codec, *_ in rows}) == 6
+    names = ("all/exact_match", "all/execution_accuracy", "decomposer/execution_accuracy", "refiner/fix_rate")
+    for style, codec, *cells in rows:
+        same = [row for row in trials if (f"`{row['agents']}`", f"`{row['codec']}`") == (style, codec)]
+        values = [[float(row[name]) for row in same] for name in (*names, "all/rouge_l")]
+        assert len(same) == 3
+        assert cells == [f"{fmean(found):.3f} ±{stdev(found):.3f}" for found in values], (style, codec)
+
+
 def columns(path):
     with path.open(newline="", encoding="utf-8") as file:
         return next(csv.reader(file))
