@@ -1,7 +1,6 @@
 """Everything that can be known of a sweep before its first step: what is wrong, what it will do, what it will cost."""
 
 import dataclasses
-import gc
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +26,7 @@ from macsql.search.plan import PlannedTrial, Planner, identity, sweep_identity
 from macsql.search.sizes import Sizes, sizes
 from macsql.search.space import Axis, Choices, Setting, Space, Value, read_settings, read_space
 from macsql.system.once import once
-from macsql.system.room import all_memory
+from macsql.system.room import all_memory, give_back
 from macsql.tracking.addresses import check_uri
 from macsql.tracking.registry import check_register
 from macsql.training.check import check, examined, notes, uses
@@ -218,7 +217,7 @@ class Preflight:
         prepared = self.prepared(config)
         train = prepared.examples("train")
         seconds = rehearse(config, train, prepared.examples("eval"), prepared.fingerprint)
-        gc.collect()  # the model and Adam's moments, which the trials need the memory of
+        give_back()  # the model, Adam's moments and a step's rows, which the trials need the memory of
         return seconds * estimate.tokens_a_row(train) / estimate.tokens_a_row(train[:ROWS])
 
     def prepared(self, config: Config) -> Prepared:

@@ -6,6 +6,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from macsql.system.room import free_memory, give_back, held_memory
 from macsql.trials.stopping import Diverged, StopRequest
 
 
@@ -63,3 +64,19 @@ class Checkpoints(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Called by the Trainer behind each checkpoint. Raises Interrupted: its own end would keep only the best."""
         self.stop.check()
+
+
+class Memory(TrainerCallback):
+    """Gives memory back between two steps where it grows scarce: less is free than half of what the trial holds.
+
+    What long rows leave in pieces grows from step to step: SmolLM2 on two rows of 2,950 tokens held 4.8 GiB, 9.9 and
+    12.2 after its first three steps, of which weights and Adam are 2.0. Steps are faster where it is kept, with room.
+    """
+
+    def on_substep_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Called by the Trainer after each micro-batch but a step's last."""
+        if args.device.type == "cpu" and free_memory() < held_memory() / 2:
+            give_back()
+
+    on_step_end = on_substep_end
+    on_prediction_step = on_substep_end

@@ -16,7 +16,7 @@ from macsql.models.token_rows import token_rows
 from macsql.records import Example
 from macsql.training import mixture
 from macsql.training.arguments import training_arguments
-from macsql.training.callbacks import Checkpoints, Report
+from macsql.training.callbacks import Checkpoints, Memory, Report
 from macsql.training.check import liger_parts
 from macsql.training.grouping import length, padding_share
 from macsql.trials.checkpoints import LOSS_WINDOW
@@ -112,7 +112,7 @@ def make_trainer(
     state = Path(config.tracking.state_dir)
     rows = token_rows(train, model, state)
     lengths = [length(row) for row in rows]
-    callbacks: list[TrainerCallback] = [Report(on_log), Checkpoints(stop)]
+    callbacks: list[TrainerCallback] = [Report(on_log), Checkpoints(stop), Memory()]
     if config.trainer.early_stopping_patience is not None:
         callbacks.append(
             EarlyStoppingCallback(config.trainer.early_stopping_patience, config.trainer.early_stopping_threshold)

@@ -85,6 +85,22 @@ def test_a_loss_that_is_no_number_is_named(name):
         Report(lambda *_: None).on_log(None, TrainerState(global_step=7), None, {name: math.nan, "grad_norm": 1.0})
 
 
+@pytest.mark.parametrize(("free", "often"), [(0, True), (2**60, False)])
+def test_memory_is_given_back_where_it_grows_scarce(tiny, tmp_path, monkeypatch, free, often):
+    """After each micro-batch, so that the next one finds room; nothing is computed otherwise for it."""
+    given = []
+    monkeypatch.setattr("macsql.training.callbacks.free_memory", lambda: free)
+    monkeypatch.setattr("macsql.training.callbacks.give_back", lambda: given.append(1))
+    train = prepare(tiny).examples("train")
+    few = dataclasses.replace(tiny.trainer, gradient_accumulation_steps=2, options={"max_steps": 3, "use_cpu": True})
+    config = dataclasses.replace(tiny, trainer=few)
+    model = model_of(config, text_of(config, train), "")
+    trainer = make_trainer(config, model, train, train, tmp_path, lambda *_: None, StopRequest())
+    trainer.train()
+    assert trainer.state.global_step == 3
+    assert (len(given) >= 2 * 3) if often else not given
+
+
 def test_the_trainer_gets_batches_of_like_length(tiny, tmp_path):
     """Whatever the mixture; of the Trainer's own orders nothing is said."""
     train = prepare(tiny).examples("train")
