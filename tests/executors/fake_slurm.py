@@ -47,9 +47,11 @@ if sys.argv[1].startswith("--state"):
 elif pid.exists():
     job = psutil.Process(int(pid.read_text()))
     kind = signal.SIGTERM if sys.argv[1] == "--signal=TERM" else signal.SIGKILL
-    for process in job.children(recursive=True) + [job]:
-        if process.name() != "bash":  # the batch script itself gets none
-            process.send_signal(kind)
+    told = [one for one in job.children(recursive=True) + [job] if one.name() != "bash"]  # the batch script gets none
+    for process in told:
+        process.send_signal(kind)
+    if kind == signal.SIGKILL:  # whoever opens a gate next opens it to none of them
+        psutil.wait_procs(told, timeout=10)
 """
 SACCT = """
 import os
